@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""Counts test cases, one by one, out of what `meson test` and pytest left, and prints "N passed, N failed".
+
+A test program that tells its cases counts with these: gtest through meson's testlog.junit.xml, pytest through the
+junit file of the same name in --cases. Any other test is one case. A program that failed without saying which
+case did (it crashed, or took too long) adds one failure. Skipped cases are neither passed nor failed; they are
+listed with their reasons. The exit status is 0 when something passed and nothing failed.
+"""
+
+import argparse
+import collections
+import json
+import pathlib
+import sys
+import xml.etree.ElementTree as xml
+
+# What meson calls the end of a test that went well.
+GOOD = ("OK", "EXPECTEDFAIL")
+SKIPPED = "SKIP"
+
+Case = collections.namedtuple("Case", "suite name outcome reason")
+
+
+def cases_of(suite, element):
+    """The cases below an element of a junit file."""
+    for case in element.iter("testcase"):
+        name = ".".join(part for part in (case.get("classname"), case.get("name")) if part)
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            yield Case(suite, name, "failed", "")
+        elif skipped is not None or case.get("status") == "notrun":
+            reason = (skipped.get("message") or skipped.text or "") if skipped is not None else "disabled"
+            yield Case(suite, name, "skipped", " ".join(reason.split()))
+        else:
+            yield Case(suite, name, "passed", "")
+
+
+def last_line(text):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def gtest_cases(suite, test_name, junit):
+    """The cases of one gtest program: meson puts a test's name in front of those of its gtest suites."""
+    prefix = f"{test_name.split(':')[0]}.{test_name}."
+    for element in junit.iter("testsuite"):
+        if element.get("name", "").startswith(prefix):
+            yield from cases_of(suite, element)
+
+
+def read_meson(folder, junit_folder, label):
+    """All cases of one `meson test`."""
+    log = folder / "testlog.json"
+    if not log.exists():
+        return [Case(label or "tests", "meson test left no log", "failed", "")]
+    junit_file = folder / "testlog.junit.xml"
+    junit = xml.parse(junit_file).getroot() if junit_file.exists() else xml.Element("testsuites")
+    found = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        test = json.loads(line)
+        # "PROJECT:SUITE / NAME"
+        group, _, name = test["name"].rpartition(" / ")
+        suite = label or group.rpartition(":")[2] or "tests"
+        pytest_file = junit_folder / f"{suite}-{name}.xml"
+        if pytest_file.exists():
+            cases = list(cases_of(suite, xml.parse(pytest_file).getroot()))
+        else:
+            cases = list(gtest_cases(suite, test["name"], junit))
+        if test["result"] in GOOD and not cases:
+            cases = [Case(suite, name, "passed", "")]
+        elif test["result"] == SKIPPED and not cases:
+            cases = [Case(suite, name, "skipped", last_line(test.get("stdout", "") + test.get("stderr", "")))]
+        elif test["result"] not in (*GOOD, SKIPPED) and all(case.outcome != "failed" for case in cases):
+            cases.append(Case(suite, f"{name}: {test['result']}", "failed", ""))
+        found += cases
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path, help="with testlog.json and testlog.junit.xml")
+    parser.add_argument("--cases", type=pathlib.Path, required=True, help="the folder of pytest's junit files")
+    parser.add_argument("--also", action="append", default=[], metavar="LABEL=FOLDER")
+    parser.add_argument("--passed", action="append", default=[], metavar="NAME", help="one more case")
+    parser.add_argument("--failed", action="append", default=[], metavar="NAME", help="one more case")
+    arguments = parser.parse_args()
+
+    cases = read_meson(arguments.folder, arguments.cases, None)
+    for also in arguments.also:
+        label, _, folder = also.partition("=")
+        cases += read_meson(pathlib.Path(folder), arguments.cases, label)
+    cases += [Case("build", name, "passed", "") for name in arguments.passed]
+    cases += [Case("build", name, "failed", "") for name in arguments.failed]
+    return report(cases)
+
+
+def report(cases):
+    counts = collections.Counter((case.suite, case.outcome) for case in cases)
+    for suite in dict.fromkeys(case.suite for case in cases):
+        print(f"{suite:12} {counts[suite, 'passed']:5} passed {counts[suite, 'failed']:5} failed"
+              f" {counts[suite, 'skipped']:5} skipped")
+    for case in cases:
+        if case.outcome == "skipped":
+            print(f"skipped: {case.suite}: {case.name}: {case.reason}")
+    for case in cases:
+        if case.outcome == "failed":
+            print(f"FAILED: {case.suite}: {case.name}")
+    passed = sum(case.outcome == "passed" for case in cases)
+    failed = sum(case.outcome == "failed" for case in cases)
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

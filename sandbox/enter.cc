@@ -1,0 +1,124 @@
+#include "sandbox/enter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "base/fd.h"
+#include "build_config.h"
+#include "sandbox/ids.h"
+#include "sandbox/seccomp.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+// From <linux/prctl.h> of Linux 6.3; older headers do not have them.
+constexpr int kPrSetMdwe = 65;
+constexpr unsigned long kMdweRefuseExecGain = 1;
+
+Result<> tie_to_parent(pid_t parent) {
+  if (parent == 0) return {};
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return system_error("PR_SET_PDEATHSIG", errno);
+  // A parent that died before the call above is not signalled any more.
+  if (::getppid() != parent) return Error("the monitor is gone");
+  return {};
+}
+
+Result<> seal_memory() {
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("PR_SET_DUMPABLE", errno);
+  // Memory that was ever writable never becomes executable, where the kernel knows it (6.3).
+  if (::prctl(kPrSetMdwe, kMdweRefuseExecGain, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM) {
+    return system_error("PR_SET_MDWE", errno);
+  }
+  return {};
+}
+
+Result<> limit(__rlimit_resource resource, const char* name) {
+  const rlimit zero{0, 0};
+  if (::setrlimit(resource, &zero) != 0) return system_error(name, errno);
+  return {};
+}
+
+Result<> limit_resources(const Policy& policy) {
+  if (auto r = limit(RLIMIT_CORE, "RLIMIT_CORE"); !r) return r;
+  if (!policy.may_fork) {
+    if (auto r = limit(RLIMIT_NPROC, "RLIMIT_NPROC"); !r) return r;
+  }
+  if (!policy.may_write_files) {
+    if (auto r = limit(RLIMIT_FSIZE, "RLIMIT_FSIZE"); !r) return r;
+  }
+  return {};
+}
+
+// The value of a line of /proc/self/status.
+std::string_view value_of(std::string_view status, std::string_view name) {
+  const std::string key = "\n" + std::string(name) + ":\t";
+  const size_t at = status.find(key);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = status.substr(at + key.size());
+  return rest.substr(0, rest.find('\n'));
+}
+
+// What the kernel itself says, before the filter is loaded that takes the right to ask.
+Result<> verify() {
+  UniqueFd file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  if (!file) return system_error("/proc/self/status", errno);
+  std::string status(8'192, '\0');
+  const ssize_t size = ::read(file.get(), status.data(), status.size());
+  if (size <= 0) return system_error("/proc/self/status", errno);
+  status.resize(static_cast<size_t>(size));
+  static constexpr std::string_view kNone = "0000000000000000";
+  static constexpr struct {
+    std::string_view name;
+    std::string_view expected;
+  } kExpected[] = {{"Threads", "1"},  {"NoNewPrivs", "1"}, {"CapInh", kNone},
+                   {"CapPrm", kNone}, {"CapEff", kNone},   {"CapAmb", kNone}};
+  for (const auto& [name, expected] : kExpected) {
+    if (value_of(status, name) != expected) {
+      return Error("/proc/self/status says " + std::string(name) + " " + std::string(value_of(status, name)) +
+                   " instead of " + std::string(expected));
+    }
+  }
+  if (::getuid() == 0 || ::geteuid() == 0 || ::getgid() == 0) return Error("this process is still root");
+  return {};
+}
+
+Result<> probe_seccomp() {
+  // 2: SECCOMP_MODE_FILTER.
+  if (::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 2) return Error("the system call filter is not in force");
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> enter(const Request& request) {
+  if (auto r = drop_capabilities(); !r) return r.error();
+  if (auto r = tie_to_parent(request.parent); !r) return r.error();
+  if (auto r = seal_memory(); !r) return r.error();
+  if (auto r = limit_resources(*request.policy); !r) return r.error();
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("PR_SET_NO_NEW_PRIVS", errno);
+  if (auto r = verify(); !r) return r.error();
+
+  std::string report = "sandbox: uid " + std::to_string(::getuid()) + " gid " + std::to_string(::getgid()) +
+                       ", no capabilities, no-new-privs";
+  if (request.landlock) {
+    auto abi = enter_landlock(request.reach);
+    if (!abi) return abi.error();
+    report += ", Landlock ABI " + std::to_string(*abi);
+  } else {
+    report += ", NO LANDLOCK (--sandbox=no-landlock)";
+  }
+  if constexpr (LOCALPROXY_SANITIZER_BUILD) {
+    return report + ", NO SECCOMP (sanitizer build: for tests only)";
+  }
+  if (auto r = enter_seccomp(*request.policy); !r) return r.error();
+  if (auto r = probe_seccomp(); !r) return r.error();
+  return report + ", seccomp filter";
+}
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,63 @@
+#include "sandbox/ids.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+#include <vector>
+
+namespace localproxy::sandbox {
+
+Result<Ids> find_user(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16'384);
+  const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (error != 0) return system_error("cannot look up the user '" + name + "'", error);
+  if (found == nullptr) {
+    return Error(
+        "there is no user '" + name +
+        "' to become: create it as a system user, name another with --user, or start as an ordinary user");
+  }
+  if (entry.pw_uid == 0 || entry.pw_gid == 0) {
+    return Error("the user '" + name + "' is root or in root's group: name an unprivileged one with --user");
+  }
+  return Ids{entry.pw_uid, entry.pw_gid};
+}
+
+Result<> become(const Ids& ids) {
+  if (capng_get_caps_process() != 0) return Error("cannot read the capabilities of this process");
+  if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
+    capng_clear(CAPNG_SELECT_BOUNDS);
+    if (capng_apply(CAPNG_SELECT_BOUNDS) != 0) return Error("cannot empty the capability bounding set");
+  }
+  if (::setgroups(0, nullptr) != 0) return system_error("setgroups", errno);
+  if (::setresgid(ids.gid, ids.gid, ids.gid) != 0) return system_error("setresgid", errno);
+  if (::setresuid(ids.uid, ids.uid, ids.uid) != 0) return system_error("setresuid", errno);
+
+  uid_t real = 0, effective = 0, saved = 0;
+  if (::getresuid(&real, &effective, &saved) != 0 || real != ids.uid || effective != ids.uid ||
+      saved != ids.uid) {
+    return Error("the user ids are not what was set");
+  }
+  if (::setresuid(0, 0, 0) == 0 || ::setresgid(0, 0, 0) == 0) return Error("root could be regained");
+  return {};
+}
+
+Result<> drop_capabilities() {
+  if (capng_get_caps_process() != 0) return Error("cannot read the capabilities of this process");
+  const bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
+  capng_clear(CAPNG_SELECT_ALL);
+  const auto sets = static_cast<capng_select_t>(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
+  if (may_bound && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
+    return Error("cannot empty the capability bounding set");
+  if (capng_apply(sets) != 0) return Error("cannot drop the capabilities");
+  if (capng_get_caps_process() != 0) return Error("cannot read the capabilities of this process");
+  if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) return Error("capabilities are left");
+  return {};
+}
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,25 @@
+// Who a process is: the switch away from root, and the loss of every capability.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace localproxy::sandbox {
+
+struct Ids {
+  unsigned uid = 0;
+  unsigned gid = 0;
+};
+
+// The ids of a user. An error: there is none of that name, or it is root itself.
+Result<Ids> find_user(const std::string& name);
+
+// Becomes ids for good: bounding set emptied, supplementary groups dropped, all user and group ids set, and
+// proven that there is no way back. REQUIRES: effective user id 0.
+Result<> become(const Ids& ids);
+
+// Drops every capability from every set; the bounding set as far as the process may.
+Result<> drop_capabilities();
+
+}  // namespace localproxy::sandbox

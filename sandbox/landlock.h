@@ -1,0 +1,29 @@
+// Landlock: which paths and TCP ports a process can still reach. Everything that is not named is refused.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace localproxy::sandbox {
+
+struct LandlockRules {
+  std::vector<std::string> read;     // files, or directories with all below: open for reading, list
+  std::vector<std::string> execute;  // the same, and run
+  std::vector<int> execute_files;    // descriptors of files that may be read and run, wherever they are
+  std::vector<std::string> write;    // files or devices that may be opened for writing as well
+  std::vector<std::string> remove;   // directories in which files may be removed
+  std::vector<uint16_t> connect_ports;
+  std::vector<uint16_t> bind_ports;
+};
+
+// The kernel's ABI version; 0 when it has no Landlock or it is switched off.
+int landlock_abi();
+
+// Restricts the process to `rules`, with every right that the kernel's ABI knows (paths that do not exist are
+// left out). The result is the ABI version. REQUIRES: no-new-privs.
+Result<int> enter_landlock(const LandlockRules& rules);
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,71 @@
+// What a role's policy is made of: tables of system calls, each with its reason on the same line.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace localproxy::sandbox {
+
+// A condition on one argument of a system call. Arguments are numbers: what a pointer points at is never
+// looked at.
+struct Arg {
+  unsigned index;
+  uint64_t mask;
+  uint64_t value;  // allowed when (argument & mask) == value
+};
+
+inline constexpr size_t kMaxArgs = 3;
+
+struct Rule {
+  int number;          // SCMP_SYS(...)
+  const char* reason;  // why the role needs it
+  size_t arg_count = 0;
+  Arg args[kMaxArgs] = {};
+  int error = 0;  // not 0: the call is refused with this errno instead of being allowed
+};
+
+// Arguments are 32-bit ints in all conditions but addresses; the upper half of the register is not ours to
+// compare.
+constexpr Arg equals(unsigned index, uint32_t value) {
+  return {index, 0xffffffff, value};
+}
+constexpr Arg none_of(unsigned index, uint32_t bits) {
+  return {index, bits, 0};
+}
+constexpr Arg only(unsigned index, uint32_t bits) {
+  return {index, 0xffffffffU & ~bits, 0};
+}
+
+constexpr Rule allow(int number, const char* reason) {
+  return {number, reason};
+}
+constexpr Rule allow(int number, Arg a, const char* reason) {
+  return {number, reason, 1, {a}};
+}
+constexpr Rule allow(int number, Arg a, Arg b, const char* reason) {
+  return {number, reason, 2, {a, b}};
+}
+constexpr Rule allow(int number, Arg a, Arg b, Arg c, const char* reason) {
+  return {number, reason, 3, {a, b, c}};
+}
+constexpr Rule refuse(int number, int error, const char* reason) {
+  return {number, reason, 0, {}, error};
+}
+
+struct Policy {
+  const char* role;
+  std::span<const Rule> rules;   // besides those that every role has
+  bool may_fork = false;         // false: RLIMIT_NPROC 0
+  bool may_write_files = false;  // false: RLIMIT_FSIZE 0 (standard error of the monitor may be a file)
+};
+
+// What libc, libstdc++ and the event loop need in every role.
+std::span<const Rule> common_rules();
+
+extern const Policy kMonitorPolicy;
+extern const Policy kNetPolicy;
+extern const Policy kBridgePolicy;
+extern const Policy kResolvePolicy;
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,32 @@
+// bridge: bytes between local sockets and channels. It accepts on the listeners that it was handed and makes
+// pipes and socketpairs; it cannot make any other socket, open a file or run anything.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <seccomp.h>
+#include <sys/socket.h>
+
+#include <array>
+
+#include "sandbox/policy.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+constexpr std::array kRules = {
+    allow(SCMP_SYS(accept4), "local clients of a source"),
+    allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), only(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
+          "a connection's channel"),
+    allow(SCMP_SYS(pipe2), "splice goes through a pipe"),
+    allow(SCMP_SYS(splice), "bytes between a local socket and its channel"),
+    allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "a channel's other end goes to net"),
+    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR), "why a local socket broke"),
+    allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_LINGER),
+          "a broken tunnel resets its local sockets"),
+    allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NODELAY), "keystrokes leave at once"),
+};
+
+}  // namespace
+
+const Policy kBridgePolicy{"bridge", kRules};
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,49 @@
+// What libc, libstdc++ and the event loop need in every role.
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <array>
+
+#include "sandbox/policy.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+constexpr std::array kRules = {
+    allow(SCMP_SYS(read), "channels, sockets, the signal pipe of the loop"),
+    allow(SCMP_SYS(write), "channels, sockets, standard error"),
+    allow(SCMP_SYS(close), "descriptors end"),
+    allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
+    allow(SCMP_SYS(epoll_wait), "the event loop"),
+    allow(SCMP_SYS(epoll_pwait), "the event loop, on architectures without epoll_wait"),
+    allow(SCMP_SYS(epoll_ctl), "the event loop"),
+    allow(SCMP_SYS(shutdown), "orderly end of a stream"),
+    allow(SCMP_SYS(brk), "malloc"),
+    allow(SCMP_SYS(mmap), none_of(2, PROT_EXEC), "malloc, of large blocks; never executable"),
+    allow(SCMP_SYS(munmap), "malloc"),
+    allow(SCMP_SYS(mremap), "realloc of large blocks"),
+    allow(SCMP_SYS(madvise), "malloc gives memory back"),
+    allow(SCMP_SYS(futex), "C++ run-time guards"),
+    allow(SCMP_SYS(clock_gettime), "time, where the vDSO does not answer"),
+    allow(SCMP_SYS(gettimeofday), "time, where the vDSO does not answer"),
+    allow(SCMP_SYS(getrandom), "seeds of hash tables and of OpenSSL"),
+    allow(SCMP_SYS(getpid), "libevent and OpenSSL notice forks"),
+    allow(SCMP_SYS(fcntl), equals(1, F_GETFL), "libevent looks at the flags of descriptors"),
+    allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
+    allow(SCMP_SYS(rt_sigprocmask), "signal handling, abort"),
+    allow(SCMP_SYS(restart_syscall), "the kernel resumes an interrupted call"),
+    allow(SCMP_SYS(prctl), equals(0, PR_GET_SECCOMP), "the sandbox verifies itself"),
+    allow(SCMP_SYS(exit), "end"),
+    allow(SCMP_SYS(exit_group), "end"),
+};
+
+}  // namespace
+
+std::span<const Rule> common_rules() {
+  return kRules;
+}
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,21 @@
+// net: TLS, WebSocket and protobuf on the descriptors that it was handed. It makes none, opens none, runs
+// nothing.
+#include <seccomp.h>
+#include <sys/socket.h>
+
+#include <array>
+
+#include "sandbox/policy.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+constexpr std::array kRules = {
+    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR), "why the tunnel's socket broke"),
+};
+
+}  // namespace
+
+const Policy kNetPolicy{"net", kRules};
+
+}  // namespace localproxy::sandbox

@@ -1,0 +1,38 @@
+// Socket addresses: as values, and as people write them.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace localproxy {
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  int family() const { return storage.ss_family; }
+  // REQUIRES: an IPv4 or IPv6 address.
+  void set_port(uint16_t port);
+  uint16_t port() const;
+};
+
+// An IPv4 or IPv6 address in its usual notation, without brackets or a port; empty optional: text is no such
+// thing.
+std::optional<Address> parse_address(std::string_view text, uint16_t port);
+// A UNIX socket. REQUIRES: a path of at most 107 bytes without a zero byte.
+Address unix_address(std::string_view path);
+// 4 or 16 bytes in network order; empty optional for any other size.
+std::optional<Address> address_from_bytes(std::string_view bytes, uint16_t port);
+
+// "127.0.0.1:5555", "[::1]:5555", or the path of a UNIX socket ("a local client" when it has none).
+std::string to_string(const sockaddr& address, socklen_t size);
+std::string to_string(const Address& address);
+// "127.0.0.1", "::1", without the port.
+std::string host_of(const Address& address);
+
+}  // namespace localproxy

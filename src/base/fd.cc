@@ -1,0 +1,30 @@
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace localproxy {
+
+void UniqueFd::reset(int fd) {
+  const int old = std::exchange(fd_, fd);
+  // On Linux the descriptor is gone whatever close() answers, so there is nothing to retry.
+  if (old >= 0) ::close(old);
+}
+
+Result<FdPair> make_socketpair(int type) {
+  int fds[2];
+  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+    return system_error("socketpair", errno);
+  }
+  return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+Result<FdPair> make_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) return system_error("pipe2", errno);
+  return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+}  // namespace localproxy

@@ -1,0 +1,48 @@
+// Descriptors that close themselves. Every descriptor in this program is close-on-exec and owned by one
+// UniqueFd.
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "base/result.h"
+
+namespace localproxy {
+
+class [[nodiscard]] UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  explicit operator bool() const { return valid(); }
+  // Gives the descriptor away without closing it.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+  // Closes what is held, if anything, and takes fd.
+  void reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+struct FdPair {
+  UniqueFd first;
+  UniqueFd second;
+};
+
+// A connected pair of UNIX sockets, both ends non-blocking. type: SOCK_STREAM or SOCK_SEQPACKET.
+Result<FdPair> make_socketpair(int type);
+
+// A non-blocking pipe: first reads, second writes.
+Result<FdPair> make_pipe();
+
+}  // namespace localproxy

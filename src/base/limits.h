@@ -1,0 +1,106 @@
+// Every limit of the program, in one place, each with its unit and its reason.
+//
+// "Service": the public protocol guides of AWS IoT secure tunneling. "RFC": the number of the document.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace localproxy::limits {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// ---- tunnel protocol ----
+
+// Bytes of payload in one DATA message (service: 63 KiB).
+inline constexpr size_t kMaxPayload = 64'512;
+// Bytes of one serialised Message: what the two-byte length in front of it can say.
+inline constexpr size_t kMaxMessage = 65'535;
+// Bytes of payload in one WebSocket frame, either direction (service).
+inline constexpr size_t kMaxWebSocketPayload = 131'076;
+// Bytes of a service id (service: [a-zA-Z0-9:_-]{1,128}).
+inline constexpr size_t kMaxServiceId = 128;
+// Services of one tunnel. The default quota is 3 but can be raised; this bounds our tables.
+inline constexpr size_t kMaxServices = 64;
+// Bytes of our whole upgrade request (service: 4,096).
+inline constexpr size_t kMaxUpgradeRequest = 4'096;
+// Bytes of the head of an HTTP response; the real service's heads are below 1 KiB.
+inline constexpr size_t kMaxResponseHead = 16'384;
+// Bytes that are kept of the body of a refusal, which is one sentence.
+inline constexpr size_t kMaxRefusalBody = 1'024;
+// Bytes of payload of a WebSocket control frame (RFC 6455, 5.5).
+inline constexpr size_t kMaxControlPayload = 125;
+// Bytes of the value of channel-id that are kept; the real one has 76.
+inline constexpr size_t kMaxChannelId = 256;
+
+// ---- tokens ----
+
+inline constexpr size_t kMaxAccessToken = 2'048;
+inline constexpr size_t kMinClientToken = 32;
+inline constexpr size_t kMaxClientToken = 128;
+
+// ---- memory ----
+
+// Bytes of framed output that net keeps for the tunnel before it stops reading channels. Room for two full
+// messages, so that the next one is being framed while the last is written.
+inline constexpr size_t kTunnelOutputBudget = 2 * (kMaxPayload + 512);
+// Bytes of tunnel data that net keeps for one connection whose channel is full before it stops reading the
+// tunnel.
+inline constexpr size_t kConnectionBacklog = 128 * 1024;
+// Bytes that one splice moves: the size of a pipe of the default size.
+inline constexpr size_t kSpliceChunk = 64 * 1024;
+// Empty pipes that the bridge keeps for the next transfer.
+inline constexpr size_t kMaxIdlePipes = 16;
+// Messages that wait in one internal channel because its reader is busy; more ends the sender.
+inline constexpr size_t kMaxQueuedIpcMessages = 4'096;
+// Log lines that wait, or characters of one line; what is over is dropped, counted and said.
+inline constexpr size_t kMaxLogLine = 1'024;
+
+// ---- connections ----
+
+// Connections at once on one service (the reference's default).
+inline constexpr uint32_t kMaxConnectionsPerService = 128;
+// The most that a setting may raise it to: descriptors are finite.
+inline constexpr uint32_t kMaxConnectionsSetting = 16'384;
+// Connections that the kernel completes before we accept them.
+inline constexpr int kListenBacklog = 128;
+
+// ---- time ----
+
+// Between WebSocket pings (the reference's default); the service cuts what is idle for a minute.
+inline constexpr milliseconds kPingPeriod{5'000};
+// Without any byte from the service for this long, once it has answered a ping, the connection is taken for
+// dead.
+inline constexpr milliseconds kDeadPeer{30'000};
+// From the TCP connection to the end of the upgrade.
+inline constexpr milliseconds kNegotiation{20'000};
+// One TCP connect.
+inline constexpr milliseconds kConnectTimeout{15'000};
+// Head start of one address over the next (RFC 8305, 5: "Connection Attempt Delay").
+inline constexpr milliseconds kConnectStagger{250};
+// One name lookup.
+inline constexpr milliseconds kLookupTimeout{15'000};
+// First and longest delay between two tunnel connections, before jitter.
+inline constexpr milliseconds kBackoffFirst{2'500};
+inline constexpr milliseconds kBackoffMost{60'000};
+// A tunnel that was up for this long starts again from the first delay.
+inline constexpr milliseconds kBackoffForget{30'000};
+// Tries to reach a local service, and the time between two (the reference's defaults).
+inline constexpr int kConnectTries = 5;
+inline constexpr milliseconds kConnectRetryDelay{2'500};
+// A connection whose full backlog has kept the whole tunnel waiting this long is reset.
+inline constexpr milliseconds kStall{10'000};
+// A local socket that was closed in order may take this long to take what is left, and to close its side.
+inline constexpr milliseconds kLinger{5'000};
+// After SIGTERM: time for accepted bytes to leave.
+inline constexpr milliseconds kDrain{5'000};
+// After the drain: time for the close frame to be answered.
+inline constexpr milliseconds kCloseReply{2'000};
+// A child that was told to stop and is still there after this is killed.
+inline constexpr milliseconds kStopChild{kDrain + kCloseReply + seconds{1}};
+// A child has this long from its start to say that it is in its sandbox.
+inline constexpr milliseconds kChildStart{10'000};
+
+}  // namespace localproxy::limits

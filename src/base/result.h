@@ -1,0 +1,70 @@
+// Result<T>: the value of an operation, or why the outside world did not let it happen.
+//
+// Used for everything that a peer, a file, a user or the kernel can cause. A broken invariant of our own is
+// not a Result but fatal() (base/log.h). An operation that returns an error has changed none of its outputs.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace localproxy {
+
+// What went wrong, in words for a person, without a full stop at the end.
+class [[nodiscard]] Error {
+ public:
+  explicit Error(std::string text) : text_(std::move(text)) {}
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// "WHAT: strerror(error_number)".
+Error system_error(const std::string& what, int error_number);
+
+template <typename T = void>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: conversion is the point
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: conversion is the point
+
+  bool ok() const { return state_.index() == 0; }
+  explicit operator bool() const { return ok(); }
+
+  // REQUIRES: ok().
+  T& value() & { return std::get<0>(state_); }
+  const T& value() const& { return std::get<0>(state_); }
+  T&& value() && { return std::get<0>(std::move(state_)); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+
+  // REQUIRES: !ok().
+  const Error& error() const { return std::get<1>(state_); }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() = default;
+  Result(Error error) : error_(std::move(error)), ok_(false) {}  // NOLINT: conversion is the point
+
+  bool ok() const { return ok_; }
+  explicit operator bool() const { return ok(); }
+
+  // REQUIRES: !ok().
+  const Error& error() const { return error_; }
+
+ private:
+  Error error_{""};
+  bool ok_ = true;
+};
+
+}  // namespace localproxy

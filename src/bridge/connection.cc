@@ -1,0 +1,145 @@
+#include "bridge/connection.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace localproxy::bridge {
+
+Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
+                       ConnectionEvents& events)
+    : loop_(loop),
+      number_(number),
+      service_(service),
+      events_(events),
+      channel_(std::move(channel)),
+      out_(pool),
+      in_(pool),
+      linger_(loop, [this] { close(); }) {}
+
+void Connection::connect(UniqueFd socket, std::string name) {
+  name_ = std::move(name);
+  socket_ = std::move(socket);
+  state_ = State::kOpen;
+  socket_watcher_ = std::make_unique<event::Watcher>(
+      loop_, socket_.get(), [this] { on_socket_readable(); }, [this] { pump_in(); });
+  channel_watcher_ = std::make_unique<event::Watcher>(
+      loop_, channel_.get(), [this] { pump_in(); }, [this] { pump_out(); });
+  socket_watcher_->want_read(true);
+  channel_watcher_->want_read(true);
+  if (draining_) pump_out();
+}
+
+void Connection::on_socket_readable() {
+  if (state_ == State::kLingering) return discard_input();
+  pump_out();
+}
+
+// ---- from the local side into the tunnel ----
+
+void Connection::pump_out() {
+  if (state_ != State::kOpen || out_ended_) return;
+  const Pump::Outcome outcome = out_.run(socket_.get(), channel_.get());
+  socket_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
+  channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
+  switch (outcome) {
+    case Pump::Outcome::kWaitIn:
+      if (draining_) end_out();
+      return;
+    case Pump::Outcome::kWaitOut:
+    case Pump::Outcome::kAgain:
+      return;
+    case Pump::Outcome::kEnd:
+    // Either the local side was reset, or net has closed the channel; the other pump finds out which.
+    case Pump::Outcome::kBroken:
+      return end_out();
+  }
+}
+
+void Connection::end_out() {
+  out_ended_ = true;
+  out_.clear();
+  socket_watcher_->want_read(false);
+  channel_watcher_->want_write(false);
+  ::shutdown(channel_.get(), SHUT_WR);
+}
+
+void Connection::drain() {
+  draining_ = true;
+  if (state_ == State::kOpen) pump_out();
+}
+
+// ---- from the tunnel to the local side ----
+
+void Connection::pump_in() {
+  if (state_ != State::kOpen || in_ended_) return;
+  const Pump::Outcome outcome = in_.run(channel_.get(), socket_.get());
+  channel_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
+  socket_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
+  switch (outcome) {
+    case Pump::Outcome::kWaitIn:
+    case Pump::Outcome::kWaitOut:
+    case Pump::Outcome::kAgain:
+      return;
+    case Pump::Outcome::kBroken:
+      return close();
+    case Pump::Outcome::kEnd:
+      break;
+  }
+  in_ended_ = true;
+  // net says that an end is one before it makes it; what it said may not have been read yet.
+  if (!finish_seen_) events_.on_channel_end();
+  if (!finish_seen_) return reset();
+  linger();
+}
+
+// The local side has everything. Closing while bytes from it are unread would make the kernel reset the
+// connection and take back what is still on its way, so its end is waited for, for a while.
+void Connection::linger() {
+  channel_watcher_.reset();
+  channel_.reset();
+  if (::shutdown(socket_.get(), SHUT_WR) != 0) return close();
+  state_ = State::kLingering;
+  linger_.start(limits::kLinger);
+  socket_watcher_->want_write(false);
+  socket_watcher_->want_read(true);
+}
+
+void Connection::discard_input() {
+  char buffer[16'384];
+  const ssize_t size = ::read(socket_.get(), buffer, sizeof buffer);
+  if (size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  close();
+}
+
+// ---- the end ----
+
+void Connection::reset() {
+  if (socket_) {
+    const struct linger at_once{1, 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  close();
+}
+
+void Connection::close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  linger_.stop();
+  if (socket_watcher_) {
+    socket_watcher_->want_read(false);
+    socket_watcher_->want_write(false);
+  }
+  if (channel_watcher_) {
+    channel_watcher_->want_read(false);
+    channel_watcher_->want_write(false);
+  }
+  // Its descriptors close when its owner destroys it.
+  events_.on_closed(*this);
+}
+
+}  // namespace localproxy::bridge

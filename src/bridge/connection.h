@@ -1,0 +1,86 @@
+// One local connection: its socket, the bridge's end of its channel, and the two pumps between them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "bridge/pump.h"
+#include "event/loop.h"
+
+namespace localproxy::bridge {
+
+class Connection;
+
+// What a connection tells its owner, which must not destroy it during the call.
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  // The channel ended: read what net has said about it before deciding what its end means.
+  virtual void on_channel_end() = 0;
+  virtual void on_closed(Connection& connection) = 0;
+};
+
+class Connection {
+ public:
+  Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
+             ConnectionEvents& events);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  uint32_t number() const { return number_; }
+  uint16_t service() const { return service_; }
+  // For the log: where the local side is.
+  const std::string& name() const { return name_; }
+  bool connected() const { return socket_.valid(); }
+  bool closed() const { return state_ == State::kClosed; }
+  uint64_t bytes_out() const { return out_.bytes(); }
+  uint64_t bytes_in() const { return in_.bytes(); }
+
+  // The local socket is there: bytes begin to move.
+  void connect(UniqueFd socket, std::string name);
+  // net will send nothing after what the channel holds.
+  void finish() { finish_seen_ = true; }
+  bool finished() const { return finish_seen_; }
+  // Closes at once; a connected socket is reset, so that its peer sees that bytes may be missing.
+  void reset();
+  // What has arrived from the local side is still moved, then its end is sent.
+  void drain();
+
+ private:
+  enum class State : uint8_t {
+    kDialing,    // no socket yet
+    kOpen,       // bytes move
+    kLingering,  // the tunnel's side has ended and was flushed: what still comes from the local side is
+                 // dropped
+    kClosed,
+  };
+  void pump_out();
+  void pump_in();
+  void on_socket_readable();
+  void end_out();
+  void linger();
+  void discard_input();
+  void close();
+
+  event::Loop& loop_;
+  const uint32_t number_;
+  const uint16_t service_;
+  ConnectionEvents& events_;
+  State state_ = State::kDialing;
+  std::string name_;
+  UniqueFd socket_;
+  UniqueFd channel_;
+  Pump out_;  // socket -> channel
+  Pump in_;   // channel -> socket
+  bool out_ended_ = false;
+  bool in_ended_ = false;
+  bool finish_seen_ = false;
+  bool draining_ = false;
+  std::unique_ptr<event::Watcher> socket_watcher_;
+  std::unique_ptr<event::Watcher> channel_watcher_;
+  event::Timer linger_;
+};
+
+}  // namespace localproxy::bridge

@@ -1,0 +1,262 @@
+#include "bridge/process.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <utility>
+
+#include "base/address.h"
+#include "base/limits.h"
+
+namespace localproxy::bridge {
+
+using ipc::Port;
+using ipc::Role;
+
+namespace {
+
+// Clients that are accepted before other descriptors get their turn.
+constexpr int kAcceptBatch = 16;
+
+}  // namespace
+
+Process::Process(event::Loop& loop, Log& log, Port& monitor) : loop_(loop), log_(log), monitor_(monitor) {
+  monitor_.on<ipc::Listener>([this](const ipc::Listener& m, UniqueFd fd) { on_listener(m, std::move(fd)); });
+  monitor_.on<ipc::Target>([this](const ipc::Target& m) { on_target(m); });
+  monitor_.on<ipc::Peer>([this](const ipc::Peer& m, UniqueFd fd) { on_peer(m, std::move(fd)); });
+  monitor_.on<ipc::Accepting>([this](const ipc::Accepting& m) { on_accepting(m); });
+  monitor_.on<ipc::Dialed>([this](const ipc::Dialed& m, UniqueFd fd) { on_dialed(m, std::move(fd)); });
+  monitor_.on<ipc::DialFailed>([this](const ipc::DialFailed& m) { on_dial_failed(m); });
+  monitor_.on<ipc::Count>([this](const ipc::Count&) { monitor_.send(counters()); });
+  monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
+}
+
+Process::~Process() = default;
+
+// ---- the monitor ----
+
+void Process::on_listener(const ipc::Listener& message, UniqueFd fd) {
+  auto listener =
+      std::make_unique<Listener>(Listener{message.service, message.name.value, std::move(fd), nullptr});
+  listener->watcher = std::make_unique<event::Watcher>(
+      loop_, listener->fd.get(), [this, raw = listener.get()] { accept(*raw); }, [] {});
+  listeners_.push_back(std::move(listener));
+  update_listeners();
+}
+
+void Process::on_target(const ipc::Target& message) {
+  if (targets_.size() <= message.service) targets_.resize(message.service + 1U);
+  targets_[message.service] = true;
+}
+
+void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
+  drop_peer();
+  max_connections_ = message.max_connections;
+  peer_ = std::make_unique<Port>(loop_, std::move(fd), Role::kBridge, Role::kNet,
+                                 [this](Port::End end, const std::string& what) { on_peer_end(end, what); });
+  peer_->set_state(ipc::State::kServing);
+  peer_->on<ipc::Open>([this](const ipc::Open& m) { on_open(m); });
+  peer_->on<ipc::Finish>([this](const ipc::Finish& m) { on_finish(m); });
+  peer_->on<ipc::Reset>([this](const ipc::Reset& m) { on_reset(m); });
+}
+
+void Process::on_accepting(const ipc::Accepting& message) {
+  accepting_ = message.on != 0;
+  update_listeners();
+}
+
+void Process::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
+  const auto dial = dials_.find(message.cookie);
+  // A dial that was given up in the meantime: the socket is closed.
+  if (dial == dials_.end()) return;
+  Slot* slot = find(dial->second);
+  dials_.erase(dial);
+  if (slot == nullptr) return;
+  slot->cookie = 0;
+  slot->connection->connect(std::move(fd), message.name.value);
+}
+
+void Process::on_dial_failed(const ipc::DialFailed& message) {
+  const auto dial = dials_.find(message.cookie);
+  if (dial == dials_.end()) return;
+  const uint32_t number = dial->second;
+  Slot* slot = find(number);
+  dials_.erase(dial);
+  if (slot == nullptr) return;
+  slot->cookie = 0;
+  if (peer_) peer_->send(ipc::Failed{number});
+  slot->connection->reset();
+}
+
+void Process::on_stop() {
+  monitor_.set_state(ipc::State::kStopping);
+  stopping_ = true;
+  accepting_ = false;
+  update_listeners();
+  for (auto& [number, slot] : connections_)
+    slot.connection->drain();
+  end_if_stopped();
+}
+
+ipc::Counters Process::counters() const {
+  ipc::Counters now = counters_;
+  const auto add = [&now](const Connection& connection) {
+    if (connection.closed()) return;
+    now.bytes_out += connection.bytes_out();
+    now.bytes_in += connection.bytes_in();
+  };
+  for (const auto& [number, slot] : connections_) add(*slot.connection);
+  for (const auto& [raw, connection] : leaving_) add(*connection);
+  return now;
+}
+
+void Process::end_if_stopped() {
+  if (stopping_ && connections_.empty() && leaving_.empty()) loop_.stop();
+}
+
+// ---- net ----
+
+void Process::on_open(const ipc::Open& message) {
+  const bool known = message.service < targets_.size() && targets_[message.service];
+  if (!known || connections_.contains(message.connection)) {
+    log_.error("the net process opened a connection that it may not open; its connections are reset");
+    return drop_peer();
+  }
+  Connection* connection = add(message.connection, message.service, false);
+  if (connection == nullptr) return;
+  Slot& slot = connections_.at(message.connection);
+  slot.cookie = next_cookie_++;
+  dials_.emplace(slot.cookie, message.connection);
+  monitor_.send(ipc::Dial{message.service, slot.cookie});
+}
+
+void Process::on_finish(const ipc::Finish& message) {
+  if (Slot* slot = find(message.connection)) slot->connection->finish();
+}
+
+void Process::on_reset(const ipc::Reset& message) {
+  if (Slot* slot = find(message.connection)) slot->connection->reset();
+}
+
+void Process::on_peer_end(Port::End end, const std::string& what) {
+  if (end == Port::End::kViolation) log_.error(what);
+  drop_peer();
+}
+
+void Process::drop_peer() {
+  // A port may not be destroyed from inside one of its handlers.
+  if (peer_) loop_.later([kept = std::shared_ptr<Port>(std::move(peer_))] {});
+  for (auto& [number, slot] : std::exchange(connections_, {})) {
+    cancel_dial(slot);
+    Connection* connection = slot.connection.get();
+    leaving_.emplace(connection, std::move(slot.connection));
+    // What was finished before still has its end; all others have lost the tunnel in the middle.
+    if (!connection->closed() && !connection->finished()) connection->reset();
+  }
+  end_if_stopped();
+}
+
+void Process::cancel_dial(Slot& slot) {
+  if (slot.cookie == 0) return;
+  dials_.erase(slot.cookie);
+  monitor_.send(ipc::DialCancel{std::exchange(slot.cookie, 0)});
+}
+
+// ---- listeners ----
+
+void Process::update_listeners() {
+  for (const auto& listener : listeners_) {
+    const bool room = open_[listener->service] < max_connections_;
+    listener->watcher->want_read(accepting_ && room);
+  }
+}
+
+void Process::accept(Listener& listener) {
+  for (int i = 0; i < kAcceptBatch && open_[listener.service] < max_connections_; ++i) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    UniqueFd socket(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,
+                              SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        log_.error(system_error("cannot accept a connection on " + listener.name, errno).text());
+      }
+      break;
+    }
+    if (!peer_) break;
+    add_accepted(listener, std::move(socket), to_string(reinterpret_cast<const sockaddr&>(address), size));
+  }
+  if (open_[listener.service] < max_connections_) return;
+  log_.warning(listener.name + " has " + std::to_string(max_connections_) +
+               " connections: further ones wait until one ends");
+  update_listeners();
+}
+
+void Process::add_accepted(Listener& listener, UniqueFd socket, std::string name) {
+  log_.info("Accepted tcp connection on " + listener.name + " from " + name);
+  const int on = 1;
+  // Fails on a UNIX socket, which has no such delay.
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  while (connections_.contains(next_number_) || next_number_ == 0)
+    ++next_number_;
+  Connection* connection = add(next_number_++, listener.service, true);
+  if (connection != nullptr) connection->connect(std::move(socket), std::move(name));
+}
+
+// ---- connections ----
+
+Connection* Process::add(uint32_t number, uint16_t service, bool accepted) {
+  auto channel = make_socketpair(SOCK_STREAM);
+  if (!channel) {
+    log_.error("cannot carry another connection: " + channel.error().text());
+    if (!accepted) peer_->send(ipc::Failed{number});
+    return nullptr;
+  }
+  Slot slot;
+  slot.connection =
+      std::make_unique<Connection>(loop_, pool_, number, service, std::move(channel->first), *this);
+  Connection* connection = slot.connection.get();
+  connections_.emplace(number, std::move(slot));
+  ++open_[service];
+  ++counters_.open;
+  ++counters_.opened;
+  if (accepted) {
+    peer_->send(ipc::Accepted{service, number}, std::move(channel->second));
+  } else {
+    peer_->send(ipc::Opening{number}, std::move(channel->second));
+  }
+  return connection;
+}
+
+Process::Slot* Process::find(uint32_t number) {
+  const auto found = connections_.find(number);
+  return found == connections_.end() ? nullptr : &found->second;
+}
+
+void Process::on_channel_end() {
+  if (peer_) peer_->drain();
+}
+
+void Process::on_closed(Connection& connection) {
+  if (connection.connected()) log_.info("Disconnected from: " + connection.name());
+  counters_.bytes_out += connection.bytes_out();
+  counters_.bytes_in += connection.bytes_in();
+  --counters_.open;
+  --open_[connection.service()];
+  // Destroyed when the loop is back, together with its descriptors.
+  loop_.later([this, raw = &connection, number = connection.number()] {
+    leaving_.erase(raw);
+    const auto found = connections_.find(number);
+    if (found != connections_.end() && found->second.connection.get() == raw) {
+      cancel_dial(found->second);
+      connections_.erase(found);
+    }
+    update_listeners();
+    end_if_stopped();
+  });
+}
+
+}  // namespace localproxy::bridge

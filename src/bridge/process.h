@@ -1,0 +1,82 @@
+// The bridge process: listeners, local sockets and channels. It sees bytes and never looks at them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "bridge/connection.h"
+#include "event/loop.h"
+#include "ipc/port.h"
+
+namespace localproxy::bridge {
+
+class Process : public ConnectionEvents {
+ public:
+  Process(event::Loop& loop, Log& log, ipc::Port& monitor);
+  ~Process() override;
+
+ private:
+  struct Listener {
+    uint16_t service;
+    std::string name;  // "port 5555"
+    UniqueFd fd;
+    std::unique_ptr<event::Watcher> watcher;
+  };
+  struct Slot {
+    std::unique_ptr<Connection> connection;
+    uint32_t cookie = 0;  // of the dial that is under way, or 0
+  };
+
+  // From the monitor.
+  void on_listener(const ipc::Listener& message, UniqueFd fd);
+  void on_target(const ipc::Target& message);
+  void on_peer(const ipc::Peer& message, UniqueFd fd);
+  void on_accepting(const ipc::Accepting& message);
+  void on_dialed(const ipc::Dialed& message, UniqueFd fd);
+  void on_dial_failed(const ipc::DialFailed& message);
+  void on_stop();
+  // From net.
+  void on_open(const ipc::Open& message);
+  void on_finish(const ipc::Finish& message);
+  void on_reset(const ipc::Reset& message);
+  void on_peer_end(ipc::Port::End end, const std::string& what);
+  // ConnectionEvents.
+  void on_channel_end() override;
+  void on_closed(Connection& connection) override;
+
+  void accept(Listener& listener);
+  void add_accepted(Listener& listener, UniqueFd socket, std::string name);
+  // Watches the listeners of the services that have room, while accepting is on.
+  void update_listeners();
+  Slot* find(uint32_t number);
+  Connection* add(uint32_t number, uint16_t service, bool accepted);
+  void drop_peer();
+  void cancel_dial(Slot& slot);
+  ipc::Counters counters() const;
+  void end_if_stopped();
+
+  event::Loop& loop_;
+  Log& log_;
+  ipc::Port& monitor_;
+  std::unique_ptr<ipc::Port> peer_;
+  PipePool pool_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<bool> targets_;  // by service
+  // The connections of the present net, by number, and those of earlier ones that still flush.
+  std::unordered_map<uint32_t, Slot> connections_;
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> leaving_;
+  std::map<uint16_t, uint32_t> open_;             // by service
+  std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number
+  uint32_t max_connections_ = 0;
+  uint32_t next_number_ = 1;
+  uint32_t next_cookie_ = 1;
+  bool accepting_ = false;
+  bool stopping_ = false;
+  ipc::Counters counters_;  // without the bytes of connections that are not closed
+};
+
+}  // namespace localproxy::bridge

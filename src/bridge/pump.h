@@ -1,0 +1,53 @@
+// Moves bytes one way between two sockets through a pipe, in the kernel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace localproxy::bridge {
+
+// Empty pipes for whoever needs one next; a pipe is needed only while bytes are on their way.
+class PipePool {
+ public:
+  Result<FdPair> take();
+  // REQUIRES: the pipe is empty.
+  void give_back(FdPair pipe);
+
+ private:
+  std::vector<FdPair> idle_;
+};
+
+// One direction of a connection.
+class Pump {
+ public:
+  explicit Pump(PipePool& pool) : pool_(pool) {}
+
+  enum class Outcome : uint8_t {
+    kWaitIn,   // nothing to read
+    kWaitOut,  // the other side is full
+    kAgain,    // there may be more, but others want their turn
+    kEnd,      // `from` has ended and everything has been written
+    kBroken,   // `to` takes nothing any more, or `from` failed; bytes may be lost
+  };
+  // Moves what can be moved now.
+  Outcome run(int from, int to);
+
+  uint64_t bytes() const { return bytes_; }
+  // Drops what is on its way.
+  void clear();
+
+ private:
+  Outcome drain(int to);
+
+  PipePool& pool_;
+  FdPair pipe_;
+  size_t held_ = 0;  // bytes in the pipe
+  bool ended_ = false;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace localproxy::bridge

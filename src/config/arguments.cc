@@ -1,0 +1,196 @@
+#include "config/arguments.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace localproxy::config {
+namespace {
+
+constexpr const char* kTitle = "localproxy: the local end of an AWS IoT secure tunnel";
+
+// Stands for a secret in what the library sees.
+constexpr const char* kTaken = "*";
+
+std::string long_name(const Option& option) {
+  return std::string("--") + option.name;
+}
+
+// Writes argv anew for the library: every option by its long name, every value a word of its own, and no
+// secret in it. The library keeps copies of what it is given and never wipes them.
+class Rewriter {
+ public:
+  Rewriter(int argc, const char* const* argv) : argv_(argv, argv + argc) {}
+
+  void run() {
+    for (next_ = 1; next_ < argv_.size();) {
+      const std::string_view word = argv_[next_++];
+      if (word.size() > 2 && word.starts_with("--"))
+        long_option(word.substr(2));
+      else if (word.size() > 1 && word[0] == '-' && word != "--")
+        short_options(word.substr(1));
+      else
+        // The word is not repeated: it may be a token that lost its option.
+        fail("unexpected argument, number " + std::to_string(next_ - 1) +
+             ": every value follows the option that it is for");
+    }
+  }
+
+  bool asked_for(OptionId id) const { return seen_[static_cast<size_t>(id)]; }
+  const std::optional<Error>& error() const { return error_; }
+  std::vector<std::string> take_words() { return std::move(words_); }
+  Layer take_secrets() { return std::move(secrets_); }
+
+ private:
+  void long_option(std::string_view word) {
+    const size_t equals = word.find('=');
+    const std::string_view name = word.substr(0, equals);
+    const Option* option = find_option(name);
+    if (option == nullptr) {
+      // Without what follows the equals sign, which may be a secret too.
+      words_.push_back("--" + std::string(name));
+    } else if (equals == std::string_view::npos) {
+      option->shape == Shape::kFlag ? flag(*option) : value_from_next(*option);
+    } else if (option->shape == Shape::kFlag) {
+      fail("option '" + long_name(*option) + "' does not take any arguments");
+    } else if (equals + 1 == word.size()) {
+      fail("the argument for option '" + long_name(*option) +
+           "' should follow immediately after the equal sign");
+    } else {
+      value(*option, word.substr(equals + 1));
+    }
+  }
+
+  void short_options(std::string_view letters) {
+    while (!letters.empty()) {
+      const Option* option = find_option(letters[0]);
+      if (option == nullptr) {
+        words_.push_back(std::string("-") + letters[0]);
+        return;
+      }
+      letters.remove_prefix(1);
+      if (option->shape == Shape::kFlag) {
+        flag(*option);
+      } else {
+        letters.empty() ? value_from_next(*option) : value(*option, letters);
+        return;
+      }
+    }
+  }
+
+  void flag(const Option& option) {
+    seen_[static_cast<size_t>(option.id)] = true;
+    words_.push_back(long_name(option));
+  }
+
+  void value_from_next(const Option& option) {
+    if (next_ == argv_.size() || is_option(argv_[next_]))
+      fail("the required argument for option '" + long_name(option) + "' is missing");
+    else
+      value(option, argv_[next_++]);
+  }
+
+  void value(const Option& option, std::string_view text) {
+    words_.push_back(long_name(option));
+    if (option.shape == Shape::kSecret) {
+      secrets_.set_secret(option.id, long_name(option), Secret(text));
+      words_.emplace_back(kTaken);
+    } else {
+      words_.emplace_back(text);
+    }
+  }
+
+  static bool is_option(std::string_view word) {
+    if (word.size() > 2 && word.starts_with("--"))
+      return find_option(word.substr(2, word.find('=') - 2)) != nullptr;
+    return word.size() > 1 && word[0] == '-' && find_option(word[1]) != nullptr;
+  }
+
+  void fail(std::string text) {
+    if (!error_) error_.emplace(std::move(text));
+  }
+
+  std::vector<std::string_view> argv_;
+  size_t next_ = 1;
+  std::vector<std::string> words_;
+  Layer secrets_;
+  std::array<bool, kOptionCount> seen_{};
+  std::optional<Error> error_;
+};
+
+// The library's parser, made from the table.
+class Parser {
+ public:
+  Parser() : app_(kTitle, "localproxy") {
+    app_.set_help_flag();
+    app_.allow_extras();
+    for (const Option& option : options()) {
+      const std::string names =
+          (option.letter != 0 ? std::string("-") + option.letter + "," : std::string()) + long_name(option);
+      CLI::Option* added = option.shape == Shape::kFlag ? app_.add_flag(names) : app_.add_option(names);
+      added->description(option.help);
+      // Repetition is refused below, in words of ours.
+      added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      if (option.shape != Shape::kFlag) added->type_name(option.argument);
+      added_.emplace_back(&option, added);
+    }
+  }
+
+  std::string help() const { return app_.help(); }
+
+  Result<> parse(std::vector<std::string> words, Layer& layer) {
+    std::ranges::reverse(words);  // as the library wants them
+    app_.parse(words);
+    if (const auto unknown = app_.remaining(); !unknown.empty())
+      return Error("unrecognised option '" + unknown.front() + "'");
+    for (const auto& [option, added] : added_) {
+      if (added->count() == 0) continue;
+      if (added->count() > 1 && option->shape != Shape::kList)
+        return Error("option '" + long_name(*option) + "' cannot be specified more than once");
+      store(*option, added->results(), layer);
+    }
+    return {};
+  }
+
+ private:
+  static void store(const Option& option, const std::vector<std::string>& texts, Layer& layer) {
+    if (option.shape == Shape::kSecret) return;
+    if (option.shape == Shape::kFlag) return layer.set_flag(option.id, long_name(option));
+    for (const std::string& text : texts)
+      layer.add(option.id, long_name(option), text);
+  }
+
+  CLI::App app_;
+  std::vector<std::pair<const Option*, CLI::Option*>> added_;
+};
+
+}  // namespace
+
+Result<Arguments> read_arguments(int argc, const char* const* argv) {
+  Rewriter rewriter(argc, argv);
+  rewriter.run();
+  Arguments arguments;
+  arguments.help = rewriter.asked_for(OptionId::kHelp);
+  arguments.version = rewriter.asked_for(OptionId::kVersion);
+  if (arguments.help || arguments.version) return arguments;
+  if (rewriter.error()) return *rewriter.error();
+
+  arguments.layer = rewriter.take_secrets();
+  try {
+    if (auto parsed = Parser().parse(rewriter.take_words(), arguments.layer); !parsed) return parsed.error();
+  } catch (const CLI::Error& error) {
+    return Error(error.what());
+  }
+  return arguments;
+}
+
+std::string help_text() {
+  return Parser().help();
+}
+
+}  // namespace localproxy::config

@@ -1,0 +1,266 @@
+#include "config/assemble.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "build_config.h"
+#include "config/endpoint.h"
+#include "config/file.h"
+#include "config/service_directory.h"
+#include "config/tokens.h"
+
+namespace localproxy::config {
+namespace {
+
+// "ORIGIN 'TEXT': REASON".
+Error wrong(const Value& value, std::string_view reason) {
+  return Error(value.origin + " " + shown(value.texts.front()) + ": " + std::string(reason));
+}
+
+struct ModeName {
+  std::string_view text;
+  Mode mode;
+};
+
+constexpr ModeName kModeNames[] = {
+    {"src", Mode::kSource},
+    {"source", Mode::kSource},
+    {"dst", Mode::kDestination},
+    {"destination", Mode::kDestination},
+};
+
+class Assembler {
+ public:
+  Assembler(Layer layer, const FineSettings& fine, std::vector<std::string>& warnings)
+      : layer_(std::move(layer)), fine_(fine), warnings_(warnings) {
+    config_.settings = fine.settings;
+  }
+
+  Result<Config> run() {
+    using Step = Result<> (Assembler::*)();
+    // Those that scripts wait for come in the order in which they always came; what reads files is last.
+    constexpr Step kSteps[] = {
+        &Assembler::require_token, &Assembler::endpoint,     &Assembler::mode,    &Assembler::services,
+        &Assembler::bind_address,  &Assembler::verbosity,    &Assembler::process, &Assembler::certificates,
+        &Assembler::access_token,  &Assembler::client_token,
+    };
+    for (const Step step : kSteps)
+      if (auto done = (this->*step)(); !done) return done.error();
+    return std::move(config_);
+  }
+
+ private:
+  bool source() const { return config_.mode == Mode::kSource; }
+  bool has(OptionId id) const { return layer_.has(id); }
+  const std::string& text(OptionId id) const { return layer_.text(id); }
+
+  Result<> require_token() {
+    if (has(OptionId::kAccessToken) || has(OptionId::kAccessTokenFile)) return {};
+    return Error("the option '--access-token' is required but missing");
+  }
+
+  Result<> endpoint() {
+    if (has(OptionId::kRegion) == has(OptionId::kProxyEndpoint))
+      return Error("Must specify one and only one of --region/-r or --proxy-endpoint/-e options");
+    if (has(OptionId::kRegion)) {
+      const std::string& region = text(OptionId::kRegion);
+      if (auto good = check_region(region); !good)
+        return Error(layer_[OptionId::kRegion].origin + ": " + good.error().text());
+      auto endpoint = region_endpoint(fine_, region);
+      if (!endpoint) return wrong(layer_[OptionId::kRegion], endpoint.error().text());
+      config_.endpoint = std::move(*endpoint);
+      return {};
+    }
+    auto parsed = parse_endpoint(text(OptionId::kProxyEndpoint));
+    if (!parsed) return wrong(layer_[OptionId::kProxyEndpoint], parsed.error().text());
+    config_.endpoint = std::move(*parsed);
+    return {};
+  }
+
+  Result<> mode() {
+    const bool source = has(OptionId::kSourceListenPort);
+    const bool destination = has(OptionId::kDestinationApp);
+    std::optional<Mode> named;
+    if (has(OptionId::kMode)) {
+      const auto found = std::ranges::find(kModeNames, text(OptionId::kMode), &ModeName::text);
+      if (found == std::end(kModeNames))
+        return Error("Mode value is wrong! Allowed values are: src, dst, source, destination");
+      named = found->mode;
+    }
+    if (source && destination)
+      return Error("Must specify one and only one of --source-listen-port/-s or --destination-app/-d");
+    if (!source && !destination && !named)
+      return Error("Must specify one of --source-listen-port/-s or --destination-app/-d or --mode");
+    if (source && named == Mode::kDestination)
+      return Error("-s and --mode have mismatched mode. Mode is set to destination!");
+    if (destination && named == Mode::kSource)
+      return Error("-d and --mode have mismatched mode. Mode is set to source!");
+    config_.mode = named.value_or(source ? Mode::kSource : Mode::kDestination);
+    return {};
+  }
+
+  Result<> services() {
+    const OptionId id = source() ? OptionId::kSourceListenPort : OptionId::kDestinationApp;
+    if (!has(id)) return services_of_directory();
+    auto map = parse_map(text(id), config_.mode);
+    if (!map) return wrong(layer_[id], map.error().text());
+    config_.services = std::move(*map);
+    if (has(OptionId::kConfigDir))
+      warnings_.push_back(layer_[OptionId::kConfigDir].origin + " is ignored because of " +
+                          layer_[id].origin);
+    return absolute_paths(config_.services);
+  }
+
+  Result<> services_of_directory() {
+    if (has(OptionId::kConfigDir)) {
+      auto map = read_service_directory(text(OptionId::kConfigDir), config_.mode, warnings_);
+      if (!map) return Error(layer_[OptionId::kConfigDir].origin + ": " + map.error().text());
+      config_.known_services = std::move(*map);
+    } else {
+      config_.known_services = read_default_service_directory(config_.mode, warnings_);
+    }
+    if (!source() && config_.known_services.empty())
+      return Error("destination mode needs --destination-app/-d or --config-dir to say what to connect to");
+    return absolute_paths(config_.known_services);
+  }
+
+  static Result<> absolute_paths(std::vector<ServiceMapping>& map) {
+    for (auto& [service, address] : map) {
+      if (address.kind != LocalAddress::Kind::kUnix) continue;
+      // Once more, because it may have become too long.
+      auto checked = parse_local_address(absolute_path(address.path), Mode::kDestination);
+      if (!checked) return checked.error();
+      address = std::move(*checked);
+    }
+    return {};
+  }
+
+  Result<> bind_address() {
+    if (!has(OptionId::kLocalBindAddress)) {
+      // A default of where to listen; connections come from anywhere unless -b says otherwise.
+      if (source() && fine_.default_bind_address != FineSettings().default_bind_address)
+        config_.bind_address = fine_.default_bind_address;
+      return {};
+    }
+    const Value& value = layer_[OptionId::kLocalBindAddress];
+    if (auto good = check_host(value.texts.front()); !good) return wrong(value, good.error().text());
+    config_.bind_address = value.texts.front();
+    return {};
+  }
+
+  Result<> verbosity() {
+    if (!has(OptionId::kVerbose)) return {};
+    const Value& value = layer_[OptionId::kVerbose];
+    const std::string& number = value.texts.front();
+    unsigned level = 0;
+    const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), level);
+    if (code != std::errc() || end != number.data() + number.size() || level > 255)
+      return wrong(value, "a level is a number from 0 to 255; from 6 up they mean the same");
+    config_.verbosity = static_cast<LogLevel>(std::min(level, unsigned{6}));
+    return {};
+  }
+
+  Result<> process() {
+    config_.user = LOCALPROXY_USER;
+    if (has(OptionId::kUser)) {
+      const std::string& user = text(OptionId::kUser);
+      if (user.empty() || user.find_first_of(":/ \n") != std::string::npos)
+        return wrong(layer_[OptionId::kUser], "this is not the name of a user");
+      config_.user = user;
+    }
+    if (has(OptionId::kSandbox)) {
+      if (text(OptionId::kSandbox) != "no-landlock")
+        return wrong(layer_[OptionId::kSandbox], "the only part that can be done without is 'no-landlock'");
+      config_.landlock = false;
+    }
+    return {};
+  }
+
+  Result<> certificates() {
+    for (const std::string& directory : layer_[OptionId::kCapath].texts) {
+      struct stat status;
+      const std::string what = layer_[OptionId::kCapath].origin + " " + shown(directory);
+      if (::stat(directory.c_str(), &status) != 0) return system_error(what, errno);
+      if (!S_ISDIR(status.st_mode)) return system_error(what, ENOTDIR);
+      config_.ca_paths.push_back(absolute_path(directory));
+    }
+    if (has(OptionId::kCafile)) {
+      struct stat status;
+      const std::string what = layer_[OptionId::kCafile].origin + " " + shown(text(OptionId::kCafile));
+      if (::stat(text(OptionId::kCafile).c_str(), &status) != 0) return system_error(what, errno);
+      if (S_ISDIR(status.st_mode)) return system_error(what, EISDIR);
+      config_.ca_file = absolute_path(text(OptionId::kCafile));
+    }
+    if (has(OptionId::kNoSslHostVerify)) {
+      config_.verify_host = false;
+      warnings_.emplace_back(
+          "THE SERVICE IS NOT VERIFIED (--no-ssl-host-verify): whoever is on the way to it can take the "
+          "tokens, and read and change everything in the tunnel. Never use this outside of tests");
+    }
+    return {};
+  }
+
+  Result<> access_token() {
+    if (has(OptionId::kAccessToken)) {
+      Value& value = layer_[OptionId::kAccessToken];
+      if (auto good = check_access_token(value.secret.reveal()); !good)
+        return Error(value.origin + ": " + good.error().text());
+      config_.access_token = std::move(value.secret);
+      if (value.origin == option_name(OptionId::kAccessToken))
+        warnings_.emplace_back(
+            "the access token was given by --access-token, where other users of this machine can see it; "
+            "use the environment variable AWSIOT_TUNNEL_ACCESS_TOKEN or --access-token-file");
+      if (has(OptionId::kAccessTokenFile))
+        warnings_.push_back(layer_[OptionId::kAccessTokenFile].origin + " is ignored because of " +
+                            value.origin);
+      return {};
+    }
+    const Value& value = layer_[OptionId::kAccessTokenFile];
+    auto token = read_token_file(value.texts.front());
+    if (!token) return Error(value.origin + ": " + token.error().text());
+    config_.access_token = std::move(*token);
+    if (value.texts.front() == "-") return {};
+    config_.access_token_file = absolute_path(value.texts.front());
+    if (readable_by_all(config_.access_token_file))
+      warnings_.push_back(value.origin + " " + shown(value.texts.front()) +
+                          " can be read by every user of this machine");
+    return {};
+  }
+
+  Result<> client_token() {
+    const bool none = has(OptionId::kNoClientToken);
+    if (has(OptionId::kClientToken)) {
+      Value& value = layer_[OptionId::kClientToken];
+      if (none)
+        return Error(value.origin + " and " + layer_[OptionId::kNoClientToken].origin +
+                     " exclude each other");
+      if (auto good = check_client_token(value.secret.reveal()); !good)
+        return Error(value.origin + ": " + good.error().text());
+      config_.client_token = std::move(value.secret);
+    } else if (!none) {
+      auto token = generate_client_token();
+      if (!token) return token.error();
+      config_.client_token = std::move(*token);
+    }
+    return {};
+  }
+
+  Layer layer_;
+  const FineSettings& fine_;
+  std::vector<std::string>& warnings_;
+  Config config_;
+};
+
+}  // namespace
+
+Result<Config> assemble(Layer layer, const FineSettings& fine, std::vector<std::string>& warnings) {
+  return Assembler(std::move(layer), fine, warnings).run();
+}
+
+}  // namespace localproxy::config

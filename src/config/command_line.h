@@ -1,0 +1,39 @@
+// The command line and the environment, turned into a Config or into the words that say why not.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace localproxy::config {
+
+// What to do instead of running: text for standard output, then exit status 0.
+struct Print {
+  std::string text;
+};
+
+struct Run {
+  Config config;
+  std::vector<std::string> warnings;  // for the log, once it is there
+  bool check_only = false;            // --check: say what would be done, and end with success
+};
+
+using Outcome = std::variant<Print, Run>;
+
+// The environment as a lookup, so that a test can give its own. Null: not set.
+using Environment = const char* (*)(const char* name);
+
+// Parses argv (argv[0] included) and the variables. An error is one line for standard error; the caller adds
+// kTryHelp and ends with ExitStatus::kUsage. Touches no file but those that the
+// options and the variables name, ./config, and what an access token could be the name of.
+Result<Outcome> parse_command_line(int argc, const char* const* argv, Environment environment);
+
+inline constexpr const char* kTryHelp = "Try 'localproxy --help' for a list of options.";
+
+// Overwrites the arguments and the environment variables that may hold a token, in the process's own memory,
+// so that /proc/PID/cmdline and /proc/PID/environ do not show them. Afterwards argv holds only argv[0].
+void scrub_arguments(int argc, char** argv, char** environ);
+
+}  // namespace localproxy::config

@@ -1,0 +1,87 @@
+// Config: everything that a run needs to know, validated, before any process is started or any port is
+// opened.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+namespace localproxy::config {
+
+enum class Mode : uint8_t { kSource, kDestination };
+
+// Protocol versions 1 to 3.
+enum class Version : uint8_t { kV1 = 1, kV2 = 2, kV3 = 3 };
+
+// Where a service is on this machine: what a source listens on, or what a destination connects to.
+struct LocalAddress {
+  enum class Kind : uint8_t { kTcp, kUnix, kStdio };
+  Kind kind = Kind::kTcp;
+  std::string host;   // kTcp; empty: the bind address (source) or localhost (destination)
+  uint16_t port = 0;  // kTcp; 0 only for a source: any free port
+  std::string path;   // kUnix
+};
+
+// One entry of -s or -d.
+struct ServiceMapping {
+  std::string service;  // empty: given without a service id
+  LocalAddress address;
+};
+
+struct Endpoint {
+  std::string host;  // a name or an address, without brackets
+  uint16_t port = 443;
+};
+
+// The settings that are honoured; the defaults are those of the reference.
+struct Settings {
+  int connect_tries = limits::kConnectTries;  // -1: for ever
+  std::chrono::milliseconds connect_retry_delay = limits::kConnectRetryDelay;
+  uint32_t max_connections = limits::kMaxConnectionsPerService;
+  std::chrono::milliseconds ping_period = limits::kPingPeriod;
+  std::chrono::milliseconds backoff_first = limits::kBackoffFirst;
+  int reconnect_tries = -1;  // -1: for ever
+  bool reconnect_on_data_error = true;
+  std::string subprotocol = "aws.iot.securetunneling-3.0";
+};
+
+// A proxy on the way to the endpoint, which it reaches by CONNECT.
+struct WebProxy {
+  std::string scheme;  // "http" or "https"
+  std::string host;    // a name or an address, without brackets
+  uint16_t port = 0;
+  Secret credentials;  // USER:PASSWORD, decoded; or empty
+};
+
+struct Config {
+  Mode mode = Mode::kSource;
+  // Of -s or -d. Empty: -m without a map; then known_services says where services are that the tunnel has.
+  std::vector<ServiceMapping> services;
+  // Of --config-dir; services that the tunnel may have, each with an id. Not empty for a destination without
+  // a map; a source picks free ports for what is not here either.
+  std::vector<ServiceMapping> known_services;
+  Endpoint endpoint;
+  Secret access_token;
+  std::string access_token_file;      // absolute; where the token came from, if it can be read again there
+  Secret client_token;                // empty only with --no-client-token
+  std::string bind_address;           // empty: localhost for listening, any for connecting
+  std::vector<std::string> ca_paths;  // directories of -c, besides the system store
+  std::string ca_file;                // of --cafile, or empty
+  bool verify_host = true;            // false: -k
+  Version destination_version = Version::kV3;  // -y
+  LogLevel verbosity = LogLevel::kInfo;
+  std::string user;      // --user, or the build's default; used only when started as root
+  bool landlock = true;  // false: --sandbox=no-landlock
+  Settings settings;
+  std::optional<WebProxy> web_proxy;     // none either when no_proxy has the endpoint
+  std::vector<std::string> no_proxy;     // as written, see web_proxy.h
+  std::chrono::seconds idle_timeout{0};  // 0: connections may be idle for ever
+};
+
+}  // namespace localproxy::config

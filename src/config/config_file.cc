@@ -1,0 +1,75 @@
+#include "config/config_file.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "config/endpoint.h"
+#include "config/file.h"
+#include "config/ini.h"
+
+namespace localproxy::config {
+namespace {
+
+constexpr size_t kMaxFile = 64 * 1024;  // bytes; the options all together need a few hundred
+
+struct FlagWord {
+  std::string_view text;
+  bool set;
+};
+
+constexpr FlagWord kFlagWords[] = {
+    {"true", true},   {"yes", true}, {"on", true},   {"1", true},
+    {"false", false}, {"no", false}, {"off", false}, {"0", false},
+};
+
+Result<> store(const Option& option, const IniEntry& entry, const std::string& origin, Layer& layer) {
+  if (layer.has(option.id) && option.shape != Shape::kList)
+    return Error(origin + " is not the first: the option cannot be specified more than once");
+  if (entry.value.empty()) return Error(origin + ": the value is missing");
+  switch (option.shape) {
+    case Shape::kFlag: {
+      const auto* const word = std::ranges::find(kFlagWords, entry.value, &FlagWord::text);
+      if (word == std::end(kFlagWords)) return Error(origin + ": the value is neither 'true' nor 'false'");
+      if (word->set) layer.set_flag(option.id, origin);
+      return {};
+    }
+    case Shape::kSecret:
+      layer.set_secret(option.id, origin, Secret(entry.value));
+      return {};
+    case Shape::kValue:
+    case Shape::kList:
+      layer.add(option.id, origin, std::string(entry.value));
+      return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Layer> read_config_file(const std::string& path, std::vector<std::string>& warnings) {
+  const std::string file = "--config " + shown(path);
+  const auto content = read_file(path, kMaxFile, file);
+  if (!content) return content.error();
+  const auto entries = parse_ini(content->reveal());
+  if (!entries) return Error(file + ", " + entries.error().text());
+
+  Layer layer;
+  bool secrets = false;
+  for (const IniEntry& entry : *entries) {
+    const std::string line = file + ", line " + std::to_string(entry.line);
+    const Option* option = entry.section.empty() ? find_option(entry.name) : nullptr;
+    if (option == nullptr || !option->in_file) {
+      const std::string section = entry.section.empty() ? "" : std::string(entry.section) + ".";
+      return Error(line + ": unrecognised option " + shown(section + std::string(entry.name)));
+    }
+    if (auto stored = store(*option, entry, line + ": " + option->name, layer); !stored)
+      return stored.error();
+    secrets = secrets || option->shape == Shape::kSecret;
+  }
+  if (secrets && readable_by_all(path))
+    warnings.push_back(file + " holds a token and can be read by every user of this machine");
+  return layer;
+}
+
+}  // namespace localproxy::config

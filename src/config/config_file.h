@@ -1,0 +1,15 @@
+// The file of --config as a place that says something about the options.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/layer.h"
+
+namespace localproxy::config {
+
+// Each line is the long name of an option and its value; a flag's value is true or false.
+Result<Layer> read_config_file(const std::string& path, std::vector<std::string>& warnings);
+
+}  // namespace localproxy::config

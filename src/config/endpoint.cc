@@ -1,0 +1,228 @@
+#include "config/endpoint.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/log.h"
+
+namespace localproxy::config {
+namespace {
+
+constexpr std::string_view kDigits = "0123456789";
+constexpr std::string_view kHostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+constexpr std::string_view kServiceBytes =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-";
+constexpr size_t kMaxHostName = 253;  // RFC 1035, 2.3.4, without the root's dot
+constexpr size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
+constexpr size_t kMaxShown = 80;  // of a wrong text, in an error
+
+bool only_of(std::string_view text, std::string_view bytes) {
+  return text.find_first_not_of(bytes) == std::string_view::npos;
+}
+
+bool is_literal(int family, std::string_view text) {
+  in6_addr address;
+  return text.find('\0') == std::string_view::npos &&
+         ::inet_pton(family, std::string(text).c_str(), &address) == 1;
+}
+
+struct HostPort {
+  std::string_view host;
+  std::optional<std::string_view> port;
+};
+
+// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, taken apart; the port is not looked at.
+Result<HostPort> split_host_port(std::string_view text) {
+  if (text.starts_with('[')) {
+    const size_t end = text.find(']');
+    if (end == std::string_view::npos) return Error(shown(text) + " lacks the closing bracket");
+    const std::string_view host = text.substr(1, end - 1);
+    const std::string_view rest = text.substr(end + 1);
+    if (!is_literal(AF_INET6, host)) return Error(shown(host) + " in brackets is not an IPv6 address");
+    if (rest.empty()) return HostPort{host, std::nullopt};
+    if (rest[0] != ':') return Error(shown(text) + " has something other than ':PORT' after the bracket");
+    return HostPort{host, rest.substr(1)};
+  }
+  const size_t colon = text.find(':');
+  if (colon != std::string_view::npos && text.find(':', colon + 1) != std::string_view::npos)
+    return Error(shown(text) + " has more than one ':'; IPv6 addresses go in brackets, as in '[::1]:22'");
+  const std::string_view host = text.substr(0, colon);
+  if (auto good = check_host(host); !good) return good.error();
+  if (colon == std::string_view::npos) return HostPort{host, std::nullopt};
+  return HostPort{host, text.substr(colon + 1)};
+}
+
+Result<LocalAddress> parse_path(std::string_view text) {
+  if (text.find("://") != std::string_view::npos)
+    return Error(shown(text) + " is a URL; give a port, HOST:PORT or the path of a UNIX socket");
+  if (text.size() > kMaxUnixPath)
+    return Error("the path of a UNIX socket has at most " + std::to_string(kMaxUnixPath) + " bytes, not " +
+                 std::to_string(text.size()));
+  if (text.find('\0') != std::string_view::npos) return Error("a path has no zero bytes");
+  if (text.ends_with('/')) return Error(shown(text) + " is a directory, not the path of a UNIX socket");
+  LocalAddress address;
+  address.kind = LocalAddress::Kind::kUnix;
+  address.path = std::string(text);
+  return address;
+}
+
+// Both are listened on, and only one of them can be.
+bool collide(const LocalAddress& one, const LocalAddress& other) {
+  if (one.kind != other.kind) return false;
+  switch (one.kind) {
+    case LocalAddress::Kind::kTcp:
+      return one.port != 0 && one.port == other.port && one.host == other.host;
+    case LocalAddress::Kind::kUnix:
+      return one.path == other.path;
+    case LocalAddress::Kind::kStdio:
+      return true;
+  }
+  return false;
+}
+
+Result<> check_against(const std::vector<ServiceMapping>& earlier, const ServiceMapping& entry,
+                       std::string_view address, Mode mode) {
+  for (const ServiceMapping& other : earlier) {
+    if (other.service == entry.service) return Error("service " + shown(entry.service) + " is there twice");
+    if (mode == Mode::kSource && collide(other.address, entry.address))
+      return Error(shown(address) + " is used for both " + shown(other.service) + " and " +
+                   shown(entry.service));
+  }
+  return {};
+}
+
+// text is one entry; bare: it is the only one, so that it may lack a service id.
+Result<ServiceMapping> parse_entry(std::string_view text, Mode mode, bool bare) {
+  if (text.empty()) return Error("an entry is empty");
+  const size_t equals = text.find('=');
+  const size_t slash = text.find('/');
+  // A path may contain '=', a service id no '/'.
+  const bool named = equals != std::string_view::npos && (slash == std::string_view::npos || equals < slash);
+  if (!named && !bare) return Error(shown(text) + " is not SERVICE=ADDRESS, which several entries must be");
+  ServiceMapping entry;
+  if (named) {
+    if (auto good = check_service_id(text.substr(0, equals)); !good) return good.error();
+    entry.service = std::string(text.substr(0, equals));
+    text.remove_prefix(equals + 1);
+    if (text.empty()) return Error("service " + shown(entry.service) + " has no address");
+  }
+  auto address = parse_local_address(text, mode);
+  if (!address) return address.error();
+  entry.address = std::move(*address);
+  return entry;
+}
+
+}  // namespace
+
+std::string shown(std::string_view text) {
+  const bool cut = text.size() > kMaxShown;
+  return "'" + escape_for_log(text.substr(0, kMaxShown)) + (cut ? "...'" : "'");
+}
+
+Result<uint16_t> parse_port(std::string_view text, ZeroPort zero) {
+  const bool allowed = zero == ZeroPort::kAllowed;
+  uint32_t port = 0;
+  const bool digits = !text.empty() && text.size() <= 5 && only_of(text, kDigits);
+  if (digits) std::from_chars(text.data(), text.data() + text.size(), port);
+  const bool plain = digits && (text[0] != '0' || text.size() == 1);
+  if (!plain || port > 65'535 || (port == 0 && !allowed))
+    return Error(shown(text) + " is not a port number from " + (allowed ? "0" : "1") + " to 65535");
+  return static_cast<uint16_t>(port);
+}
+
+Result<> check_host(std::string_view text) {
+  if (text.empty()) return Error("the host is empty");
+  if (is_literal(AF_INET, text) || is_literal(AF_INET6, text)) return {};
+  if (text.size() > kMaxHostName)
+    return Error("a host name has at most " + std::to_string(kMaxHostName) + " bytes, not " +
+                 std::to_string(text.size()));
+  const bool labels = !text.starts_with('.') && text.find("..") == std::string_view::npos;
+  if (!only_of(text, kHostBytes) || text[0] == '-' || !labels)
+    return Error(shown(text) + " is not a host name or an address");
+  // No top-level domain is a number, and resolvers read such names as addresses in ways of their own.
+  const std::string_view last = text.substr(text.find_last_of('.') + 1);
+  if (!last.empty() && only_of(last, kDigits)) return Error(shown(text) + " is not an IPv4 address");
+  return {};
+}
+
+Result<> check_service_id(std::string_view text) {
+  if (text.empty()) return Error("a service id is empty");
+  if (text.size() > limits::kMaxServiceId)
+    return Error("a service id has at most " + std::to_string(limits::kMaxServiceId) + " bytes, not " +
+                 std::to_string(text.size()));
+  if (!only_of(text, kServiceBytes))
+    return Error(shown(text) + " is not a service id, which is made of letters, digits, ':', '_' and '-'");
+  return {};
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  if (const size_t scheme = text.find("://"); scheme != std::string_view::npos)
+    return Error("give the host alone, without " + shown(text.substr(0, scheme + 3)));
+  if (text.find('/') != std::string_view::npos) return Error("give the host alone, without a path");
+  auto parts = split_host_port(text);
+  if (!parts) return parts.error();
+  Endpoint endpoint;
+  endpoint.host = std::string(parts->host);
+  if (parts->port) {
+    auto port = parse_port(*parts->port, ZeroPort::kRefused);
+    if (!port) return port.error();
+    endpoint.port = *port;
+  }
+  return endpoint;
+}
+
+Result<LocalAddress> parse_local_address(std::string_view text, Mode mode) {
+  const bool source = mode == Mode::kSource;
+  LocalAddress address;
+  if (text == "-" && source) {
+    address.kind = LocalAddress::Kind::kStdio;
+    return address;
+  }
+  if (text == "-") return Error("'-' (standard input and output) is for a source only");
+  if (text.find('/') != std::string_view::npos) return parse_path(text);
+
+  std::string_view port_text = text;
+  if (text.find(':') != std::string_view::npos || text.starts_with('[')) {
+    auto parts = split_host_port(text);
+    if (!parts) return parts.error();
+    if (!parts->port) return Error(shown(text) + " lacks a port");
+    address.host = std::string(parts->host);
+    port_text = *parts->port;
+  } else if (!text.empty() && !only_of(text.substr(0, 1), kDigits) && check_host(text).ok()) {
+    return Error(shown(text) + " lacks a port");
+  }
+  auto port = parse_port(port_text, source ? ZeroPort::kAllowed : ZeroPort::kRefused);
+  if (!port) return port.error();
+  address.port = *port;
+  return address;
+}
+
+Result<std::vector<ServiceMapping>> parse_map(std::string_view text, Mode mode) {
+  const bool bare = text.find(',') == std::string_view::npos;
+  std::vector<ServiceMapping> map;
+  for (bool last = false; !last;) {
+    const size_t comma = text.find(',');
+    last = comma == std::string_view::npos;
+    std::string_view piece = text.substr(0, comma);
+    // People write a blank after a comma.
+    if (!map.empty() && piece.starts_with(' ')) piece.remove_prefix(1);
+    auto entry = parse_entry(piece, mode, bare);
+    if (!entry) return entry.error();
+    if (auto good = check_against(map, *entry, piece.substr(piece.find('=') + 1), mode); !good)
+      return good.error();
+    if (map.size() == limits::kMaxServices)
+      return Error("there are more than " + std::to_string(limits::kMaxServices) + " services");
+    map.push_back(std::move(*entry));
+    if (!last) text.remove_prefix(comma + 1);
+  }
+  return map;
+}
+
+}  // namespace localproxy::config

@@ -1,0 +1,26 @@
+// Files of "name = value" lines: what --config and --config-dir read.
+//
+// A line is empty, a comment that starts with '#' or ';', a heading in brackets, or an entry. Blanks around
+// names and values do not count, and a '#' after a blank ends an entry's value. Quotes mean nothing.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace localproxy::config {
+
+struct IniEntry {
+  size_t line;               // from 1 on
+  std::string_view section;  // of the heading above it; empty before the first
+  std::string_view name;     // not empty
+  std::string_view value;
+};
+
+// The views are into text. An error begins with "line N" and shows nothing of the line, which may hold a
+// token.
+Result<std::vector<IniEntry>> parse_ini(std::string_view text);
+
+}  // namespace localproxy::config

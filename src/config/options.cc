@@ -1,0 +1,76 @@
+#include "config/options.h"
+
+#include <algorithm>
+
+namespace localproxy::config {
+namespace {
+
+constexpr Option kOptions[] = {
+    {OptionId::kHelp, 'h', Shape::kFlag, false, "help", "", "", "Print this list and exit"},
+    {OptionId::kVersion, 'V', Shape::kFlag, false, "version", "", "", "Print the version and exit"},
+    {OptionId::kAccessToken, 't', Shape::kSecret, true, "access-token", "TOKEN", "AWSIOT_TUNNEL_ACCESS_TOKEN",
+     "Client access token; other users can see it here"},
+    {OptionId::kAccessTokenFile, 0, Shape::kValue, true, "access-token-file", "FILE", "",
+     "Read the access token from FILE; - is standard input"},
+    {OptionId::kClientToken, 'i', Shape::kSecret, true, "client-token", "TOKEN", "AWSIOT_TUNNEL_CLIENT_TOKEN",
+     "Token that makes reconnecting possible; generated when absent"},
+    {OptionId::kNoClientToken, 0, Shape::kFlag, true, "no-client-token", "", "",
+     "Send no client token; the access token then works once"},
+    {OptionId::kProxyEndpoint, 'e', Shape::kValue, true, "proxy-endpoint", "HOST[:PORT]",
+     "AWSIOT_TUNNEL_ENDPOINT", "Endpoint of the tunneling service; excludes -r"},
+    {OptionId::kRegion, 'r', Shape::kValue, true, "region", "REGION", "AWSIOT_TUNNEL_REGION",
+     "Region of the tunnel; excludes -e"},
+    {OptionId::kSourceListenPort, 's', Shape::kValue, true, "source-listen-port", "MAP", "",
+     "Source mode: 5555, or SSH1=5555,HTTP1=8080"},
+    {OptionId::kDestinationApp, 'd', Shape::kValue, true, "destination-app", "MAP", "",
+     "Destination mode: 22, HOST:22, /run/app.sock, or SSH1=22,..."},
+    {OptionId::kLocalBindAddress, 'b', Shape::kValue, true, "local-bind-address", "ADDR", "",
+     "Local address to listen on, or to connect from"},
+    {OptionId::kCapath, 'c', Shape::kList, true, "capath", "DIR", "",
+     "Further directory of root certificates"},
+    {OptionId::kCafile, 0, Shape::kValue, true, "cafile", "FILE", "", "Further file of root certificates"},
+#if LOCALPROXY_ALLOW_NO_VERIFY
+    {OptionId::kNoSslHostVerify, 'k', Shape::kFlag, true, "no-ssl-host-verify", "", "",
+     "Do not verify the service: for tests only"},
+#endif
+    {OptionId::kMode, 'm', Shape::kValue, true, "mode", "MODE", "", "src, source, dst or destination"},
+    {OptionId::kVerbose, 'v', Shape::kValue, true, "verbose", "N", "",
+     "0 off, 1 fatal, 2 error, 3 warning, 4 info (default), 5 debug, 6 trace"},
+    {OptionId::kConfig, 0, Shape::kValue, false, "config", "FILE", "",
+     "Read options from FILE: name = value"},
+    {OptionId::kConfigDir, 0, Shape::kValue, true, "config-dir", "DIR", "",
+     "Read service = address lines from the files in DIR"},
+    {OptionId::kSettingsJson, 0, Shape::kValue, true, "settings-json", "FILE", "",
+     "Read fine settings from FILE"},
+    {OptionId::kExportDefaultSettings, 0, Shape::kValue, false, "export-default-settings", "FILE", "",
+     "Write the default fine settings to FILE and exit"},
+    {OptionId::kCheck, 0, Shape::kFlag, false, "check", "", "",
+     "Check everything that needs no connection, and exit"},
+    {OptionId::kUser, 0, Shape::kValue, true, "user", "USER", "", "User to become when started as root"},
+    {OptionId::kSandbox, 0, Shape::kValue, true, "sandbox", "no-landlock", "",
+     "Do without Landlock, for kernels that lack it"},
+};
+
+}  // namespace
+
+std::span<const Option> options() {
+  return kOptions;
+}
+
+const Option* find_option(std::string_view name) {
+  const auto found = std::ranges::find(kOptions, name, &Option::name);
+  return found == std::end(kOptions) ? nullptr : found;
+}
+
+const Option* find_option(char letter) {
+  if (letter == 0) return nullptr;
+  const auto found = std::ranges::find(kOptions, letter, &Option::letter);
+  return found == std::end(kOptions) ? nullptr : found;
+}
+
+std::string option_name(OptionId id) {
+  const auto found = std::ranges::find(kOptions, id, &Option::id);
+  return found == std::end(kOptions) ? std::string() : std::string("--") + found->name;
+}
+
+}  // namespace localproxy::config

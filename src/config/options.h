@@ -1,0 +1,70 @@
+// The options: one table from which the parser, --help, the configuration file and the tests are made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "build_config.h"
+
+namespace localproxy::config {
+
+enum class OptionId : uint8_t {
+  kHelp,
+  kVersion,
+  kAccessToken,
+  kAccessTokenFile,
+  kClientToken,
+  kNoClientToken,
+  kProxyEndpoint,
+  kRegion,
+  kSourceListenPort,
+  kDestinationApp,
+  kLocalBindAddress,
+  kCapath,
+  kCafile,
+  kNoSslHostVerify,
+  kMode,
+  kVerbose,
+  kConfig,
+  kConfigDir,
+  kSettingsJson,
+  kExportDefaultSettings,
+  kCheck,
+  kUser,
+  kSandbox,
+};
+inline constexpr size_t kOptionCount = static_cast<size_t>(OptionId::kSandbox) + 1;
+
+// How often an option may be given and what follows it.
+enum class Shape : uint8_t {
+  kFlag,    // nothing follows
+  kValue,   // one value, given once
+  kList,    // one value each time, given any number of times
+  kSecret,  // one value that is kept apart from ordinary strings
+};
+
+struct Option {
+  OptionId id;
+  char letter;  // 0: has none
+  Shape shape;
+  bool in_file;          // may stand in the file of --config
+  const char* name;      // without the dashes; also the key in that file
+  const char* argument;  // what --help calls the value; empty for a flag
+  const char* variable;  // of the environment, or empty
+  const char* help;
+};
+
+// In the order of --help.
+std::span<const Option> options();
+
+// Null: there is no such option.
+const Option* find_option(std::string_view name);
+const Option* find_option(char letter);
+
+// "--name", as error texts name it.
+std::string option_name(OptionId id);
+
+}  // namespace localproxy::config

@@ -1,0 +1,102 @@
+#include "config/service_directory.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "config/endpoint.h"
+#include "config/file.h"
+#include "config/ini.h"
+
+namespace localproxy::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxFiles = 256;          // somebody else's directory, when there are more
+constexpr size_t kMaxFile = 64 * 1024;     // bytes of one file
+constexpr size_t kMaxMappings = 4 * 1024;  // of all files together
+
+// Every regular file below root, sorted.
+Result<std::vector<std::string>> list_files(const std::string& root) {
+  const std::string what = "cannot read the directory " + shown(root);
+  std::error_code failed;
+  std::vector<std::string> files;
+  for (auto at = fs::recursive_directory_iterator(root, failed);
+       !failed && at != fs::recursive_directory_iterator(); at.increment(failed)) {
+    std::error_code unknown;
+    if (!at->is_regular_file(unknown) || unknown) continue;
+    if (files.size() == kMaxFiles)
+      return Error(what + ": there are more than " + std::to_string(kMaxFiles) + " files below it");
+    files.push_back(at->path().string());
+  }
+  if (failed) return Error(what + ": " + failed.message());
+  std::ranges::sort(files);
+  return files;
+}
+
+bool known(const std::vector<ServiceMapping>& mappings, std::string_view service) {
+  return std::ranges::find(mappings, service, &ServiceMapping::service) != mappings.end();
+}
+
+// Adds what one file says.
+Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings,
+                  std::vector<std::string>& warnings) {
+  const auto content = read_file(file, kMaxFile, shown(file));
+  if (!content) return content.error();
+  const auto entries = parse_ini(content->reveal());
+  if (!entries) return Error(shown(file) + ", " + entries.error().text());
+  for (const IniEntry& entry : *entries) {
+    const std::string line = shown(file) + ", line " + std::to_string(entry.line) + ": ";
+    if (auto good = check_service_id(entry.name); !good || !entry.section.empty()) {
+      warnings.push_back(line + "ignored: " + (good ? "it is below a heading" : good.error().text()));
+      continue;
+    }
+    if (known(mappings, entry.name)) continue;
+    auto address = parse_local_address(entry.value, mode);
+    if (!address) {
+      warnings.push_back(line + "ignored: " + address.error().text());
+      continue;
+    }
+    if (mappings.size() == kMaxMappings)
+      return Error(line + "there are more than " + std::to_string(kMaxMappings) + " services");
+    mappings.push_back({std::string(entry.name), std::move(*address)});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode,
+                                                           std::vector<std::string>& warnings) {
+  const auto files = list_files(path);
+  if (!files) return files.error();
+  std::vector<ServiceMapping> mappings;
+  for (const std::string& file : *files)
+    if (auto read = read_one(file, mode, mappings, warnings); !read)
+      warnings.push_back(read.error().text() + "; the rest of the file is ignored");
+  return mappings;
+}
+
+std::vector<ServiceMapping> read_default_service_directory(Mode mode, std::vector<std::string>& warnings) {
+  struct stat status;
+  const std::string path = kDefaultServiceDirectory;
+  if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return {};
+  const bool ours = status.st_uid == ::geteuid() || status.st_uid == 0;
+  if (!ours || (status.st_mode & S_IWOTH) != 0) {
+    warnings.push_back("the directory " + shown(path) +
+                       " is ignored because others can change it; --config-dir reads it all the same");
+    return {};
+  }
+  auto mappings = read_service_directory(path, mode, warnings);
+  if (mappings) return std::move(*mappings);
+  warnings.push_back(mappings.error().text());
+  return {};
+}
+
+}  // namespace localproxy::config

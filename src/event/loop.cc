@@ -1,0 +1,127 @@
+#include "event/loop.h"
+
+#include <event2/event.h>
+#include <sys/time.h>
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace localproxy::event {
+namespace {
+
+void call_back(evutil_socket_t, short, void* callback) {
+  (*static_cast<Callback*>(callback))();
+}
+
+::event* make_event(event_base* base, int fd, short what, Callback* callback) {
+  ::event* made = event_new(base, fd, what, call_back, callback);
+  check(made != nullptr, "event_new failed");
+  return made;
+}
+
+}  // namespace
+
+Loop::Loop() {
+  event_config* config = event_config_new();
+  check(config != nullptr, "event_config_new failed");
+  // Nothing in the environment (EVENT_NOEPOLL and its like) may choose how we wait.
+  event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  base_ = event_base_new_with_config(config);
+  event_config_free(config);
+  check(base_ != nullptr, "event_base_new_with_config failed");
+  later_event_ = event_new(
+      base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->run_later(); }, this);
+  check(later_event_ != nullptr, "event_new failed");
+}
+
+Loop::~Loop() {
+  event_free(later_event_);
+  event_base_free(base_);
+}
+
+void Loop::run() {
+  check(event_base_dispatch(base_) >= 0, "event_base_dispatch failed");
+}
+
+void Loop::stop() {
+  event_base_loopbreak(base_);
+}
+
+void Loop::later(Callback callback) {
+  if (later_.empty()) event_active(later_event_, EV_TIMEOUT, 0);
+  later_.push_back(std::move(callback));
+}
+
+void Loop::run_later() {
+  for (Callback& callback : std::exchange(later_, {}))
+    callback();
+}
+
+Watcher::Watcher(Loop& loop, int fd, Callback on_readable, Callback on_writable)
+    : on_readable_(std::move(on_readable)),
+      on_writable_(std::move(on_writable)),
+      read_event_(make_event(loop.base(), fd, EV_READ | EV_PERSIST, &on_readable_)),
+      write_event_(make_event(loop.base(), fd, EV_WRITE | EV_PERSIST, &on_writable_)) {}
+
+Watcher::~Watcher() {
+  event_free(read_event_);
+  event_free(write_event_);
+}
+
+void Watcher::want_read(bool want) {
+  if (want == reading_) return;
+  reading_ = want;
+  check((want ? event_add(read_event_, nullptr) : event_del(read_event_)) == 0, "cannot watch a descriptor");
+}
+
+void Watcher::want_write(bool want) {
+  if (want == writing_) return;
+  writing_ = want;
+  check((want ? event_add(write_event_, nullptr) : event_del(write_event_)) == 0,
+        "cannot watch a descriptor");
+}
+
+Timer::Timer(Loop& loop, Callback callback)
+    : callback_(std::move(callback)),
+      event_(event_new(
+          loop.base(), -1, 0,
+          [](evutil_socket_t, short, void* self) {
+            auto* timer = static_cast<Timer*>(self);
+            timer->running_ = false;
+            timer->callback_();
+          },
+          this)) {
+  check(event_ != nullptr, "event_new failed");
+}
+
+Timer::~Timer() {
+  event_free(event_);
+}
+
+void Timer::start(std::chrono::milliseconds delay) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(delay);
+  timeval wait{};
+  wait.tv_sec = static_cast<time_t>(seconds.count());
+  wait.tv_usec = static_cast<suseconds_t>(std::chrono::microseconds(delay - seconds).count());
+  check(event_add(event_, &wait) == 0, "cannot start a timer");
+  running_ = true;
+}
+
+void Timer::stop() {
+  event_del(event_);
+  running_ = false;
+}
+
+Signal::Signal(Loop& loop, int number, Callback callback)
+    : callback_(std::move(callback)),
+      event_(make_event(loop.base(), number, EV_SIGNAL | EV_PERSIST, &callback_)) {
+  check(event_add(event_, nullptr) == 0, "cannot watch a signal");
+}
+
+Signal::~Signal() {
+  event_free(event_);
+}
+
+}  // namespace localproxy::event

@@ -1,0 +1,97 @@
+// The event loop of a process, and what can happen in it: descriptors become ready, time passes, signals
+// arrive.
+//
+// A thin skin over libevent: one thread, level-triggered. None of these objects may be destroyed from inside
+// its own callback; whoever has to do that leaves it to Loop::later().
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+struct event;
+struct event_base;
+
+namespace localproxy::event {
+
+using Callback = std::function<void()>;
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Runs until stop(), or until nothing is left to wait for.
+  void run();
+  // run() returns after the callback that calls this.
+  void stop();
+  // Calls callback from the loop, after the present callback has returned.
+  void later(Callback callback);
+
+  event_base* base() const { return base_; }
+
+ private:
+  void run_later();
+
+  event_base* base_;
+  ::event* later_event_;
+  std::vector<Callback> later_;
+};
+
+// Calls back while a descriptor is readable or writable, as far as each is enabled. Does not own the
+// descriptor, which must stay open for the watcher's life.
+class Watcher {
+ public:
+  Watcher(Loop& loop, int fd, Callback on_readable, Callback on_writable);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  void want_read(bool want);
+  void want_write(bool want);
+  bool wants_read() const { return reading_; }
+  bool wants_write() const { return writing_; }
+
+ private:
+  Callback on_readable_;
+  Callback on_writable_;
+  ::event* read_event_;
+  ::event* write_event_;
+  bool reading_ = false;
+  bool writing_ = false;
+};
+
+class Timer {
+ public:
+  Timer(Loop& loop, Callback callback);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // Calls back once after delay, in place of what was started before.
+  void start(std::chrono::milliseconds delay);
+  void stop();
+  bool running() const { return running_; }
+
+ private:
+  Callback callback_;
+  ::event* event_;
+  bool running_ = false;
+};
+
+class Signal {
+ public:
+  Signal(Loop& loop, int number, Callback callback);
+  ~Signal();
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+
+ private:
+  Callback callback_;
+  ::event* event_;
+};
+
+}  // namespace localproxy::event

@@ -1,0 +1,155 @@
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/limits.h"
+#include "base/secret.h"
+
+namespace localproxy::ipc {
+namespace {
+
+// Room for more descriptors than any message has, so that one too many is seen rather than cut off.
+constexpr size_t kControlFds = 4;
+
+}  // namespace
+
+Channel::Channel(UniqueFd fd, Role self, Role peer)
+    : fd_(std::move(fd)), self_(self), peer_(peer), buffer_(max_message_size() + 1) {}
+
+Channel::~Channel() {
+  for (Queued& queued : queue_)
+    wipe(queued.datagram);
+  wipe(buffer_.data(), buffer_.size());
+}
+
+Result<> Channel::send_datagram(std::string datagram, UniqueFd fd) {
+  Queued queued{std::move(datagram), std::move(fd)};
+  if (queue_.empty()) {
+    auto sent = try_send(queued);
+    if (!sent) return sent.error();
+    if (*sent) {
+      wipe(queued.datagram);
+      return {};
+    }
+  }
+  if (queue_.size() >= limits::kMaxQueuedIpcMessages) {
+    return Error("the " + std::string(to_string(peer_)) + " process does not read its messages");
+  }
+  queue_.push_back(std::move(queued));
+  return {};
+}
+
+Result<bool> Channel::try_send(const Queued& queued) {
+  ssize_t sent = 0;
+  do {
+    if (!queued.fd) {
+      // write() and not sendmsg(): a process that hands out no descriptors does not need the latter in its
+      // sandbox.
+      sent = ::write(fd_.get(), queued.datagram.data(), queued.datagram.size());
+      continue;
+    }
+    iovec part{const_cast<char*>(queued.datagram.data()), queued.datagram.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    const int raw = queued.fd.get();
+    memcpy(CMSG_DATA(header), &raw, sizeof raw);
+    sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return true;
+  // ETOOMANYREFS: too many descriptors are on their way; it passes when the peer reads.
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS) return false;
+  return system_error("cannot send to the " + std::string(to_string(peer_)) + " process", errno);
+}
+
+Result<bool> Channel::flush() {
+  while (!queue_.empty()) {
+    auto sent = try_send(queue_.front());
+    if (!sent) return sent.error();
+    if (!*sent) return false;
+    wipe(queue_.front().datagram);
+    queue_.pop_front();
+  }
+  return true;
+}
+
+Error Channel::violation(const std::string& what) {
+  violation_ = true;
+  return Error("protocol violation by the " + std::string(to_string(peer_)) + " process in state " +
+               std::string(to_string(state_)) + ": " + what);
+}
+
+Result<std::optional<Channel::Received>> Channel::receive() {
+  iovec part{buffer_.data(), buffer_.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(kControlFds * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size = 0;
+  do {
+    size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) {
+    if (errno == EAGAIN) return std::optional<Received>();
+    return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);
+  }
+
+  std::vector<UniqueFd> fds;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int raw = -1;
+      memcpy(&raw, CMSG_DATA(header) + i * sizeof raw, sizeof raw);
+      fds.emplace_back(raw);
+    }
+  }
+  // An empty datagram cannot be sent by our own code, so that 0 means the end.
+  if (size == 0 && fds.empty()) return Error("closed");
+  return admit(static_cast<size_t>(size), std::move(fds),
+               (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0);
+}
+
+Result<std::optional<Channel::Received>> Channel::admit(size_t size, std::vector<UniqueFd> fds, bool cut) {
+  if (cut) return violation("a message was cut off");
+  uint16_t number = 0;
+  ByteReader reader(Bytes(buffer_.data(), size));
+  if (!reader.take(number)) return violation("a message without a number");
+  const Spec* spec = find_spec(number);
+  if (spec == nullptr) return violation("unknown message " + std::to_string(number));
+  const std::string name(spec->name);
+  const auto bit = [](Role role) { return 1U << static_cast<uint8_t>(role); };
+  if ((spec->from & bit(peer_)) == 0 || (spec->to & bit(self_)) == 0) {
+    return violation(name + " is not for this direction");
+  }
+  if ((spec->states & static_cast<uint8_t>(state_)) == 0) return violation(name + " is not allowed now");
+  const size_t length = size - sizeof number;
+  if (length < spec->least || length > spec->most) {
+    return violation(name + " of " + std::to_string(length) + " bytes");
+  }
+  if (fds.size() != spec->fds)
+    return violation(name + " with " + std::to_string(fds.size()) + " descriptors");
+  Received received{spec, Bytes(buffer_.data() + sizeof number, length), UniqueFd()};
+  if (!fds.empty()) received.fd = std::move(fds.front());
+  return std::optional<Received>(std::move(received));
+}
+
+void Channel::wipe_received() {
+  wipe(buffer_.data(), buffer_.size());
+}
+
+}  // namespace localproxy::ipc

@@ -1,0 +1,84 @@
+// One end of a SOCK_SEQPACKET socketpair between two of our processes: datagrams with or without a
+// descriptor.
+//
+// Knows the table (ipc/messages.h) and holds each datagram against it: type, direction, state, length,
+// descriptors. It has no event loop; ipc/port.h adds that.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "ipc/messages.h"
+
+namespace localproxy::ipc {
+
+class Channel {
+ public:
+  // self: who we are; peer: who is at the other end.
+  Channel(UniqueFd fd, Role self, Role peer);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  int fd() const { return fd_.get(); }
+  Role self() const { return self_; }
+  Role peer() const { return peer_; }
+  State state() const { return state_; }
+  void set_state(State state) { state_ = state; }
+
+  // Sends a message of the table, now or when flush() can. Messages keep their order. An error: the peer is
+  // gone, or limits::kMaxQueuedIpcMessages wait already.
+  template <typename M>
+  Result<> send(const M& message, UniqueFd fd = UniqueFd()) {
+    std::string datagram;
+    datagram.reserve(sizeof(uint16_t) + TupleSize<Fields<M>>::kMost);
+    put(datagram, M::kType);
+    encode_fields(message, datagram);
+    return send_datagram(std::move(datagram), std::move(fd));
+  }
+
+  // Sends what waits. True: nothing waits any more.
+  Result<bool> flush();
+  bool wants_write() const { return !queue_.empty(); }
+  // Messages that wait because the peer is busy.
+  size_t queued() const { return queue_.size(); }
+
+  struct Received {
+    const Spec* spec = nullptr;
+    Bytes fields;  // valid until the next receive()
+    UniqueFd fd;
+  };
+  // One message that the table allows now. Empty: none is there. An error: the peer is gone ("closed"), or it
+  // broke the table's rules; is_violation() tells which.
+  Result<std::optional<Received>> receive();
+  bool is_violation() const { return violation_; }
+
+  // Overwrites the buffer of the last message.
+  void wipe_received();
+
+ private:
+  struct Queued {
+    std::string datagram;
+    UniqueFd fd;
+  };
+  Result<> send_datagram(std::string datagram, UniqueFd fd);
+  // True: sent. False: the socket is full.
+  Result<bool> try_send(const Queued& queued);
+  Error violation(const std::string& what);
+  Result<std::optional<Received>> admit(size_t size, std::vector<UniqueFd> fds, bool cut);
+
+  UniqueFd fd_;
+  Role self_;
+  Role peer_;
+  State state_ = State::kStart;
+  bool violation_ = false;
+  std::deque<Queued> queue_;
+  std::vector<uint8_t> buffer_;
+};
+
+}  // namespace localproxy::ipc

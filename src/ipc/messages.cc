@@ -1,0 +1,130 @@
+#include "ipc/messages.h"
+
+#include <algorithm>
+#include <array>
+
+namespace localproxy::ipc {
+namespace {
+
+constexpr uint8_t bit(Role role) {
+  return static_cast<uint8_t>(1U << static_cast<uint8_t>(role));
+}
+
+template <typename... States>
+constexpr uint8_t in(States... states) {
+  return static_cast<uint8_t>((0U | ... | static_cast<uint8_t>(states)));
+}
+
+template <typename M>
+constexpr Spec row(std::string_view name, uint8_t from, uint8_t to, uint8_t states, uint8_t fds = 0,
+                   bool secret = false) {
+  return {M::kType,
+          name,
+          from,
+          to,
+          states,
+          fds,
+          secret,
+          TupleSize<Fields<M>>::kLeast,
+          TupleSize<Fields<M>>::kMost};
+}
+
+using enum State;
+constexpr uint8_t kM = bit(Role::kMonitor);
+constexpr uint8_t kN = bit(Role::kNet);
+constexpr uint8_t kB = bit(Role::kBridge);
+constexpr uint8_t kR = bit(Role::kResolve);
+constexpr uint8_t kChild = kN | kB | kR;
+constexpr uint8_t kAnyState = in(kStart, kReady, kNegotiating, kUp, kServing, kStopping);
+
+// The states are those of the receiver. A net that was just told to stop may have sent anything before it
+// knew.
+constexpr std::array kTable = {
+    row<Setup>("SETUP", kM, kChild, in(kStart)),
+    row<Ready>("READY", kChild, kM, in(kStart)),
+    row<LogLine>("LOG", kChild, kM, kAnyState),
+    row<Stop>("STOP", kM, kN | kB, in(kReady, kNegotiating, kUp, kServing)),
+    row<Grant>("GRANT", kM, kN, in(kReady), 1, true),
+    row<Up>("UP", kN, kM, in(kNegotiating, kStopping)),
+    row<Services>("SERVICES", kM, kN, in(kUp, kStopping)),
+    row<Down>("DOWN", kN, kM, in(kNegotiating, kUp, kServing, kStopping)),
+    row<Listener>("LISTENER", kM, kB, in(kReady), 1),
+    row<Target>("TARGET", kM, kB, in(kReady)),
+    row<Peer>("PEER", kM, kB, in(kReady), 1),
+    row<Accepting>("ACCEPTING", kM, kB, in(kReady)),
+    row<Dial>("DIAL", kB, kM, in(kReady, kStopping)),
+    row<DialCancel>("DIAL_CANCEL", kB, kM, in(kReady, kStopping)),
+    row<Dialed>("DIALED", kM, kB, in(kReady, kStopping), 1),
+    row<DialFailed>("DIAL_FAILED", kM, kB, in(kReady, kStopping)),
+    row<Count>("COUNT", kM, kB, in(kReady)),
+    row<Counters>("COUNTERS", kB, kM, in(kReady, kStopping)),
+    row<Accepted>("ACCEPTED", kB, kN, in(kServing, kStopping), 1),
+    row<Opening>("OPENING", kB, kN, in(kServing, kStopping), 1),
+    row<Failed>("FAILED", kB, kN, in(kServing, kStopping)),
+    row<Open>("OPEN", kN, kB, in(kServing)),
+    row<Finish>("FINISH", kN, kB, in(kServing)),
+    row<Reset>("RESET", kN, kB, in(kServing)),
+    row<Lookup>("LOOKUP", kM, kR, in(kReady)),
+    row<Addresses>("ADDRESSES", kR, kM, in(kReady)),
+    row<LookupFailed>("LOOKUP_FAILED", kR, kM, in(kReady)),
+};
+
+consteval bool in_order() {
+  for (size_t i = 0; i < kTable.size(); ++i) {
+    if (static_cast<size_t>(kTable[i].type) != i + 1) return false;
+  }
+  return kTable.size() == static_cast<size_t>(Type::kLast);
+}
+static_assert(in_order(), "one row for each type, in the order of the numbers");
+
+}  // namespace
+
+std::string_view to_string(Role role) {
+  switch (role) {
+    case Role::kMonitor:
+      return "monitor";
+    case Role::kNet:
+      return "net";
+    case Role::kBridge:
+      return "bridge";
+    case Role::kResolve:
+      return "resolve";
+  }
+  return "?";
+}
+
+std::string_view to_string(State state) {
+  switch (state) {
+    case kStart:
+      return "start";
+    case kReady:
+      return "ready";
+    case kNegotiating:
+      return "negotiating";
+    case kUp:
+      return "up";
+    case kServing:
+      return "serving";
+    case kStopping:
+      return "stopping";
+  }
+  return "?";
+}
+
+std::span<const Spec> table() {
+  return kTable;
+}
+
+const Spec* find_spec(uint16_t type) {
+  return type >= 1 && type <= kTable.size() ? &kTable[type - 1U] : nullptr;
+}
+
+size_t max_message_size() {
+  static constexpr size_t kMost =
+      std::max_element(kTable.begin(), kTable.end(), [](const Spec& a, const Spec& b) {
+        return a.most < b.most;
+      })->most;
+  return sizeof(uint16_t) + kMost;
+}
+
+}  // namespace localproxy::ipc

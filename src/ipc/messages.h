@@ -1,0 +1,320 @@
+// Every message between two of our processes: its number, its fields, and one table of who may send it to
+// whom, in which state of the receiver, and with how many descriptors.
+//
+// A datagram of a SOCK_SEQPACKET socket is one message: its number (2 bytes), then its fields (ipc/fields.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <tuple>
+
+#include "base/limits.h"
+#include "ipc/fields.h"
+
+namespace localproxy::ipc {
+
+enum class Role : uint8_t { kMonitor, kNet, kBridge, kResolve };
+std::string_view to_string(Role role);
+
+// How far the receiver is with the sender. One bit each, so that a row of the table can name several.
+enum class State : uint8_t {
+  kStart = 1,        // a child: waits for SETUP; the monitor: for READY
+  kReady = 2,        // in the sandbox; net waits for GRANT
+  kNegotiating = 4,  // net has the socket: TLS, upgrade, SERVICE_IDS
+  kUp = 8,           // UP was sent, SERVICES not yet
+  kServing = 16,     // connections are carried
+  kStopping = 32,    // STOP was sent
+};
+std::string_view to_string(State state);
+
+enum class Type : uint16_t {
+  kSetup = 1,
+  kReady,
+  kLog,
+  kStop,
+  kGrant,
+  kUp,
+  kServices,
+  kDown,
+  kListener,
+  kTarget,
+  kPeer,
+  kAccepting,
+  kDial,
+  kDialCancel,
+  kDialed,
+  kDialFailed,
+  kCount,
+  kCounters,
+  kAccepted,
+  kOpening,
+  kFailed,
+  kOpen,
+  kFinish,
+  kReset,
+  kLookup,
+  kAddresses,
+  kLookupFailed,
+  kLast = kLookupFailed,
+};
+
+// Changes whenever the table does: a monitor and a helper of different builds must not talk.
+inline constexpr uint32_t kTableVersion = 1;
+
+inline constexpr size_t kMaxPath = 4'096;
+inline constexpr size_t kMaxCaPaths = 8;
+inline constexpr size_t kMaxHost = 255;
+// Addresses of one name that are tried; each is a family (4 or 6) and 4 or 16 bytes.
+inline constexpr size_t kMaxAddresses = 16;
+
+// monitor -> child: what to load before the sandbox is entered.
+struct Setup {
+  static constexpr Type kType = Type::kSetup;
+  uint32_t version = kTableVersion;
+  uint32_t monitor_pid = 0;
+  uint8_t log_level = 0;
+  uint8_t landlock = 1;    // 0: --sandbox=no-landlock
+  uint8_t load_roots = 0;  // net: the system's root certificates and those below
+  TextList<kMaxCaPaths, kMaxPath> ca_paths;
+  Text<kMaxPath> ca_file;
+  static auto fields(Setup& m) {
+    return std::tie(m.version, m.monitor_pid, m.log_level, m.landlock, m.load_roots, m.ca_paths, m.ca_file);
+  }
+};
+
+// child -> monitor: the sandbox is entered, and what was reached.
+struct Ready {
+  static constexpr Type kType = Type::kReady;
+  Text<limits::kMaxLogLine> report;
+  static auto fields(Ready& m) { return std::tie(m.report); }
+};
+
+struct LogLine {
+  static constexpr Type kType = Type::kLog;
+  uint8_t level = 0;
+  Text<limits::kMaxLogLine> text;
+  static auto fields(LogLine& m) { return std::tie(m.level, m.text); }
+};
+
+// monitor -> net, bridge: send what was accepted, close in order, exit.
+struct Stop {
+  static constexpr Type kType = Type::kStop;
+  static auto fields(Stop&) { return std::tie(); }
+};
+
+// monitor -> net, with the connected TCP socket: all that one tunnel connection needs.
+struct Grant {
+  static constexpr Type kType = Type::kGrant;
+  uint8_t source = 0;  // 1: source mode; 0: destination mode
+  uint8_t verify = 1;  // 0: -k
+  uint16_t port = 0;
+  uint32_t ping_period_ms = 0;
+  uint32_t max_connections = 0;  // on one service
+  Text<kMaxHost> host;
+  Text<128> subprotocol;
+  SecretText<limits::kMaxAccessToken> access_token;
+  SecretText<limits::kMaxClientToken> client_token;
+  static auto fields(Grant& m) {
+    return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.host, m.subprotocol,
+                    m.access_token, m.client_token);
+  }
+};
+
+using ServiceList = TextList<limits::kMaxServices, limits::kMaxServiceId>;
+
+// net -> monitor: the tunnel is up and has these services.
+struct Up {
+  static constexpr Type kType = Type::kUp;
+  Text<limits::kMaxChannelId> channel_id;
+  ServiceList services;
+  static auto fields(Up& m) { return std::tie(m.channel_id, m.services); }
+};
+
+// monitor -> net: the service ids in the order of their indexes.
+struct Services {
+  static constexpr Type kType = Type::kServices;
+  ServiceList services;
+  static auto fields(Services& m) { return std::tie(m.services); }
+};
+
+// Why a tunnel connection ended.
+enum class DownClass : uint8_t {
+  kStopped,   // we were told to
+  kClosed,    // the service sent a close frame
+  kRefused,   // 4xx
+  kRejected,  // 5xx and other answers
+  kLost,      // the connection broke, or could not be made
+  kTls,       // no trust, or no common ground
+  kProtocol,  // the peer or the service broke the protocol
+  kLast = kProtocol,
+};
+
+// net -> monitor, its last message.
+struct Down {
+  static constexpr Type kType = Type::kDown;
+  DownClass what = DownClass::kLost;
+  uint16_t http_status = 0;
+  uint16_t close_code = 0;
+  Text<limits::kMaxLogLine> reason;
+  static auto fields(Down& m) { return std::tie(m.what, m.http_status, m.close_code, m.reason); }
+};
+
+// monitor -> bridge, with a listening socket.
+struct Listener {
+  static constexpr Type kType = Type::kListener;
+  uint16_t service = 0;
+  Text<kMaxHost> name;  // for the log: "port 5555"
+  static auto fields(Listener& m) { return std::tie(m.service, m.name); }
+};
+
+// monitor -> bridge: connections to this service are dialled.
+struct Target {
+  static constexpr Type kType = Type::kTarget;
+  uint16_t service = 0;
+  static auto fields(Target& m) { return std::tie(m.service); }
+};
+
+// monitor -> bridge, with the bridge's end of its channel to a new net; the old net's connections are reset.
+struct Peer {
+  static constexpr Type kType = Type::kPeer;
+  uint32_t max_connections = 0;  // on one service
+  static auto fields(Peer& m) { return std::tie(m.max_connections); }
+};
+
+struct Accepting {
+  static constexpr Type kType = Type::kAccepting;
+  uint8_t on = 0;
+  static auto fields(Accepting& m) { return std::tie(m.on); }
+};
+
+// bridge -> monitor: connect to the target of a service.
+struct Dial {
+  static constexpr Type kType = Type::kDial;
+  uint16_t service = 0;
+  uint32_t cookie = 0;
+  static auto fields(Dial& m) { return std::tie(m.service, m.cookie); }
+};
+
+struct DialCancel {
+  static constexpr Type kType = Type::kDialCancel;
+  uint32_t cookie = 0;
+  static auto fields(DialCancel& m) { return std::tie(m.cookie); }
+};
+
+// monitor -> bridge, with the connected socket.
+struct Dialed {
+  static constexpr Type kType = Type::kDialed;
+  uint32_t cookie = 0;
+  Text<kMaxHost> name;  // for the log: the address that answered
+  static auto fields(Dialed& m) { return std::tie(m.cookie, m.name); }
+};
+
+struct DialFailed {
+  static constexpr Type kType = Type::kDialFailed;
+  uint32_t cookie = 0;
+  static auto fields(DialFailed& m) { return std::tie(m.cookie); }
+};
+
+// monitor -> bridge: send COUNTERS.
+struct Count {
+  static constexpr Type kType = Type::kCount;
+  static auto fields(Count&) { return std::tie(); }
+};
+
+// bridge -> monitor: totals since the start.
+struct Counters {
+  static constexpr Type kType = Type::kCounters;
+  uint32_t open = 0;       // connections now
+  uint64_t opened = 0;     // connections ever
+  uint64_t bytes_out = 0;  // from local sockets into the tunnel
+  uint64_t bytes_in = 0;   // from the tunnel to local sockets
+  static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in); }
+};
+
+// bridge -> net, with the net's end of the connection's channel: a local client connected (source).
+struct Accepted {
+  static constexpr Type kType = Type::kAccepted;
+  uint16_t service = 0;
+  uint32_t connection = 0;
+  static auto fields(Accepted& m) { return std::tie(m.service, m.connection); }
+};
+
+// bridge -> net, with the net's end of the connection's channel: the answer to OPEN (destination).
+struct Opening {
+  static constexpr Type kType = Type::kOpening;
+  uint32_t connection = 0;
+  static auto fields(Opening& m) { return std::tie(m.connection); }
+};
+
+// bridge -> net: the local service could not be reached.
+struct Failed {
+  static constexpr Type kType = Type::kFailed;
+  uint32_t connection = 0;
+  static auto fields(Failed& m) { return std::tie(m.connection); }
+};
+
+// net -> bridge: the peer opens a connection to a service (destination).
+struct Open {
+  static constexpr Type kType = Type::kOpen;
+  uint16_t service = 0;
+  uint32_t connection = 0;
+  static auto fields(Open& m) { return std::tie(m.service, m.connection); }
+};
+
+// net -> bridge: what the channel still holds is all; close the local socket in order after it. A channel
+// that ends without this is a broken tunnel, and its local socket is reset.
+struct Finish {
+  static constexpr Type kType = Type::kFinish;
+  uint32_t connection = 0;
+  static auto fields(Finish& m) { return std::tie(m.connection); }
+};
+
+// net -> bridge: reset the local socket at once.
+struct Reset {
+  static constexpr Type kType = Type::kReset;
+  uint32_t connection = 0;
+  static auto fields(Reset& m) { return std::tie(m.connection); }
+};
+
+struct Lookup {
+  static constexpr Type kType = Type::kLookup;
+  Text<kMaxHost> host;
+  static auto fields(Lookup& m) { return std::tie(m.host); }
+};
+
+struct Addresses {
+  static constexpr Type kType = Type::kAddresses;
+  TextList<kMaxAddresses, 16> addresses;  // 4 or 16 bytes each, in the order of preference
+  static auto fields(Addresses& m) { return std::tie(m.addresses); }
+};
+
+struct LookupFailed {
+  static constexpr Type kType = Type::kLookupFailed;
+  uint8_t temporary = 0;
+  Text<limits::kMaxLogLine> reason;
+  static auto fields(LookupFailed& m) { return std::tie(m.temporary, m.reason); }
+};
+
+// One row of the table.
+struct Spec {
+  Type type;
+  std::string_view name;
+  uint8_t from;    // bits: 1 << Role
+  uint8_t to;      // bits: 1 << Role
+  uint8_t states;  // bits: State of the receiver
+  uint8_t fds;     // descriptors, exactly
+  bool secret;     // buffers that held it are wiped
+  size_t least;    // bytes of all fields
+  size_t most;
+};
+
+std::span<const Spec> table();
+// Null: no such type.
+const Spec* find_spec(uint16_t type);
+
+// The longest datagram of the table.
+size_t max_message_size();
+
+}  // namespace localproxy::ipc

@@ -1,0 +1,83 @@
+// A channel in an event loop: reads messages, holds them against the table, and calls the handler of each.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "base/log.h"
+#include "event/loop.h"
+#include "ipc/channel.h"
+
+namespace localproxy::ipc {
+
+class Port {
+ public:
+  // Why a port has ended: the peer closed its end (or died), or it broke the table's rules.
+  enum class End : uint8_t { kClosed, kViolation };
+  using OnEnd = std::function<void(End end, const std::string& what)>;
+
+  // on_end is called once, from the loop, and nothing after it.
+  Port(event::Loop& loop, UniqueFd fd, Role self, Role peer, OnEnd on_end);
+
+  State state() const { return channel_.state(); }
+  void set_state(State state) { channel_.set_state(state); }
+
+  // handler: void(const M&), void(M&), or with a UniqueFd as second argument when the message carries a
+  // descriptor.
+  template <typename M, typename Handler>
+  void on(Handler handler) {
+    handlers_[index(M::kType)] = [handler = std::move(handler)](Bytes fields, UniqueFd fd) mutable {
+      M message;
+      if (!decode_fields(fields, message)) return false;
+      if constexpr (std::is_invocable_v<Handler, M&, UniqueFd>) {
+        handler(message, std::move(fd));
+      } else {
+        handler(message);
+      }
+      return true;
+    };
+  }
+
+  // A peer that cannot be sent to has ended or will: on_end says so, there is nothing more to do here.
+  template <typename M>
+  void send(const M& message, UniqueFd fd = UniqueFd()) {
+    if (ended_) return;
+    if (auto sent = channel_.send(message, std::move(fd)); !sent)
+      return end_later(End::kClosed, sent.error().text());
+    watcher_.want_write(channel_.wants_write());
+  }
+
+  // Stops and goes on reading; reading is on at the beginning.
+  void set_reading(bool on) {
+    if (!ended_) watcher_.want_read(on);
+  }
+  // Handles, now, whatever has already arrived.
+  void drain();
+  // Messages that wait because the peer is busy.
+  size_t queued() const { return channel_.queued(); }
+
+ private:
+  using RawHandler = std::function<bool(Bytes fields, UniqueFd fd)>;
+  static size_t index(Type type) { return static_cast<size_t>(type) - 1; }
+  void on_readable();
+  void on_writable();
+  bool handle_one();
+  void end_later(End end, std::string what);
+
+  event::Loop& loop_;
+  Channel channel_;
+  OnEnd on_end_;
+  std::array<RawHandler, static_cast<size_t>(Type::kLast)> handlers_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  bool ended_ = false;
+  event::Watcher watcher_;
+
+ public:
+  ~Port() { *alive_ = false; }
+};
+
+}  // namespace localproxy::ipc

@@ -1,0 +1,95 @@
+#include "main/child.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/exit_status.h"
+
+namespace localproxy {
+namespace {
+
+// Lines that may wait for a busy monitor; further ones are dropped, and counted.
+constexpr size_t kMaxQueuedLines = 256;
+
+class ChildLog : public Log {
+ public:
+  ChildLog(ipc::Port& monitor, LogLevel level) : Log(level), monitor_(monitor) {}
+
+ private:
+  void emit(LogLevel level, std::string_view text) override {
+    if (monitor_.queued() >= kMaxQueuedLines) {
+      ++dropped_;
+      return;
+    }
+    if (dropped_ > 0) {
+      send(LogLevel::kWarning, std::to_string(dropped_) + " log lines were dropped");
+      dropped_ = 0;
+    }
+    send(level, text);
+  }
+  void send(LogLevel level, std::string_view text) {
+    monitor_.send(ipc::LogLine{static_cast<uint8_t>(level), {text}});
+  }
+
+  ipc::Port& monitor_;
+  size_t dropped_ = 0;
+};
+
+bool is_channel(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+}  // namespace
+
+Child::Child(ipc::Role role, const char* name) {
+  if (!is_channel(kMonitorFd)) {
+    fprintf(stderr, "%s is a part of localproxy, which starts it; it cannot be started by hand\n", name);
+    ::_exit(static_cast<int>(ExitStatus::kSystem));
+  }
+  monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(kMonitorFd), role, ipc::Role::kMonitor,
+                                         [](ipc::Port::End end, const std::string& what) {
+                                           if (end == ipc::Port::End::kViolation) fatal(what);
+                                           // The monitor is gone; there is nobody to say anything to.
+                                           ::_exit(static_cast<int>(ExitStatus::kSystem));
+                                         });
+  log_ = std::make_unique<ChildLog>(*monitor_, LogLevel::kInfo);
+  monitor_->on<ipc::Setup>([this](ipc::Setup& setup) {
+    setup_ = std::move(setup);
+    has_setup_ = true;
+    loop_.stop();
+  });
+}
+
+const ipc::Setup& Child::wait_for_setup() {
+  loop_.run();
+  if (!has_setup_) fatal("no SETUP from the monitor");
+  if (setup_.version != ipc::kTableVersion)
+    fatal("the monitor is of another version; install all parts together");
+  log_->set_level(static_cast<LogLevel>(setup_.log_level));
+  return setup_;
+}
+
+void Child::enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules reach) {
+  // libc reads the time zone when time is first asked for, as it is in the check of a certificate.
+  ::tzset();
+  auto report = sandbox::enter({.policy = &policy,
+                                .parent = static_cast<pid_t>(setup_.monitor_pid),
+                                .reach = std::move(reach),
+                                .landlock = setup_.landlock != 0});
+  if (!report) fatal("the sandbox refused: " + report.error().text());
+  monitor_->set_state(ipc::State::kReady);
+  monitor_->send(ipc::Ready{{*report}});
+}
+
+int Child::run() {
+  loop_.run();
+  return static_cast<int>(ExitStatus::kSuccess);
+}
+
+}  // namespace localproxy

@@ -1,0 +1,41 @@
+// What the main() of every child begins with: hear from the monitor what to load, enter the sandbox, say so.
+#pragma once
+
+#include <memory>
+
+#include "base/log.h"
+#include "event/loop.h"
+#include "ipc/port.h"
+#include "sandbox/enter.h"
+
+namespace localproxy {
+
+// The descriptors that a child is started with, besides /dev/null as 0 and 1 and a pipe to the monitor as 2.
+inline constexpr int kMonitorFd = 3;
+inline constexpr int kSiblingFd = 4;
+
+class Child {
+ public:
+  // name: of the program, for who starts it by hand.
+  Child(ipc::Role role, const char* name);
+
+  // Waits for SETUP. Ends the process when it does not come.
+  const ipc::Setup& wait_for_setup();
+  // Enters the sandbox and sends READY. Ends the process when that fails.
+  void enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules reach);
+  // Runs the loop until the role stops it; the exit status of main().
+  int run();
+
+  event::Loop& loop() { return loop_; }
+  ipc::Port& monitor() { return *monitor_; }
+  Log& log() { return *log_; }
+
+ private:
+  event::Loop loop_;
+  std::unique_ptr<ipc::Port> monitor_;
+  std::unique_ptr<Log> log_;
+  ipc::Setup setup_;
+  bool has_setup_ = false;
+};
+
+}  // namespace localproxy

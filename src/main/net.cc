@@ -1,0 +1,18 @@
+// localproxy-net: one tunnel connection. It parses everything that comes from outside, and can connect to
+// nothing.
+#include "main/child.h"
+#include "net/process.h"
+#include "tls/context.h"
+
+int main() {
+  using namespace localproxy;
+  Child child(ipc::Role::kNet, "localproxy-net");
+  const ipc::Setup& setup = child.wait_for_setup();
+  auto context = tls::Context::create(
+      {.system = setup.load_roots != 0, .paths = setup.ca_paths.value, .file = setup.ca_file.value},
+      child.log());
+  if (!context) fatal(context.error().text());
+  net::Process process(child.loop(), child.log(), **context, child.monitor(), UniqueFd(kSiblingFd));
+  child.enter_sandbox(sandbox::kNetPolicy, {});
+  return child.run();
+}

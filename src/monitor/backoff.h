@@ -1,0 +1,25 @@
+// How long to wait before the next tunnel connection: exponential, with jitter, so that a thousand proxies
+// that lost the service together do not come back together.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace localproxy::monitor {
+
+class Backoff {
+ public:
+  explicit Backoff(std::chrono::milliseconds first) : first_(first), next_(first) {}
+
+  // The wait before the next try; `random` is any number, evenly distributed. Between half of the present
+  // delay and all of it, which then doubles, up to limits::kBackoffMost.
+  std::chrono::milliseconds next(uint32_t random);
+  // A connection was up long enough: begin again.
+  void reset() { next_ = first_; }
+
+ private:
+  std::chrono::milliseconds first_;
+  std::chrono::milliseconds next_;
+};
+
+}  // namespace localproxy::monitor

@@ -1,0 +1,124 @@
+#include "monitor/dialer.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace localproxy::monitor {
+
+std::vector<Address> interleave_families(std::vector<Address> addresses) {
+  if (addresses.empty()) return addresses;
+  const int first = addresses.front().family();
+  std::vector<Address> own;
+  std::vector<Address> other;
+  for (const Address& address : addresses)
+    (address.family() == first ? own : other).push_back(address);
+  std::vector<Address> mixed;
+  for (size_t i = 0; i < std::max(own.size(), other.size()); ++i) {
+    if (i < own.size()) mixed.push_back(own[i]);
+    if (i < other.size()) mixed.push_back(other[i]);
+  }
+  return mixed;
+}
+
+Dialer::Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Address> from,
+               Callback callback)
+    : loop_(loop),
+      addresses_(interleave_families(std::move(addresses))),
+      from_(std::move(from)),
+      callback_(std::move(callback)),
+      stagger_(loop, [this] { next(); }),
+      deadline_(loop, [this] {
+        for (const Attempt& attempt : attempts_)
+          fail(attempt.address, "no answer");
+        finish(Error(failures_));
+      }) {
+  deadline_.start(limits::kConnectTimeout);
+  next();
+}
+
+void Dialer::next() {
+  while (next_ < addresses_.size()) {
+    const Address& address = addresses_[next_++];
+    auto begun = begin(address);
+    if (begun) {
+      if (next_ < addresses_.size()) stagger_.start(limits::kConnectStagger);
+      return;
+    }
+    fail(address, begun.error().text());
+  }
+  if (attempts_.empty()) finish(Error(failures_));
+}
+
+Result<> Dialer::begin(const Address& address) {
+  UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return system_error("socket", errno);
+  const int on = 1;
+  if (address.family() != AF_UNIX &&
+      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+    return system_error("TCP_NODELAY", errno);
+  }
+  if (auto bound = bind_from(socket.get(), address.family()); !bound) return bound;
+  if (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {
+    return system_error("connect", errno);
+  }
+  attempts_.push_back({address, std::move(socket), nullptr});
+  Attempt* attempt = &attempts_.back();
+  attempt->watcher = std::make_unique<event::Watcher>(
+      loop_, attempt->socket.get(), [] {}, [this, attempt] { on_connected(attempt); });
+  attempt->watcher->want_write(true);
+  return {};
+}
+
+Result<> Dialer::bind_from(int socket, int family) {
+  if (from_.empty() || family == AF_UNIX) return {};
+  const auto from =
+      std::find_if(from_.begin(), from_.end(), [family](const Address& a) { return a.family() == family; });
+  if (from == from_.end()) return Error("the local address to connect from is of the other family");
+  if (::bind(socket, from->get(), from->size) != 0)
+    return system_error("cannot connect from " + host_of(*from), errno);
+  return {};
+}
+
+void Dialer::on_connected(Attempt* attempt) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(attempt->socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  attempt->watcher->want_write(false);
+  if (error == 0) {
+    // The watcher leaves before its descriptor does, and not while it calls.
+    loop_.later([kept = std::shared_ptr<event::Watcher>(std::move(attempt->watcher))] {});
+    return finish(Connected{std::move(attempt->socket), attempt->address});
+  }
+  fail(attempt->address, system_error("connect", error).text());
+  loop_.later([this, alive = alive_, attempt] {
+    if (!*alive || finished_) return;
+    attempts_.remove_if([attempt](const Attempt& a) { return &a == attempt; });
+    next();
+  });
+}
+
+void Dialer::fail(const Address& address, const std::string& why) {
+  if (!failures_.empty()) failures_ += "; ";
+  failures_ += to_string(address) + ": " + why;
+}
+
+void Dialer::finish(Result<Connected> result) {
+  if (std::exchange(finished_, true)) return;
+  stagger_.stop();
+  deadline_.stop();
+  for (Attempt& attempt : attempts_) {
+    if (attempt.watcher) attempt.watcher->want_write(false);
+  }
+  loop_.later([this, alive = alive_, kept = std::make_shared<Result<Connected>>(std::move(result))] {
+    if (*alive) callback_(std::move(*kept));
+  });
+}
+
+}  // namespace localproxy::monitor

@@ -1,0 +1,64 @@
+// Connects to the first of several addresses that answers, without waiting long for one that does not (RFC
+// 8305).
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "event/loop.h"
+
+namespace localproxy::monitor {
+
+struct Connected {
+  UniqueFd socket;
+  Address address;
+};
+
+// The addresses with their families taking turns, the first one's family first (RFC 8305, 4).
+std::vector<Address> interleave_families(std::vector<Address> addresses);
+
+class Dialer {
+ public:
+  using Callback = std::function<void(Result<Connected> connected)>;
+
+  // Calls back once, from the loop, unless destroyed before. `from`: the local addresses to connect from, of
+  // which each attempt takes the one of its family; empty: any.
+  Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Address> from, Callback callback);
+
+ private:
+  struct Attempt {
+    Address address;
+    UniqueFd socket;
+    std::unique_ptr<event::Watcher> watcher;
+  };
+  void next();
+  Result<> begin(const Address& address);
+  Result<> bind_from(int socket, int family);
+  void on_connected(Attempt* attempt);
+  void fail(const Address& address, const std::string& why);
+  void finish(Result<Connected> result);
+
+  event::Loop& loop_;
+  std::vector<Address> addresses_;
+  std::vector<Address> from_;
+  Callback callback_;
+  size_t next_ = 0;
+  std::list<Attempt> attempts_;
+  std::string failures_;
+  bool finished_ = false;
+  event::Timer stagger_;
+  event::Timer deadline_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+ public:
+  ~Dialer() { *alive_ = false; }
+};
+
+}  // namespace localproxy::monitor

@@ -1,0 +1,32 @@
+// The helper programs: where they are, opened once, so that an upgrade in the middle of a run cannot mix
+// versions.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "ipc/messages.h"
+
+namespace localproxy::monitor {
+
+class Helpers {
+ public:
+  // Opens the three helpers of this program: those of the installation that it belongs to, or those beside it
+  // in a build folder. Nothing in the environment has a say in it. An error: one is missing, is not a plain
+  // file, or could be replaced by another user.
+  static Result<Helpers> open();
+
+  // The descriptor of a helper's program, opened with O_PATH.
+  int fd(ipc::Role role) const { return files_[static_cast<size_t>(role)].get(); }
+  UniqueFd null;  // /dev/null
+
+ private:
+  std::array<UniqueFd, 4> files_;
+};
+
+// "localproxy-net" and so on.
+std::string program_name(ipc::Role role);
+
+}  // namespace localproxy::monitor

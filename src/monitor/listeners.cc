@@ -1,0 +1,87 @@
+#include "monitor/listeners.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace localproxy::monitor {
+namespace {
+
+// Another try with another free port, when the one that the first family got is taken in the second.
+constexpr int kFreePortTries = 16;
+
+Error cannot(const std::string& what, const Address& address, int error) {
+  std::string hint;
+  if (error == EADDRINUSE) hint = " (another program listens there; choose another port, or stop it)";
+  if (error == EACCES) hint = " (ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another port)";
+  if (error == EADDRNOTAVAIL) hint = " (this machine does not have that address)";
+  return Error("cannot " + what + " " + to_string(address) + ": " + system_error("bind", error).text() +
+               hint);
+}
+
+// Binds one address; `error` is 0 when it worked.
+UniqueFd bind_one(const Address& address, int& error) {
+  error = 0;
+  UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      (address.family() == AF_INET6 &&
+       ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+      ::bind(socket.get(), address.get(), address.size) != 0) {
+    error = errno;
+  }
+  return socket;
+}
+
+uint16_t port_of(int socket) {
+  Address bound;
+  bound.size = sizeof bound.storage;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0) return 0;
+  return bound.port();
+}
+
+Result<Listener> try_bind(const std::vector<Address>& addresses) {
+  Listener listener;
+  int last_error = 0;
+  for (Address address : addresses) {
+    if (listener.port != 0) address.set_port(listener.port);
+    int error = 0;
+    UniqueFd socket = bind_one(address, error);
+    last_error = error;
+    // A machine without one of the families still has localhost.
+    const bool absent = error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
+    if (absent && addresses.size() > 1) continue;
+    if (error != 0) return cannot("listen on", address, error);
+    if (listener.port == 0) listener.port = port_of(socket.get());
+    address.set_port(listener.port);
+    listener.sockets.push_back(std::move(socket));
+    listener.addresses.push_back(address);
+  }
+  if (listener.sockets.empty()) return cannot("listen on", addresses.front(), last_error);
+  return listener;
+}
+
+}  // namespace
+
+Result<Listener> bind_listener(std::vector<Address> addresses) {
+  const bool any_port = addresses.front().port() == 0;
+  auto bound = try_bind(addresses);
+  for (int i = 0; i < kFreePortTries && !bound && any_port; ++i)
+    bound = try_bind(addresses);
+  return bound;
+}
+
+Result<> start_listening(const Listener& listener) {
+  for (size_t i = 0; i < listener.sockets.size(); ++i) {
+    if (::listen(listener.sockets[i].get(), limits::kListenBacklog) != 0) {
+      return cannot("listen on", listener.addresses[i], errno);
+    }
+  }
+  return {};
+}
+
+}  // namespace localproxy::monitor

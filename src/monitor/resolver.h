@@ -1,0 +1,56 @@
+// Names to addresses. Addresses and "localhost" need no lookup; for all else a resolve process is started,
+// asked, and gone again.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+#include "event/loop.h"
+#include "monitor/child.h"
+
+namespace localproxy::monitor {
+
+using Addresses = std::vector<Address>;
+
+// The addresses of what needs no lookup; empty when it does.
+Addresses known_addresses(const std::string& host, uint16_t port);
+
+class Resolver {
+ public:
+  using Callback = std::function<void(Result<Addresses> addresses)>;
+
+  Resolver(event::Loop& loop, StderrLog& log, const Helpers& helpers, ipc::Setup setup)
+      : loop_(loop), log_(log), helpers_(helpers), setup_(std::move(setup)) {}
+
+  // Calls back once, from the loop. Lookups of the same host share a process.
+  void resolve(const std::string& host, uint16_t port, Callback callback);
+  // After SIGCHLD.
+  void reap();
+
+ private:
+  struct Waiting {
+    uint16_t port;
+    Callback callback;
+  };
+  struct Lookup {
+    std::unique_ptr<Child> child;
+    std::vector<Waiting> waiting;
+    bool answered = false;
+  };
+  void start(const std::string& host);
+  void on_exit(const std::string& host, const std::string& how);
+  void answer(const std::string& host, Result<std::vector<std::string>> addresses);
+
+  event::Loop& loop_;
+  StderrLog& log_;
+  const Helpers& helpers_;
+  const ipc::Setup setup_;
+  std::map<std::string, Lookup> lookups_;
+};
+
+}  // namespace localproxy::monitor

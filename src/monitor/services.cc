@@ -1,0 +1,45 @@
+#include "monitor/services.h"
+
+#include <algorithm>
+
+namespace localproxy::monitor {
+namespace {
+
+std::string list(const std::vector<std::string>& ids) {
+  std::string text;
+  for (const std::string& id : ids)
+    text += (text.empty() ? "" : ", ") + (id.empty() ? "(one without an id)" : id);
+  return text;
+}
+
+Error mismatch(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,
+               const std::vector<std::string>& tunnel) {
+  std::vector<std::string> given;
+  for (const auto& mapping : mappings)
+    given.push_back(mapping.service);
+  const std::string option = mode == config::Mode::kSource ? "-s" : "-d";
+  return Error("the services do not match: the tunnel has " + list(tunnel) + "; " + option + " gives " +
+               (given.empty() ? "none" : list(given)) + ". Give exactly the services of the tunnel, as in " +
+               option + " " + (tunnel.front().empty() ? "" : tunnel.front() + "=") + "PORT");
+}
+
+}  // namespace
+
+Result<Assignment> match_services(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,
+                                  const std::vector<std::string>& tunnel) {
+  if (mode == config::Mode::kSource && mappings.empty()) return Assignment(tunnel.size());
+  if (mappings.size() != tunnel.size()) return mismatch(mode, mappings, tunnel);
+  // A port without a service id is for the only service there is.
+  if (mappings.size() == 1 && mappings.front().service.empty()) return Assignment{size_t{0}};
+  Assignment assignment;
+  for (const std::string& id : tunnel) {
+    const auto found =
+        std::find_if(mappings.begin(), mappings.end(),
+                     [&id](const config::ServiceMapping& mapping) { return mapping.service == id; });
+    if (found == mappings.end()) return mismatch(mode, mappings, tunnel);
+    assignment.emplace_back(static_cast<size_t>(found - mappings.begin()));
+  }
+  return assignment;
+}
+
+}  // namespace localproxy::monitor

@@ -1,0 +1,22 @@
+// Which entry of -s or -d belongs to which service of the tunnel.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace localproxy::monitor {
+
+// For each service of the tunnel, in its order: the index of its mapping, or empty when a source has none for
+// it and a free port is to be picked.
+using Assignment = std::vector<std::optional<size_t>>;
+
+// tunnel: what SERVICE_IDS had; a tunnel that was opened without services has one, whose id is empty. An
+// error says what the tunnel has and what was given.
+Result<Assignment> match_services(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,
+                                  const std::vector<std::string>& tunnel);
+
+}  // namespace localproxy::monitor

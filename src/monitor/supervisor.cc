@@ -1,0 +1,396 @@
+#include "monitor/supervisor.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "config/tokens.h"
+#include "monitor/services.h"
+
+namespace localproxy::monitor {
+
+using ipc::DownClass;
+using ipc::Role;
+using ipc::State;
+
+namespace {
+
+// net may crash this often in a row before the run ends: a bug, or somebody who tries again and again.
+constexpr int kMaxCrashes = 8;
+// Bytes that wait unsent in the tunnel's socket: enough to keep it busy, few enough for a keystroke not to
+// wait long.
+constexpr int kNotSentLowWater = 128 * 1024;
+
+std::string bracketed(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+uint32_t random_seed() {
+  uint32_t seed = 0;
+  check(::getrandom(&seed, sizeof seed, 0) == sizeof seed, "no random bytes");
+  return seed;
+}
+
+}  // namespace
+
+Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Helpers helpers,
+                       std::vector<Listener> listeners, std::vector<Address> bind_addresses)
+    : loop_(loop),
+      log_(log),
+      config_(std::move(config)),
+      helpers_(std::move(helpers)),
+      listeners_(std::move(listeners)),
+      bind_addresses_(std::move(bind_addresses)),
+      url_("wss://" + bracketed(config_.endpoint.host) + ":" + std::to_string(config_.endpoint.port)),
+      resolver_(loop, log, helpers_, make_setup(false)),
+      targets_(
+          loop, log, resolver_, config_,
+          config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
+          [this](uint32_t cookie, Result<Connected> connected) { on_dialed(cookie, std::move(connected)); }),
+      backoff_(config_.settings.backoff_first),
+      random_(random_seed()),
+      retry_timer_(loop, [this] { connect(); }),
+      stop_timer_(loop, [this] { end(ExitStatus::kSuccess); }) {
+  const auto on_signal = [this](int number, event::Callback callback) {
+    signals_.push_back(std::make_unique<event::Signal>(loop_, number, std::move(callback)));
+  };
+  on_signal(SIGTERM, [this] { on_stop_signal(); });
+  on_signal(SIGINT, [this] { on_stop_signal(); });
+  on_signal(SIGHUP, [this] { on_reload_signal(); });
+  on_signal(SIGUSR1, [this] {
+    if (bridge_->ready()) bridge_->port().send(ipc::Count{});
+  });
+  on_signal(SIGCHLD, [this] { on_child_signal(); });
+}
+
+Supervisor::~Supervisor() = default;
+
+ExitStatus Supervisor::run() {
+  start_bridge();
+  if (phase_ != Phase::kEnded) loop_.run();
+  // What still runs is killed and waited for, so that nothing is left behind.
+  net_.reset();
+  bridge_.reset();
+  return status_;
+}
+
+ipc::Setup Supervisor::make_setup(bool for_net) const {
+  ipc::Setup setup;
+  setup.monitor_pid = static_cast<uint32_t>(::getpid());
+  setup.log_level = static_cast<uint8_t>(config_.verbosity);
+  setup.landlock = config_.landlock;
+  if (for_net && config_.verify_host) {
+    setup.load_roots = 1;
+    setup.ca_paths.value = config_.ca_paths;
+    setup.ca_file.value = config_.ca_file;
+  }
+  return setup;
+}
+
+// ---- the bridge ----
+
+void Supervisor::start_bridge() {
+  auto bridge = Child::start(
+      loop_, log_, helpers_, Role::kBridge, make_setup(false), UniqueFd(),
+      {.on_ready = [this] { connect(); }, .on_exit = [this](const Exit& exit) { on_bridge_exit(exit); }});
+  if (!bridge) return end(ExitStatus::kSystem, bridge.error().text());
+  bridge_ = std::move(*bridge);
+  bridge_->port().on<ipc::Dial>([this](const ipc::Dial& message) { on_dial(message); });
+  bridge_->port().on<ipc::DialCancel>([this](const ipc::DialCancel& m) { targets_.cancel(m.cookie); });
+  bridge_->port().on<ipc::Counters>([this](const ipc::Counters& message) { on_counters(message); });
+}
+
+void Supervisor::on_bridge_exit(const Exit& exit) {
+  if (phase_ == Phase::kStopping) {
+    if (!net_) end(ExitStatus::kSuccess);
+    return;
+  }
+  end(ExitStatus::kSystem,
+      "the bridge process " + exit.describe() + "; without it there is nothing to carry on with");
+}
+
+void Supervisor::on_dial(const ipc::Dial& message) {
+  if (targets_.dial(message.service, message.cookie)) return;
+  log_.error("the bridge process asked for a connection that it may not ask for, and is killed");
+  bridge_->kill();
+}
+
+void Supervisor::on_dialed(uint32_t cookie, Result<Connected> connected) {
+  if (!bridge_->running()) return;
+  if (!connected) return bridge_->port().send(ipc::DialFailed{cookie});
+  bridge_->port().send(ipc::Dialed{cookie, {to_string(connected->address)}}, std::move(connected->socket));
+}
+
+void Supervisor::on_counters(const ipc::Counters& counters) {
+  log_.info("counters: " + std::to_string(counters.open) + " connections open, " +
+            std::to_string(counters.opened) + " since the start, " + std::to_string(counters.bytes_out) +
+            " bytes into the tunnel, " + std::to_string(counters.bytes_in) + " bytes out of it");
+}
+
+// ---- one tunnel connection ----
+
+void Supervisor::connect() {
+  if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
+  phase_ = Phase::kConnecting;
+  down_.reset();
+  log_.debug("Attempting to establish web socket connection with endpoint " + url_);
+  resolver_.resolve(config_.endpoint.host, config_.endpoint.port,
+                    [this](Result<Addresses> addresses) { dial(std::move(addresses)); });
+}
+
+void Supervisor::dial(Result<Addresses> addresses) {
+  if (phase_ != Phase::kConnecting) return;
+  if (!addresses) return retry(addresses.error().text(), false);
+  log_.info("Resolved proxy server IP: " + host_of(addresses->front()));
+  dialer_ =
+      std::make_unique<Dialer>(loop_, std::move(*addresses), std::vector<Address>(),
+                               [this](Result<Connected> connected) { start_net(std::move(connected)); });
+}
+
+void Supervisor::start_net(Result<Connected> connected) {
+  loop_.later([kept = std::shared_ptr<Dialer>(std::move(dialer_))] {});
+  if (phase_ != Phase::kConnecting) return;
+  if (!connected) return retry("cannot connect to the service: " + connected.error().text(), false);
+  log_.info("Connected successfully with proxy server");
+  ::setsockopt(connected->socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentLowWater,
+               sizeof kNotSentLowWater);
+  auto channel = make_socketpair(SOCK_SEQPACKET);
+  if (!channel) return end(ExitStatus::kSystem, channel.error().text());
+  auto net = Child::start(
+      loop_, log_, helpers_, Role::kNet, make_setup(true), std::move(channel->second),
+      {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
+  if (!net) return end(ExitStatus::kSystem, net.error().text());
+  phase_ = Phase::kNegotiating;
+  net_ = std::move(*net);
+  socket_ = std::move(connected->socket);
+  sibling_ = std::move(channel->first);
+  net_->port().on<ipc::Up>([this](const ipc::Up& up) { on_up(up); });
+  net_->port().on<ipc::Down>([this](const ipc::Down& down) { on_down(down); });
+}
+
+void Supervisor::grant() {
+  if (phase_ != Phase::kNegotiating) return;
+  ipc::Grant grant;
+  grant.source = config_.mode == config::Mode::kSource;
+  grant.verify = config_.verify_host;
+  grant.host.value = config_.endpoint.host;
+  grant.port = config_.endpoint.port;
+  grant.subprotocol.value = config_.settings.subprotocol;
+  grant.ping_period_ms = static_cast<uint32_t>(config_.settings.ping_period.count());
+  grant.max_connections = config_.settings.max_connections;
+  grant.access_token.value.assign(config_.access_token.reveal());
+  grant.client_token.value.assign(config_.client_token.reveal());
+  net_->port().set_state(State::kNegotiating);
+  net_->port().send(grant, std::move(socket_));
+}
+
+void Supervisor::on_up(const ipc::Up& up) {
+  if (phase_ != Phase::kNegotiating) return;
+  std::vector<std::string> tunnel = up.services.value;
+  // A tunnel that was opened without services has one, without an id.
+  if (tunnel.empty()) tunnel.emplace_back();
+  if (services_.empty()) {
+    if (!assign_services(tunnel)) return;
+  } else if (!std::is_permutation(tunnel.begin(), tunnel.end(), services_.begin(), services_.end())) {
+    return end(ExitStatus::kProtocol, "the services of the tunnel have changed since it was first connected");
+  }
+  serve();
+}
+
+bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
+  auto assignment = match_services(config_.mode, config_.services, tunnel);
+  if (!assignment) {
+    end(ExitStatus::kProtocol, assignment.error().text());
+    return false;
+  }
+  // Put in the order of the tunnel, so that one index means the same everywhere.
+  std::vector<Listener> listeners;
+  std::vector<size_t> mappings;
+  for (const auto& mapping : *assignment) {
+    if (mapping) mappings.push_back(*mapping);
+    if (config_.mode == config::Mode::kDestination) continue;
+    if (mapping) {
+      listeners.push_back(std::move(listeners_[*mapping]));
+      continue;
+    }
+    auto bound = bind_listener(bind_addresses_);
+    if (!bound) {
+      end(ExitStatus::kCannotBind, bound.error().text());
+      return false;
+    }
+    listeners.push_back(std::move(*bound));
+  }
+  services_ = tunnel;
+  listeners_ = std::move(listeners);
+  if (config_.mode == config::Mode::kSource) return hand_over_listeners();
+  targets_.set_mappings(std::move(mappings));
+  return hand_over_targets();
+}
+
+bool Supervisor::hand_over_listeners() {
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    Listener& listener = listeners_[i];
+    for (const Address& address : listener.addresses)
+      log_.info("Resolved bind IP: " + host_of(address));
+    if (auto listening = start_listening(listener); !listening) {
+      end(ExitStatus::kCannotBind, listening.error().text());
+      return false;
+    }
+    const std::string name = "port " + std::to_string(listener.port);
+    for (UniqueFd& socket : listener.sockets) {
+      bridge_->port().send(ipc::Listener{static_cast<uint16_t>(i), {name}}, std::move(socket));
+    }
+    log_.info("Listening for new connection on " + name +
+              (services_[i].empty() ? "" : " for service " + services_[i]));
+  }
+  return true;
+}
+
+bool Supervisor::hand_over_targets() {
+  for (size_t i = 0; i < services_.size(); ++i)
+    bridge_->port().send(ipc::Target{static_cast<uint16_t>(i)});
+  return true;
+}
+
+void Supervisor::serve() {
+  phase_ = Phase::kUp;
+  up_since_ = std::chrono::steady_clock::now();
+  tries_ = 0;
+  net_->port().set_state(State::kServing);
+  net_->port().send(ipc::Services{{services_}});
+  bridge_->port().send(ipc::Peer{config_.settings.max_connections}, std::move(sibling_));
+  bridge_->port().send(ipc::Accepting{1});
+}
+
+// ---- its end ----
+
+void Supervisor::on_down(const ipc::Down& down) {
+  down_ = down;
+  // It has said its last; what remains is to exit.
+  net_->end_within(limits::kCloseReply);
+}
+
+void Supervisor::on_net_exit(const Exit& exit) {
+  loop_.later([kept = std::shared_ptr<Child>(std::move(net_))] {});
+  socket_.reset();
+  sibling_.reset();
+  targets_.cancel_all();
+  if (phase_ == Phase::kEnded) return;
+  if (phase_ == Phase::kStopping) {
+    if (!bridge_->running()) end(ExitStatus::kSuccess);
+    return;
+  }
+  if (phase_ == Phase::kUp) {
+    bridge_->port().send(ipc::Accepting{0});
+    if (std::chrono::steady_clock::now() - up_since_ >= limits::kBackoffForget) {
+      backoff_.reset();
+      crashes_ = 0;
+    }
+  }
+  if (std::exchange(reload_, false)) return connect();
+  if (!down_) return retry("the net process " + exit.describe(), true);
+  const std::string& reason = down_->reason.value;
+  switch (down_->what) {
+    case DownClass::kStopped:
+      return retry("the net process stopped by itself", true);
+    case DownClass::kClosed: {
+      std::string text = "the service closed the tunnel: code " + std::to_string(down_->close_code);
+      if (!reason.empty()) text += " (" + reason + ")";
+      log_.info(text);
+      return end(ExitStatus::kSuccess);
+    }
+    case DownClass::kRefused:
+      return end(ExitStatus::kRefused,
+                 "the service refused the connection: " + reason +
+                     ". Trying again would not help: get a new token, for this mode and region");
+    case DownClass::kProtocol:
+      if (!config_.settings.reconnect_on_data_error) return end(ExitStatus::kProtocol, reason);
+      return retry(reason, false);
+    case DownClass::kRejected:
+      return retry("the service answered: " + reason, false);
+    case DownClass::kLost:
+    case DownClass::kTls:
+      return retry(reason, false);
+  }
+}
+
+void Supervisor::retry(const std::string& why, bool crashed) {
+  phase_ = Phase::kWaiting;
+  log_.error(why);
+  ++tries_;
+  if (crashed && ++crashes_ >= kMaxCrashes) {
+    return end(ExitStatus::kSystem,
+               "the net process has failed " + std::to_string(crashes_) + " times in a row");
+  }
+  const int most = config_.settings.reconnect_tries;
+  if (most >= 0 && tries_ > most) {
+    return end(ExitStatus::kUnavailable, "given up after " + std::to_string(tries_) + " tries to connect");
+  }
+  auto wait = backoff_.next(static_cast<uint32_t>(random_()));
+  if (crashed) wait *= 2;
+  log_.info("next try to connect in " + std::to_string(wait.count()) + " ms");
+  retry_timer_.start(wait);
+}
+
+// ---- signals ----
+
+void Supervisor::on_child_signal() {
+  if (bridge_) bridge_->reap();
+  if (net_) net_->reap();
+  resolver_.reap();
+}
+
+void Supervisor::on_stop_signal() {
+  if (phase_ == Phase::kStopping) {
+    log_.info("ending at once");
+    return end(ExitStatus::kSuccess);
+  }
+  log_.info("stopping: what was accepted is sent, then the tunnel is closed; a second signal ends at once");
+  phase_ = Phase::kStopping;
+  retry_timer_.stop();
+  stop_timer_.start(limits::kStopChild);
+  if (!bridge_->ready()) return end(ExitStatus::kSuccess);
+  bridge_->port().set_state(State::kStopping);
+  bridge_->port().send(ipc::Stop{});
+  if (!net_) return;
+  if (!net_->ready()) return net_->kill();
+  net_->port().set_state(State::kStopping);
+  net_->port().send(ipc::Stop{});
+}
+
+void Supervisor::on_reload_signal() {
+  if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
+  if (!config_.access_token_file.empty()) {
+    auto token = config::read_token_file(config_.access_token_file);
+    if (!token) return log_.error("not reloaded: " + token.error().text());
+    config_.access_token = std::move(*token);
+  }
+  log_.info("reconnecting");
+  backoff_.reset();
+  if (net_) {
+    // Its exit starts the next one.
+    reload_ = true;
+    net_->kill();
+  } else if (phase_ == Phase::kWaiting) {
+    retry_timer_.stop();
+    connect();
+  }
+}
+
+void Supervisor::end(ExitStatus status, const std::string& error) {
+  if (phase_ == Phase::kEnded) return;
+  phase_ = Phase::kEnded;
+  status_ = status;
+  if (!error.empty()) log_.error(error);
+  loop_.stop();
+}
+
+}  // namespace localproxy::monitor

@@ -1,0 +1,68 @@
+// What is framed and masked and waits to be encrypted: one flat buffer, filled at its end and emptied at its
+// front.
+//
+// A DATA payload is read from its channel straight into the buffer, behind room for the headers, and framed
+// there: the only copy between the local socket's kernel buffer and TLS.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "wire/message.h"
+#include "wire/websocket.h"
+
+namespace localproxy::net {
+
+// The fields of the DATA messages of one connection.
+struct Route {
+  int32_t stream_id = 0;
+  std::string_view service_id;  // empty: the field is left out
+  uint32_t connection_id = 0;   // 0: the field is left out
+};
+
+class Outbox {
+ public:
+  Outbox();
+
+  bool empty() const { return begin_ == end_; }
+  size_t size() const { return end_ - begin_; }
+  // Whether one more DATA message may be begun behind what waits (limits::kTunnelOutputBudget). What waits is
+  // not moved to make room: the buffer soon is empty, and starts at its front again.
+  bool has_room() const { return buffer_.size() - end_ >= kMessageRoom; }
+
+  // Where a payload of up to limits::kMaxPayload bytes may be put. Valid until the next call of anything
+  // here. REQUIRES: has_room().
+  MutableBytes payload_room();
+  // Frames the first `size` bytes of payload_room() as one DATA message in one masked WebSocket frame.
+  // REQUIRES: 0 < size <= limits::kMaxPayload, nothing else was called since payload_room().
+  void commit_data(const Route& route, size_t size);
+
+  // Appends a message as one masked frame, whether there is room or not.
+  void append(const wire::Message& message);
+  // Appends a control frame, whether there is room or not.
+  void append_control(wire::Opcode opcode, Bytes payload);
+
+  Bytes pending() const { return {buffer_.data() + begin_, size()}; }
+  void consume(size_t size);
+
+ private:
+  // Bytes that a DATA message has at most around its payload, WebSocket header included.
+  static constexpr size_t kMaxAround = 14 + 19 + 137;
+  static constexpr size_t kMessageRoom = kMaxAround + 64'512;
+
+  wire::MaskKey next_key();
+  // Makes `size` bytes available behind end_, by moving what is there to the front, or by growing.
+  void reserve(size_t size);
+
+  std::vector<uint8_t> buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  std::array<uint8_t, 4 * 256> keys_{};
+  size_t next_key_ = keys_.size();
+};
+
+}  // namespace localproxy::net

@@ -1,0 +1,101 @@
+// The multiplexer: which streams and connections a tunnel has, and what each message does to them.
+//
+// Values in, values out: no descriptor, no loop, no clock. A local connection is known by a number that both
+// this process and the bridge use for it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "net/outbox.h"
+#include "wire/data.h"
+#include "wire/message.h"
+
+namespace localproxy::net {
+
+// The local number of a connection.
+using Number = uint32_t;
+
+// What the tunnel asks of its owner.
+class TunnelEvents {
+ public:
+  virtual ~TunnelEvents() = default;
+  // The peer opens a connection (destination only).
+  virtual void open(Number number, uint16_t service) = 0;
+  // Bytes for the local side; valid only during the call.
+  virtual void deliver(Number number, Bytes bytes) = 0;
+  // The peer has ended the connection: what was delivered is flushed, then the local side closes in order.
+  // The number means nothing to the tunnel any more.
+  virtual void finish(Number number) = 0;
+  virtual void send(const wire::Message& message) = 0;
+  virtual void note(std::string text) = 0;
+};
+
+class Tunnel {
+ public:
+  // services: ids in the order of their indexes; first_stream_id: the first stream's id, to be unguessable
+  // from the last tunnel connection's, so that what was on its way for that one is stale here.
+  Tunnel(bool source, std::vector<std::string> services, int32_t first_stream_id, uint32_t max_connections,
+         TunnelEvents& events);
+
+  // A local client connected (source only): sends the start, at once followed by data. False: there is no id
+  // left.
+  bool local_opened(Number number, uint16_t service);
+  // The local side has ended or could not be reached: says so to the peer.
+  void local_closed(Number number);
+  // How a connection's data is addressed. Null: it is not open any more.
+  const Route* route(Number number) const;
+
+  // One message from the service; an error ends the tunnel connection.
+  Result<> receive(Bytes message);
+
+  const std::vector<std::string>& services() const { return services_; }
+  size_t open_connections() const { return connections_.size(); }
+
+ private:
+  struct Service {
+    int32_t stream_id = 0;  // 0: no stream
+    uint32_t last_connection_id = 0;
+    std::map<uint32_t, Number> open;  // by connection id
+    bool peer_sends_service_id = true;
+    bool peer_sends_connection_id = true;
+  };
+  struct Connection {
+    uint16_t service;
+    uint32_t connection_id;
+    Route route;
+  };
+
+  Result<> receive_other(const wire::Message& message);
+  Result<> on_stream_start(const wire::Message& message, uint16_t service);
+  Result<> on_connection_start(const wire::Message& message, uint16_t service);
+  Result<> on_service_ids(const wire::Message& message);
+  void on_data(const wire::DataView& data);
+  void start_stream(const wire::Message& message, uint16_t service);
+  void accept(const wire::Message& message, uint16_t service);
+  void close_stream(uint16_t service);
+  void close_all();
+  void close_connection(uint16_t service, uint32_t connection_id);
+  void reset_peer(const Service& of, const std::string& service_id, int32_t stream_id,
+                  uint32_t connection_id);
+  // The index of a service id; an absent one is the only service. Empty: unknown.
+  std::optional<uint16_t> find_service(std::string_view id) const;
+  void add(Number number, uint16_t service, uint32_t connection_id);
+
+  const bool source_;
+  const std::vector<std::string> services_;
+  std::vector<Service> state_;
+  std::unordered_map<Number, Connection> connections_;
+  int32_t next_stream_id_;
+  const uint32_t max_connections_;
+  Number next_number_ = 1;  // destination: we number
+  TunnelEvents& events_;
+};
+
+}  // namespace localproxy::net

@@ -1,0 +1,11 @@
+// OpenSSL's error queue in words.
+#pragma once
+
+#include <string>
+
+namespace localproxy::tls {
+
+// The reason of the oldest error in the queue, which is emptied; "unknown error" when there is none.
+std::string openssl_reason();
+
+}  // namespace localproxy::tls

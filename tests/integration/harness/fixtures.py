@@ -1,0 +1,44 @@
+"""The pytest fixtures of the integration and sandbox tests."""
+
+import pytest
+
+from .http_server import WebServer
+from .lab import Lab
+from .sshd import Sshd, why_impossible
+from .streams import StreamServer
+
+
+@pytest.fixture
+def lab(request):
+    """A Lab of the test's own; its end is part of the test."""
+    lab = Lab()
+    yield lab
+    logs = lab.logs()
+    faults = lab.stop()
+    # pytest shows it only for a test that failed.
+    print(logs)
+    if faults:
+        pytest.fail("\n".join(faults))
+
+
+@pytest.fixture
+def stream_server():
+    server = StreamServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def web(lab):
+    """A web server for the folder web.directory."""
+    directory = lab.folder("web")
+    server = lab.use(WebServer(directory))
+    server.directory = directory
+    return server
+
+
+@pytest.fixture
+def sshd(lab):
+    if reason := why_impossible():
+        pytest.skip(reason)
+    return lab.use(Sshd(lab.directory / "sshd"))

@@ -1,0 +1,32 @@
+"""A plain web server on loopback for a folder, in a thread of the caller."""
+
+import functools
+import http.server
+import threading
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    # Many clients come at once; the default of 5 makes the kernel drop some.
+    request_queue_size = 128
+    daemon_threads = True
+
+
+class WebServer:
+    """Serves directory at 127.0.0.1:port."""
+
+    def __init__(self, directory):
+        handler = functools.partial(_Handler, directory=str(directory))
+        self._server = _Server(("127.0.0.1", 0), handler)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)

@@ -1,0 +1,166 @@
+"""Sets up what a test needs, and takes it down again: services, proxies, whole tunnels.
+
+At the end of every test a Lab looks for what no test may ever see: a process left behind, a token in a log, a
+proxy that broke the protocol.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+from . import paths  # noqa: F401 (the next import needs it)
+from .proxy import Proxy
+from .sshd import free_port
+from .wait import until
+
+from service_client import Service  # isort: skip
+
+VERBOSITY = 5
+READY_SOURCE = r"Listening for new connection on port {port}\b"
+READY = r"Successfully established websocket connection with proxy server"
+
+
+def endpoint(service):
+    return f"localhost:{service.port}"
+
+
+class Tunnel:
+    """A service, and a proxy on either side of one of its tunnels. ports: service id -> the source's port."""
+
+    def __init__(self, lab, name, service, source, destination, ports):
+        self.lab = lab
+        self.name = name
+        self.service = service
+        self.source = source
+        self.destination = destination
+        self.ports = ports
+
+    def wait_up(self, source_since=0, destination_since=0, timeout=30):
+        """Until both sides are connected and the source takes connections; since: as for Proxy.wait_log()."""
+        self.destination.wait_log(READY, timeout, destination_since)
+        for port in self.ports.values():
+            self.source.wait_log(READY_SOURCE.format(port=port), timeout, source_since)
+        self.service.wait_connected(self.name, "source", timeout)
+        self.service.wait_connected(self.name, "destination", timeout)
+
+
+class Lab:
+    """Starts things; stop() ends them, newest first, and says what was wrong with any of them."""
+
+    def __init__(self, own_session=False):
+        self._stack = contextlib.ExitStack()
+        self._own_session = own_session
+        self._services = []
+        self.proxies = []
+        self.may_breach = False  # a test that makes a proxy break the protocol says so
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-lab-"))
+        # A proxy that is started as root becomes another user, and must get at its certificates.
+        self.directory.chmod(0o755)
+        self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def use(self, thing):
+        """Takes over something with stop(); returns it."""
+        self._stack.callback(thing.stop)
+        return thing
+
+    def folder(self, name, mode=0o755):
+        path = self.directory / name
+        path.mkdir()
+        path.chmod(mode)
+        return path
+
+    def service(self, tunnels, listen=None):
+        """A running stand-in service: {"t1": ["SSH", "HTTP"]}."""
+        service = self.use(Service(paths.TUNNEL_SERVICE, tunnels=tunnels, listen=listen))
+        self._services.append(service)
+        return service
+
+    def ca_directory(self, service):
+        """A copy of the service's certificate authority that every user can read."""
+        copy = self.directory / f"ca-{service.port}"
+        if not copy.exists():
+            shutil.copytree(service.ca_dir, copy)
+            copy.chmod(0o755)
+            for path in copy.iterdir():
+                path.chmod(0o644)
+        return copy
+
+    def proxy(self, arguments, **options):
+        """A Proxy with exactly these arguments."""
+        proxy = Proxy(arguments, own_session=self._own_session, **options)
+        self.proxies.append(proxy)
+        return proxy
+
+    def _side(self, side, service, tunnel, arguments, verbosity, more, options):
+        fixed = ["-e", endpoint(service), "-c", self.ca_directory(service), "-v", verbosity]
+        options = {"name": f"{side} of {tunnel}", "token": service.token(tunnel, side), **options}
+        return self.proxy([*arguments, *fixed, *more], **options)
+
+    def source(self, service, tunnel, ports, verbosity=VERBOSITY, more=(), **options):
+        """A source proxy: ports is {"SSH": 2222}, or None for -m source."""
+        mapping = ["-m", "source"] if ports is None else ["-s", as_map(ports)]
+        return self._side("source", service, tunnel, mapping, verbosity, more, options)
+
+    def destination(self, service, tunnel, targets, verbosity=VERBOSITY, more=(), **options):
+        """A destination proxy: targets is {"SSH": "127.0.0.1:22"} or {"SSH": 22}."""
+        return self._side("destination", service, tunnel, ["-d", as_map(targets)], verbosity, more, options)
+
+    def tunnel(self, targets, verbosity=VERBOSITY, **options):
+        """A tunnel with a service and both proxies, connected and ready."""
+        service = self.service({"t1": list(targets)})
+        ports = free_ports(targets)
+        destination = self.destination(service, "t1", targets, verbosity, **options)
+        source = self.source(service, "t1", ports, verbosity, **options)
+        tunnel = Tunnel(self, "t1", service, source, destination, ports)
+        tunnel.wait_up()
+        return tunnel
+
+    def _faults(self):
+        for proxy in self.proxies:
+            try:
+                proxy.stop()
+                until(lambda p=proxy: not p.left_behind(), f"all processes of {proxy.name} are gone", 5)
+            except AssertionError as error:
+                yield str(error)
+            proxy.kill()
+            for line in proxy.leaked_secrets():
+                yield f"{proxy.name} logged a token: {line}"
+        for service in self._services:
+            try:
+                if not self.may_breach:
+                    yield from service.breaches()
+            except OSError:
+                pass  # stopped by the test
+
+    def stop(self):
+        """Ends everything; returns what was wrong, each a line."""
+        try:
+            return list(self._faults())
+        finally:
+            for proxy in self.proxies:
+                proxy.kill()
+            self._stack.close()
+
+    def logs(self):
+        """The logs of everybody, for a report."""
+        parts = [f"---- log of {proxy.name} ----\n{proxy.log}" for proxy in self.proxies]
+        for service in self._services:
+            with contextlib.suppress(OSError):
+                parts.append(f"---- log of the service ----\n{service.log_text()}")
+        return "\n".join(parts)
+
+
+def free_ports(services):
+    """A free port for each service."""
+    return {service: free_port() for service in services}
+
+
+def as_map(entries):
+    """{"SSH": 22, "HTTP": 80} as "SSH=22,HTTP=80"; the name "" stands for no name."""
+    return ",".join(f"{name}={value}" if name else str(value) for name, value in entries.items())
+
+
+def is_root():
+    return os.getuid() == 0

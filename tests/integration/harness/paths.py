@@ -1,0 +1,12 @@
+"""Where the tree, the build and its programs are; makes tests/service/service_client.py importable."""
+
+import os
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("LOCALPROXY_BUILD_DIR", ROOT / "build")).resolve()
+LOCALPROXY = BUILD / "src/main/localproxy"
+TUNNEL_SERVICE = BUILD / "tests/service/tunnel-service"
+
+sys.path.insert(0, str(ROOT / "tests/service"))

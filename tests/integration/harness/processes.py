@@ -1,0 +1,68 @@
+"""Looks at processes through /proc: children, roles, status, what is left."""
+
+import os
+import pathlib
+
+ROLES = ("net", "bridge", "resolve")
+
+
+def _read(pid, name):
+    """The bytes of a file of /proc/PID, b"" when the process is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def status(pid):
+    """/proc/PID/status as a dict of texts; {} when the process is gone."""
+    lines = _read(pid, "status").decode(errors="replace").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def is_alive(pid):
+    """A process that ended and was not waited for does not count as alive."""
+    return status(pid).get("State", "Z")[0] not in "ZX"
+
+
+def children(pid):
+    """The living children of a process, and theirs."""
+    found = []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return found
+    for task in tasks:
+        for child in _read(pid, f"task/{task}/children").split():
+            if is_alive(int(child)):
+                found.append(int(child))
+                found += children(int(child))
+    return found
+
+
+def command_line(pid):
+    return _read(pid, "cmdline").decode(errors="replace").split("\0")
+
+
+def role(pid):
+    """ "net", "bridge", "resolve", or "" for a child that has not become any of them yet.
+
+    The name of the process is cut at 15 characters by the kernel, and that of a program started by its
+    descriptor may be a number: the first argument comes first."""
+    names = [os.path.basename(command_line(pid)[0]), status(pid).get("Name", "")]
+    for name in names:
+        for candidate in ROLES:
+            if len(name) > len("localproxy-") and f"localproxy-{candidate}".startswith(name):
+                return candidate
+    return ""
+
+
+def descriptors(pid):
+    """Number -> what it is, such as "socket:[123]"; PermissionError unless the caller may look into it."""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            pass
+    return found

@@ -1,0 +1,139 @@
+"""One running localproxy: starts it, collects its log, waits for lines, finds its processes, ends it."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+from . import processes
+from .paths import LOCALPROXY
+from .wait import until
+
+TOKEN_VARIABLE = "AWSIOT_TUNNEL_ACCESS_TOKEN"
+# What a proxy may need of the environment; nothing else of the caller's can change what it does.
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+
+
+class Proxy:
+    """A localproxy with the given arguments.
+
+    name: what it is called in reports. token: its access token, handed over in the environment.
+    environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
+    own_session: Ctrl-C at the terminal does not reach it.
+    """
+
+    def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False):
+        self.name = name
+        self.lines = []
+        self._news = threading.Condition()
+        self._ended = False
+        variables = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
+        variables.update(environment or {})
+        self.secrets = [text for key, text in variables.items() if key.startswith("AWSIOT_TUNNEL_") and "TOKEN" in key]
+        if token is not None:
+            variables[TOKEN_VARIABLE] = token
+            self.secrets.append(token)
+        self.process = subprocess.Popen(
+            [str(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory, start_new_session=own_session,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # Everyone who ever belonged to this proxy and was seen.
+        self.seen_pids = {self.process.pid}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(line.decode(errors="replace").rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def log(self):
+        with self._news:
+            return "\n".join(self.lines)
+
+    def mark(self):
+        """The number of log lines so far; for wait_log(since=...)."""
+        with self._news:
+            return len(self.lines)
+
+    def find_log(self, pattern, since=0):
+        """The first match of a regular expression in a log line, or None."""
+        with self._news:
+            return next((found for line in self.lines[since:] if (found := re.search(pattern, line))), None)
+
+    def wait_log(self, pattern, timeout=20.0, since=0):
+        """Waits for a log line that matches and returns the match; AssertionError when none comes."""
+        deadline = time.monotonic() + timeout
+        with self._news:
+            looked_at = since
+            while True:
+                for line in self.lines[looked_at:]:
+                    if found := re.search(pattern, line):
+                        return found
+                looked_at = len(self.lines)
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    why = "ended" if self._ended else f"did not within {timeout:g} s"
+                    raise AssertionError(f"{self.name} {why}, without logging {pattern!r}:\n" + "\n".join(self.lines))
+                self._news.wait(left)
+
+    def processes(self):
+        """Role -> process ids: {"monitor": [..], "net": [..], "bridge": [..], "resolve": [..]}."""
+        found = {"monitor": [self.pid] if processes.is_alive(self.pid) else [], "net": [], "bridge": [], "resolve": []}
+        for child in processes.children(self.pid):
+            self.seen_pids.add(child)
+            if role := processes.role(child):
+                found[role].append(child)
+        return found
+
+    def pid_of(self, role, timeout=20.0):
+        """The one process of a role; waits until there is exactly one."""
+        until(lambda: len(self.processes()[role]) == 1, f"{self.name} has one {role} process", timeout)
+        return self.processes()[role][0]
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, timeout=20.0):
+        """Waits for the end; returns the exit status, negative for a signal."""
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} has not ended within {timeout:g} s:\n{self.log}") from None
+        # Not for ever: a process that was left behind keeps the pipe open, and is somebody else's to report.
+        self._reader.join(5)
+        return status
+
+    def stop(self, timeout=20.0):
+        """SIGTERM, unless it has ended; returns the exit status."""
+        if self.process.poll() is None:
+            self.processes()
+            self.signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def left_behind(self):
+        """Process ids that once belonged to this proxy and still live."""
+        return sorted(pid for pid in self.seen_pids if processes.is_alive(pid))
+
+    def kill(self):
+        """Ends what is left, without questions."""
+        if self.process.poll() is None:
+            self.processes()
+        for pid in self.left_behind():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def leaked_secrets(self):
+        """Log lines that have a token in them; there must be none at any level."""
+        with self._news:
+            return [line for line in self.lines if any(secret in line for secret in self.secrets)]

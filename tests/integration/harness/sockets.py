@@ -1,0 +1,46 @@
+"""What tests do with plain sockets."""
+
+from .wait import until
+
+MEGABYTE = 1024 * 1024
+
+
+def receive_exactly(connection, size):
+    """The next size bytes."""
+    parts = []
+    while size:
+        piece = connection.recv(min(size, MEGABYTE))
+        assert piece, f"the connection ended with {size} bytes to go"
+        parts.append(piece)
+        size -= len(piece)
+    return b"".join(parts)
+
+
+def fill(connection):
+    """Sends until nothing more goes in; returns how many bytes did."""
+    timeout = connection.gettimeout()
+    connection.setblocking(False)
+    sent = 0
+    full_since = 0
+
+    def is_full():
+        nonlocal sent, full_since
+        try:
+            sent += connection.send(bytes(MEGABYTE))
+            full_since = 0
+        except BlockingIOError:
+            full_since += 1
+        # Refused that often in a row, over more than a second: whatever moves bytes has stopped.
+        return full_since > 30
+
+    until(is_full, "the way to the reader is full", 60)
+    connection.settimeout(timeout)
+    return sent
+
+
+def ended_without_a_byte(connection):
+    """Waits for the end of a connection, in order or by reset, before any byte."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True

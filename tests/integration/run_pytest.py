@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+"""Runs one pytest file as one meson test.
+
+run_pytest.py SUITE FILE: the cases go to $LOCALPROXY_JUNIT_DIR/SUITE-NAME.xml, when that is set.
+"""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+
+def main():
+    suite, file = sys.argv[1], pathlib.Path(sys.argv[2])
+    # Nothing is written into the tree.
+    sys.dont_write_bytecode = True
+    arguments = [str(file), "--rootdir", str(file.parent), "-p", "no:cacheprovider", "-ra", "--tb=short",
+                 "--durations=5"]
+    if folder := os.environ.get("LOCALPROXY_JUNIT_DIR"):
+        name = file.stem.removeprefix("test_").replace("_", " ")
+        arguments += [f"--junit-xml={folder}/{suite}-{name}.xml"]
+    return pytest.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""How a run ends: on request, at once, or because one of its processes was killed."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+from harness.lab import READY, READY_SOURCE
+from harness.processes import is_alive
+from harness.sockets import ended_without_a_byte, fill
+from harness.sshd import free_port
+from harness.streams import exchange_all
+from harness.wait import until
+
+MEGABYTE = 1024 * 1024
+BACK = 30
+
+
+@pytest.fixture
+def tunnel(lab, stream_server):
+    return lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_polite_request(tunnel, side, number):
+    proxy = getattr(tunnel, side)
+    before = [pid for pids in proxy.processes().values() for pid in pids]
+    assert len(before) == 3
+    proxy.signal(number)
+    assert proxy.wait() == 0
+    until(lambda: not any(is_alive(pid) for pid in before), "all processes are gone")
+    tunnel.service.wait_gone("t1", side)
+
+
+def test_a_request_while_waiting_for_the_next_try(lab):
+    proxy = lab.proxy(["-s", free_port(), "-e", f"127.0.0.1:{free_port()}"], token="unused")
+    proxy.wait_log(r"(?i)refused")
+    proxy.signal(signal.SIGTERM)
+    assert proxy.wait(5) == 0
+
+
+def test_what_was_accepted_is_delivered_first(lab):
+    content = os.urandom(8 * MEGABYTE)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
+        listener.settimeout(20)
+        with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=20) as client:
+            reader, _ = listener.accept()
+            reader.settimeout(20)
+            received = 0
+            client.setblocking(False)
+            # As much as goes in without anybody reading at the far end; it is on its way when the end comes.
+            sent = client.send(content)
+            client.close()
+            tunnel.source.signal(signal.SIGTERM)
+            while piece := reader.recv(MEGABYTE):
+                assert piece == content[received:received + len(piece)]
+                received += len(piece)
+            assert received == sent
+            reader.close()
+        assert tunnel.source.wait() == 0
+
+
+def test_a_second_request_does_not_wait(lab):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
+        with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=20) as client:
+            listener.settimeout(20)
+            reader, _ = listener.accept()
+            fill(client)
+            pids = [pid for pids in tunnel.source.processes().values() for pid in pids]
+            mark = tunnel.source.mark()
+            tunnel.source.signal(signal.SIGTERM)
+            until(lambda: tunnel.source.mark() > mark, "the first request is noticed")
+            started = time.monotonic()
+            tunnel.source.signal(signal.SIGTERM)
+            tunnel.source.wait(5)
+            assert time.monotonic() - started < 2
+            until(lambda: not any(is_alive(pid) for pid in pids), "all processes are gone")
+            reader.close()
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_the_monitor_is_killed(tunnel, side):
+    proxy = getattr(tunnel, side)
+    before = [pid for pids in proxy.processes().values() for pid in pids]
+    os.kill(proxy.pid, signal.SIGKILL)
+    assert proxy.wait() == -signal.SIGKILL
+    until(lambda: not any(is_alive(pid) for pid in before), "no process is left without its monitor")
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_the_bridge_is_killed(tunnel, side):
+    proxy = getattr(tunnel, side)
+    before = [pid for pids in proxy.processes().values() for pid in pids]
+    os.kill(proxy.pid_of("bridge"), signal.SIGKILL)
+    assert proxy.wait() == 71
+    assert proxy.find_log(r"(?i)bridge.*(SIGKILL|signal 9|[Kk]illed)")
+    until(lambda: not any(is_alive(pid) for pid in before), "no process is left")
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_net_is_killed_and_replaced(tunnel, side):
+    proxy = getattr(tunnel, side)
+    others = [proxy.pid, proxy.pid_of("bridge")]
+    old = proxy.pid_of("net")
+    mark = proxy.mark()
+    with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=BACK) as client:
+        client.sendall(b"x")
+        os.kill(old, signal.SIGKILL)
+        # The local connection dies with its tunnel.
+        assert ended_without_a_byte(client)
+    proxy.wait_log(r"(?i)net.*(SIGKILL|signal 9|killed)", since=mark)
+    proxy.wait_log(READY, BACK, mark)
+    assert proxy.pid_of("net") != old
+    assert not is_alive(old)
+    assert [proxy.pid, proxy.pid_of("bridge")] == others
+    tunnel.service.wait_connected("t1", side)
+    tunnel.source.wait_log(READY_SOURCE.format(port=tunnel.ports["APP"]))
+    exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])

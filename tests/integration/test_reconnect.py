@@ -1,0 +1,167 @@
+"""The service goes away and comes back, closes the tunnel, changes tokens, or hears from somebody else."""
+
+import contextlib
+import socket
+import uuid
+
+import pytest
+from harness.lab import READY, READY_SOURCE, free_ports
+from harness.relay import Relay
+from harness.sockets import ended_without_a_byte
+from harness.streams import exchange_all
+
+# The first delay is 2.5 s before jitter, and grows.
+BACK = 30
+
+
+class CutTunnel:
+    """A tunnel whose proxies reach the service through a relay each."""
+
+    def __init__(self, lab, targets):
+        self.service = lab.service({"t1": list(targets)})
+        self.relays = {side: lab.use(Relay(self.service.port)) for side in ("source", "destination")}
+        self.ports = free_ports(targets)
+        self.destination = lab.destination(self.service, "t1", targets, more=self._through("destination"))
+        self.source = lab.source(self.service, "t1", self.ports, more=self._through("source"))
+        self.wait_up()
+
+    def _through(self, side):
+        return ["-e", f"localhost:{self.relays[side].port}"]
+
+    def wait_up(self, source_since=0, destination_since=0):
+        self.destination.wait_log(READY, BACK, destination_since)
+        self.source.wait_log(READY, BACK, source_since)
+        for side in ("source", "destination"):
+            self.service.wait_connected("t1", side)
+        for port in self.ports.values():
+            self.source.wait_log(READY_SOURCE.format(port=port), BACK)
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_the_network_goes_and_comes_back(lab, stream_server, side):
+    tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}"})
+    exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
+    proxy = getattr(tunnel, side)
+    old_net = proxy.pid_of("net")
+    mark = proxy.mark()
+    with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=BACK) as client:
+        client.sendall(b"x")
+        tunnel.relays[side].cut()
+        assert ended_without_a_byte(client), "the local connection outlived its tunnel"
+    tunnel.relays[side].restore()
+    proxy.wait_log(READY, BACK, mark)
+    tunnel.service.wait_connected("t1", side)
+    assert proxy.pid_of("net") != old_net
+    exchange_all([(tunnel.ports["APP"], 2, 100_000, 100_000)])
+
+
+def test_local_clients_are_not_let_in_while_the_tunnel_is_down(lab, stream_server):
+    tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}"})
+    mark = tunnel.source.mark()
+    with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=BACK) as held:
+        tunnel.relays["source"].cut()
+        assert ended_without_a_byte(held)
+    # Whether it is refused, waits in the listener's queue or is closed: no byte comes back, and nothing breaks.
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=1) as early:
+        early.sendall(b"x")
+    tunnel.relays["source"].restore()
+    tunnel.source.wait_log(READY, BACK, mark)
+    tunnel.service.wait_connected("t1", "source")
+    exchange_all([(tunnel.ports["APP"], 2, 100_000, 100_000)])
+
+
+def test_several_losses_in_a_row(lab, stream_server):
+    tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}"})
+    for seed in range(3):
+        marks = tunnel.source.mark(), tunnel.destination.mark()
+        for relay in tunnel.relays.values():
+            relay.cut()
+        for relay in tunnel.relays.values():
+            relay.restore()
+        tunnel.source.wait_log(READY, BACK, marks[0])
+        tunnel.destination.wait_log(READY, BACK, marks[1])
+        exchange_all([(tunnel.ports["APP"], seed, 100_000, 100_000)])
+
+
+def test_the_service_is_not_there_at_first(lab, stream_server):
+    service = lab.service({"t1": ["APP"]})
+    relay = lab.use(Relay(service.port))
+    relay.cut()
+    source = lab.source(service, "t1", free_ports(["APP"]), more=["-e", f"localhost:{relay.port}"])
+    source.wait_log(r"(?i)refused")
+    relay.restore()
+    source.wait_log(READY, BACK)
+
+
+@pytest.mark.parametrize("how", ["rst", "fin", "tls"])
+def test_the_service_drops_a_proxy(lab, stream_server, how):
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+    mark = tunnel.source.mark()
+    tunnel.service.control("kick", tunnel="t1", side="source", how=how)
+    tunnel.source.wait_log(READY, BACK, mark)
+    tunnel.service.wait_connected("t1", "source")
+    exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
+
+
+def test_a_close_frame_ends_the_run_with_success(lab, stream_server):
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+    tunnel.service.control("kick", tunnel="t1", side="source", how="close", code=1000, reason="good bye")
+    assert tunnel.source.wait() == 0
+    assert tunnel.source.find_log("good bye")
+
+
+def test_close_tunnel_ends_both_with_success(lab, stream_server):
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+    with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=BACK) as client:
+        tunnel.service.control("close", tunnel="t1")
+        assert tunnel.source.wait() == 0
+        assert tunnel.destination.wait() == 0
+        assert ended_without_a_byte(client)
+
+
+def test_another_proxy_with_the_same_tokens_replaces_the_first(lab, stream_server):
+    service = lab.service({"t1": ["APP"]})
+    tokens = {"environment": {"AWSIOT_TUNNEL_CLIENT_TOKEN": str(uuid.uuid4())}}
+    lab.destination(service, "t1", {"APP": stream_server.port})
+    service.wait_connected("t1", "destination")
+    first_ports, second_ports = free_ports(["APP"]), free_ports(["APP"])
+    first = lab.source(service, "t1", first_ports, **tokens)
+    first.wait_log(READY_SOURCE.format(port=first_ports["APP"]))
+    with socket.create_connection(("127.0.0.1", first_ports["APP"]), timeout=BACK) as client:
+        client.sendall(b"x")
+        second = lab.source(service, "t1", second_ports, **tokens)
+        second.wait_log(READY_SOURCE.format(port=second_ports["APP"]))
+        assert ended_without_a_byte(client)
+    assert first.wait() == 0
+    exchange_all([(second_ports["APP"], 1, 100_000, 100_000)])
+
+
+def test_a_token_cannot_be_used_with_another_client_token(lab):
+    service = lab.service({"t1": ["APP"]})
+    first = lab.source(service, "t1", free_ports(["APP"]))
+    first.wait_log(READY)
+    assert first.stop() == 0
+    # The second run makes a client token of its own, and the service knows another one.
+    second = lab.source(service, "t1", free_ports(["APP"]))
+    assert second.wait() == 77
+
+
+def test_a_token_with_client_token_serves_again(lab):
+    service = lab.service({"t1": ["APP"]})
+    for _ in range(2):
+        source = lab.source(service, "t1", free_ports(["APP"]),
+                            environment={"AWSIOT_TUNNEL_CLIENT_TOKEN": "0123456789abcdef0123456789abcdef"})
+        source.wait_log(READY)
+        assert source.stop() == 0
+        service.wait_gone("t1", "source")
+
+
+def test_rotated_tokens_end_who_uses_the_old_ones(lab, stream_server):
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+    tunnel.service.control("rotate", tunnel="t1", side="source")
+    # Whether the service closes in order (0) or the reconnect is refused (77) is the service's to choose.
+    assert tunnel.source.wait(BACK) in (0, 77)
+    ports = free_ports(["APP"])
+    again = lab.source(tunnel.service, "t1", ports)
+    again.wait_log(READY_SOURCE.format(port=ports["APP"]))
+    exchange_all([(ports["APP"], 1, 100_000, 100_000)])

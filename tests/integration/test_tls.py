@@ -1,0 +1,101 @@
+"""Whom the proxy trusts: chain, name, version; and what happens otherwise."""
+
+import re
+import socket
+
+import pytest
+from harness.lab import READY, free_ports
+
+# How OpenSSL, or we, may put it.
+NOT_TRUSTED = r"(?i)(certificate verify failed|unable to get local issuer|self.signed|unable to verify)"
+WRONG_NAME = r"(?i)(host ?name mismatch|ip address mismatch|name does not match|certificate verify failed)"
+EXPIRED = r"(?i)(expired|certificate verify failed)"
+LOUD = r"(?i)warn.*verif"
+
+
+@pytest.fixture
+def service(lab):
+    return lab.service({"t1": ["APP"]})
+
+
+def nobody_got_through(service):
+    return service.status()["handshakes"]["accepted"] == 0
+
+
+def source_with(lab, service, *arguments, host="localhost"):
+    return lab.proxy(["-s", f"APP={free_ports(['APP'])['APP']}", "-e", f"{host}:{service.port}", "-v", 5, *arguments],
+                     name="source", token=service.token("t1", "source"))
+
+
+def test_an_authority_that_was_not_named_is_not_trusted(lab, service):
+    source = source_with(lab, service)
+    source.wait_log(NOT_TRUSTED)
+    assert nobody_got_through(service)
+
+
+def test_a_folder_with_another_authority_does_not_help(lab, service):
+    other = lab.service({"t1": ["APP"]})
+    source = source_with(lab, service, "-c", lab.ca_directory(other))
+    source.wait_log(NOT_TRUSTED)
+    assert nobody_got_through(service)
+
+
+@pytest.mark.parametrize("kind, reason", [("wrong-name", WRONG_NAME), ("expired", EXPIRED), ("untrusted", NOT_TRUSTED)])
+def test_a_bad_certificate_is_refused(lab, service, kind, reason):
+    service.control("certificate", kind=kind)
+    source = source_with(lab, service, "-c", lab.ca_directory(service))
+    source.wait_log(reason)
+    assert nobody_got_through(service)
+
+
+def test_an_address_that_the_certificate_does_not_name_is_refused(lab):
+    service = lab.service({"t1": ["APP"]}, listen=["127.0.0.2:0"])
+    source = source_with(lab, service, "-c", lab.ca_directory(service), host="127.0.0.2")
+    source.wait_log(WRONG_NAME)
+    assert nobody_got_through(service)
+
+
+def test_an_address_that_the_certificate_names_is_accepted(lab, service):
+    source_with(lab, service, "-c", lab.ca_directory(service), host="127.0.0.1").wait_log(READY)
+
+
+def test_version_1_2_is_enough(lab, service):
+    service.control("tls", max="1.2")
+    source_with(lab, service, "-c", lab.ca_directory(service)).wait_log(READY)
+
+
+def test_without_verification_anything_goes_and_it_is_said(lab, service):
+    service.control("certificate", kind="untrusted")
+    source = source_with(lab, service, "-k")
+    source.wait_log(LOUD)
+    source.wait_log(READY)
+
+
+def test_the_warning_is_there_at_the_quietest_useful_level(lab, service):
+    source = lab.proxy(["-s", "APP=" + str(free_ports(["APP"])["APP"]), "-e", f"localhost:{service.port}", "-k",
+                        "-v", 3], name="source", token=service.token("t1", "source"))
+    source.wait_log(LOUD)
+
+
+def a_name_of_loopback():
+    """A name other than localhost that this machine resolves to loopback without asking anybody."""
+    for name in ("ip6-localhost", "ip6-loopback", socket.gethostname()):
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except OSError:
+            continue
+        addresses = {entry[4][0] for entry in found}
+        if all(re.fullmatch(r"127\.[0-9.]+|::1", address) for address in addresses):
+            return name, sorted(addresses)[0]
+    return None, None
+
+
+def test_a_name_is_looked_up(lab):
+    name, address = a_name_of_loopback()
+    if name is None:
+        pytest.skip("this machine has no second name for loopback in /etc/hosts")
+    host = f"[{address}]" if ":" in address else address
+    service = lab.service({"t1": ["APP"]}, listen=[f"{host}:0"])
+    source = source_with(lab, service, "-k", host=name)
+    source.wait_log(rf"Resolved proxy server IP: {re.escape(address)}")
+    source.wait_log(READY)

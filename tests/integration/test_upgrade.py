@@ -1,0 +1,111 @@
+"""What the service may answer to the upgrade, and what the proxy makes of it."""
+
+import pytest
+from harness.lab import READY, free_ports
+from harness.wait import until
+
+BACK = 30
+
+
+@pytest.fixture
+def service(lab):
+    return lab.service({"t1": ["APP"]})
+
+
+def start(lab, service, **options):
+    return lab.source(service, "t1", free_ports(["APP"]), **options)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_the_service_is_not_well_for_a_while(lab, service, status):
+    service.control("fault", kind="status", status=status, body="come back later", next=2)
+    source = start(lab, service)
+    source.wait_log(rf"{status}.*(\n.*)*")
+    source.wait_log(READY, BACK)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_refusal_is_final_and_gives_the_reason(lab, service, status):
+    service.control("fault", kind="status", status=status, body="Invalid access token: no such thing")
+    source = start(lab, service)
+    assert source.wait() == 77
+    assert "Invalid access token: no such thing" in source.log
+    assert str(status) in source.log
+    assert service.status()["handshakes"]["accepted"] == 0
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_the_reason_is_found_however_it_is_framed(lab, service, framing):
+    service.control("fault", kind="status", status=403, body="the reason of the service", framing=framing)
+    source = start(lab, service)
+    assert source.wait() == 77
+    assert "the reason of the service" in source.log
+
+
+def test_an_unknown_token_is_refused(lab, service):
+    source = start(lab, service, token="AQGAAXi-nobody-knows-this-token")
+    assert source.wait() == 77
+    assert source.find_log(READY) is None
+
+
+def test_the_token_of_the_other_side_is_refused(lab, service):
+    source = start(lab, service, token=service.token("t1", "destination"))
+    assert source.wait() == 77
+
+
+BAD_ANSWERS = ["bad-accept", "bad-subprotocol", "no-subprotocol", "no-upgrade-header", "no-connection-header",
+               "extension", "garbage", "huge-head", "close-before-response", "reset-before-response"]
+
+
+@pytest.mark.parametrize("kind", BAD_ANSWERS)
+def test_an_answer_that_is_no_upgrade_is_not_accepted_and_tried_again(lab, service, kind):
+    service.control("fault", kind=kind)
+    source = start(lab, service)
+    source.wait_log(READY, BACK)
+    attempts = [line for line in source.log.splitlines() if "Attempting to establish web socket connection" in line]
+    assert len(attempts) == 2, "the bad answer was taken for a good one"
+
+
+@pytest.mark.parametrize("kind", ["slow-head", "no-channel-id"])
+def test_an_unusual_answer_is_accepted(lab, service, kind):
+    service.control("fault", kind=kind)
+    source = start(lab, service)
+    source.wait_log(READY, BACK)
+    attempts = [line for line in source.log.splitlines() if "Attempting to establish web socket connection" in line]
+    assert len(attempts) == 1
+
+
+def test_a_service_that_never_answers_is_left(lab, service):
+    service.control("fault", kind="hang")
+    source = start(lab, service)
+    # The negotiation may take 20 seconds.
+    source.wait_log(READY, 60)
+
+
+def test_a_ping_of_the_service_is_answered(lab, service):
+    source = start(lab, service)
+    source.wait_log(READY)
+    payload = b"anybody there?".hex()
+    service.control("ping", tunnel="t1", side="source", hex=payload)
+    until(lambda: service.status("t1")["source"]["connection"]["last_pong"] == payload, "the pong has come")
+
+
+def test_pings_flow_and_need_no_answer(lab, service):
+    service.control("pongs", mode="withhold")
+    source = start(lab, service)
+    source.wait_log(READY)
+    # One every five seconds; not even one was answered.
+    until(lambda: service.status("t1")["source"]["connection"]["pings"] >= 3, "three pings have come", 30)
+    assert service.status("t1")["source"]["upgrades"] == 1
+
+
+def test_the_request_is_what_the_service_wants_to_see(lab, service):
+    source = start(lab, service)
+    source.wait_log(READY)
+    connection = service.status("t1")["source"]["connection"]
+    assert connection["server_name"] == "localhost"
+    assert connection["subprotocol"] == "aws.iot.securetunneling-3.0"
+    assert connection["tls_version"] in ("TLSv1.2", "TLSv1.3")
+    assert connection["request_bytes"] <= 4096
+    assert connection["headers"]["user-agent"]
+    assert service.status("t1")["source"]["client_token_bound"], "no client token was sent"

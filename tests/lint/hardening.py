@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""Did the hardening flags reach the compiler, and the programs?
+
+hardening.py BUILD PROGRAM...: BUILD has compile_commands.json.
+"""
+
+import json
+import pathlib
+import platform
+import sys
+
+import elf
+import tree
+
+# Every file of src and sandbox is compiled with these. What only newer compilers know is left to meson.build.
+FLAGS = ("-fstack-protector-strong", "-D_FORTIFY_SOURCE=", "-D_GLIBCXX_ASSERTIONS", "-Werror")
+
+
+def our_commands(build):
+    for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
+        path = pathlib.Path(entry["directory"], entry["file"]).resolve()
+        if path.is_relative_to(tree.ROOT / "src") or path.is_relative_to(tree.ROOT / "sandbox"):
+            yield path, entry["command"]
+
+
+def check_command(path, command):
+    words = command.split()
+    for flag in FLAGS:
+        if flag == "-D_FORTIFY_SOURCE=" and "-O0" in words:
+            continue  # it needs an optimiser
+        if not any(word.startswith(flag) for word in words):
+            yield f"{tree.name(path)} is compiled without {flag}"
+
+
+def check_program(path):
+    name = path.name
+    if not path.exists():
+        yield f"{path} is missing"
+        return
+    dynamic = elf.dynamic(path)
+    segments = elf.segments(path)
+    flags = " ".join(dynamic.get("FLAGS", []) + dynamic.get("FLAGS_1", [])).split()
+    if "PIE" not in flags:
+        yield f"{name} is not position independent"
+    if "GNU_RELRO" not in segments:
+        yield f"{name} has no RELRO"
+    if "NOW" not in flags and "BIND_NOW" not in flags:
+        yield f"{name} binds symbols lazily: RELRO is partial"
+    if "E" in segments.get("GNU_STACK", "E"):
+        yield f"{name} has an executable stack"
+    if "TEXTREL" in dynamic or "TEXTREL" in flags:
+        yield f"{name} has relocations in its code"
+    for tag in ("RPATH", "RUNPATH"):
+        if tag in dynamic:
+            yield f"{name} looks for libraries in {dynamic[tag]}"
+    if "__stack_chk_fail" not in elf.undefined_symbols(path):
+        yield f"{name} has no stack protector"
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    programs = [pathlib.Path(argument) for argument in sys.argv[2:]]
+    commands = list(our_commands(build))
+    problems = [problem for path, command in commands for problem in check_command(path, command)]
+    problems += [problem for path in programs for problem in check_program(path)]
+    if not any(symbol.endswith("_chk") and symbol != "__stack_chk_fail"
+               for path in programs if path.exists() for symbol in elf.undefined_symbols(path)):
+        problems.append("no program calls a fortified function of libc")
+    if platform.machine() == "x86_64":
+        for path in programs:
+            notes = elf.readelf("--notes", path) if path.exists() else ""
+            # The property survives only when every object that is linked has it, those of libc included.
+            print(f"{path.name}: CET: {'IBT and SHSTK' if 'IBT, SHSTK' in notes else 'not marked'}")
+    tree.finish(problems, len(commands) and len(programs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+#!/usr/bin/python3
+"""No test waits by letting a fixed time pass: it asks until something is so, with a limit."""
+
+import re
+
+import tree
+
+SLEEP = {
+    ".py": re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))"),
+    ".cc": re.compile(r"\b(?:sleep|usleep|nanosleep|sleep_for|sleep_until)\("),
+    ".h": re.compile(r"\b(?:sleep|usleep|nanosleep|sleep_for|sleep_until)\("),
+    "": re.compile(r"^\s*sleep\s"),
+}
+# The pause between two questions.
+MAY_SLEEP = ("tests/integration/harness/wait.py",)
+
+
+def check(path):
+    if tree.name(path) in MAY_SLEEP or path.suffix not in SLEEP:
+        return
+    for number, line in enumerate((tree.text(path) or "").splitlines(), 1):
+        if SLEEP[path.suffix].search(line):
+            yield f"{tree.name(path)}:{number}: {line.strip()}"
+
+
+def main():
+    paths = tree.files("tests", ".ci")
+    tree.finish([problem for path in paths for problem in check(path)], len(paths))
+
+
+if __name__ == "__main__":
+    main()

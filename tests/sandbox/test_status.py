@@ -1,0 +1,110 @@
+"""Every process of a running tunnel: no privileges, a filter, nothing that could give any back."""
+
+import pathlib
+import pwd
+
+import pytest
+from harness import processes
+from harness.lab import is_root
+from harness.streams import exchange_all
+
+USER = "_localproxy"
+NO_CAPABILITY = "0000000000000000"
+ROLES = ("monitor", "net", "bridge")
+
+
+@pytest.fixture
+def tunnel(lab, stream_server):
+    """A tunnel that has carried something already: every lazily loaded thing is loaded."""
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+    exchange_all([(tunnel.ports["APP"], seed, 100_000, 100_000) for seed in range(4)])
+    return tunnel
+
+
+def each_process(tunnel):
+    """(side, role, pid) of all six processes, exactly one a role."""
+    found = []
+    for proxy in (tunnel.source, tunnel.destination):
+        by_role = proxy.processes()
+        assert {role: len(pids) for role, pids in by_role.items()} == {"monitor": 1, "net": 1, "bridge": 1, "resolve": 0}
+        found += [(proxy.name, role, by_role[role][0]) for role in ROLES]
+    return found
+
+
+def check_all(tunnel, expected):
+    """expected: name of a line of /proc/PID/status -> its value."""
+    for side, role, pid in each_process(tunnel):
+        status = processes.status(pid)
+        assert {name: status[name] for name in expected} == expected, f"{role} of the {side}"
+
+
+def test_a_filter_and_no_new_privileges(tunnel):
+    check_all(tunnel, {"Seccomp": "2", "NoNewPrivs": "1"})
+
+
+def test_no_capability(tunnel):
+    check_all(tunnel, {name: NO_CAPABILITY for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")})
+
+
+def test_no_capability_can_come_back(tunnel):
+    if not is_root():
+        pytest.skip("an ordinary user cannot empty the bounding set; no-new-privs makes it moot")
+    check_all(tunnel, {"CapBnd": NO_CAPABILITY})
+
+
+def test_an_ordinary_user(tunnel):
+    for side, role, pid in each_process(tunnel):
+        status = processes.status(pid)
+        for line in ("Uid", "Gid"):
+            ids = set(status[line].split())
+            assert len(ids) == 1 and "0" not in ids, f"{role} of the {side}: {line} {status[line]}"
+        if is_root():
+            assert status["Uid"].split()[0] == str(pwd.getpwnam(USER).pw_uid)
+            assert set(status["Groups"].split()) <= set(status["Gid"].split())
+
+
+def test_one_thread(tunnel):
+    check_all(tunnel, {"Threads": "1"})
+
+
+def test_no_core_dumps_and_for_the_helpers_no_processes_and_no_files(tunnel):
+    for side, role, pid in each_process(tunnel):
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text(encoding="utf-8").splitlines()
+        zero = ["Max core file size"] if role == "monitor" else [
+            "Max core file size", "Max processes", "Max file size"]
+        for name in zero:
+            line = next(line for line in limits if line.startswith(name))
+            assert line.removeprefix(name).split()[:2] == ["0", "0"], f"{role} of the {side}: {line}"
+
+
+def test_nobody_of_the_same_user_can_look_inside(tunnel):
+    """Not dumpable: the files of /proc/PID that show memory and descriptors belong to root."""
+    for side, role, pid in each_process(tunnel):
+        assert pathlib.Path(f"/proc/{pid}/environ").stat().st_uid == 0, f"{role} of the {side}"
+
+
+def test_each_process_says_what_it_reached(tunnel):
+    for proxy in (tunnel.source, tunnel.destination):
+        reports = [line for line in proxy.lines if "sandbox: uid" in line]
+        assert len(reports) >= len(ROLES), proxy.log
+        for report in reports:
+            for word in ("no capabilities", "no-new-privs", "Landlock ABI", "seccomp filter"):
+                assert word in report
+            assert "uid 0 " not in report
+
+
+def test_root_needs_somebody_to_become(lab):
+    if not is_root():
+        pytest.skip("only root becomes somebody else")
+    proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "--user", "no-such-user"], token="unused")
+    assert proxy.wait() != 0
+    assert proxy.find_log("no-such-user")
+    assert not proxy.find_log("Starting proxy")
+
+
+def test_root_does_not_become_root(lab):
+    if not is_root():
+        pytest.skip("only root becomes somebody else")
+    proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "--user", "root"], token="unused")
+    assert proxy.wait() != 0
+    assert not proxy.find_log("Starting proxy")

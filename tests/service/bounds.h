@@ -1,0 +1,83 @@
+// Every limit of the stand-in service, each with its unit and its reason.
+//
+// The numbers of the protocol are written down here a second time on purpose: the service must not agree with
+// the proxy because both read the same header.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace localproxy::service::bounds {
+
+using std::chrono::milliseconds;
+
+// ---- protocol ----
+
+// Bytes of payload in a DATA message: 63 KiB.
+inline constexpr size_t kPayload = 63 * 1024;
+// Bytes of one tunnel frame: two bytes of length and what they can say.
+inline constexpr size_t kTunnelFrame = 2 + 0xffff;
+// Bytes of payload of one WebSocket frame.
+inline constexpr size_t kWebSocketPayload = 131'076;
+// Bytes of the largest WebSocket header: two, eight of length, four of mask.
+inline constexpr size_t kWebSocketHeader = 14;
+// Bytes of payload of a control frame (RFC 6455, 5.5).
+inline constexpr size_t kControlPayload = 125;
+// Bytes of the whole upgrade request.
+inline constexpr size_t kRequest = 4'096;
+// Characters of a service id, and of a client token.
+inline constexpr size_t kServiceId = 128;
+inline constexpr size_t kClientTokenLeast = 32;
+inline constexpr size_t kClientTokenMost = 128;
+// Services of one tunnel: far above every known quota.
+inline constexpr size_t kServices = 64;
+// Open connections of one stream that are kept track of.
+inline constexpr size_t kConnections = 65'536;
+
+// ---- tokens ----
+
+// Random bytes of an access token; base64 makes 256 characters of them, about the length of real ones.
+inline constexpr size_t kTokenBytes = 192;
+
+// ---- memory ----
+
+// Bytes that must be writable in front of a tunnel frame that is to be sent: room for a WebSocket header.
+inline constexpr size_t kHeadRoom = 16;
+// Bytes waiting for one proxy above which the other is not read, and below which it is read again.
+inline constexpr size_t kOutputStop = 1024 * 1024;
+inline constexpr size_t kOutputGo = kOutputStop / 2;
+// Bytes waiting after which they are sent without waiting for the end of the batch: enough for the largest
+// segments of the kernel, few enough to be in the cache still.
+inline constexpr size_t kFlushAt = 256 * 1024;
+// A frame from this size on is encrypted where it lies; a smaller one is gathered with others into a record.
+inline constexpr size_t kGatherBelow = 8 * 1024;
+// Bytes of ciphertext that OpenSSL takes from the kernel at once.
+inline constexpr size_t kTlsReadAhead = 128 * 1024;
+// Bytes of plain text in one TLS record, and so the most that one SSL_read gives.
+inline constexpr size_t kTlsRecord = 16 * 1024;
+// Bytes of the buffer for what came from one proxy: the largest WebSocket frame and a record.
+inline constexpr size_t kInput = 256 * 1024;
+// Bytes that are taken from one proxy before the others get their turn.
+inline constexpr size_t kReadBudget = 1024 * 1024;
+// Bytes of one line on the control socket; inject_raw carries two hexadecimal digits a byte.
+inline constexpr size_t kControlLine = 8 * 1024 * 1024;
+// Entries kept in the lists of breaches, of refusals and of recorded messages.
+inline constexpr size_t kJournal = 1'000;
+inline constexpr size_t kRecorded = 100'000;
+
+// ---- time ----
+
+// From accept() to the end of the upgrade.
+inline constexpr milliseconds kNegotiation{20'000};
+// A connection without a byte in either direction for this long is cut.
+inline constexpr milliseconds kIdle{60'000};
+// For the answer to a close frame, and then for the end of the TCP connection.
+inline constexpr milliseconds kCloseReply{2'000};
+inline constexpr milliseconds kLinger{1'000};
+// Between two bytes of the response head under the fault "slow-head".
+inline constexpr milliseconds kDrip{2};
+// The longest that a "wait" may take.
+inline constexpr milliseconds kWaitMost{120'000};
+
+}  // namespace localproxy::service::bounds

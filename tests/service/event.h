@@ -1,0 +1,49 @@
+// One libevent event, owned.
+#pragma once
+
+#include <event2/event.h>
+
+#include <chrono>
+
+namespace localproxy::service {
+
+class Event {
+ public:
+  using Callback = void (*)(evutil_socket_t, short, void*);
+
+  Event(event_base* base, int fd, short what, Callback callback, void* owner)
+      : event_(event_new(base, fd, what, callback, owner)) {}
+  ~Event() {
+    if (event_ != nullptr) event_free(event_);
+  }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void add() {
+    if (!added_) event_add(event_, nullptr);
+    added_ = true;
+  }
+  void remove() {
+    if (added_) event_del(event_);
+    added_ = false;
+  }
+  // Also takes back what activate() asked for.
+  void cancel() {
+    event_del(event_);
+    added_ = false;
+  }
+  // A timer: fires once, that much later; called again, it starts anew.
+  void after(std::chrono::milliseconds delay) {
+    const timeval time{delay.count() / 1000, delay.count() % 1000 * 1000};
+    event_add(event_, &time);
+    added_ = true;
+  }
+  // The callback runs in the next turn of the loop, whatever the descriptor says.
+  void activate(short what) { event_active(event_, what, 0); }
+
+ private:
+  event* event_;
+  bool added_ = false;
+};
+
+}  // namespace localproxy::service

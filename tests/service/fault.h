@@ -1,0 +1,66 @@
+// Faults that the next handshakes are to suffer.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "handshake.h"
+#include "side.h"
+
+namespace localproxy::service {
+
+struct Fault {
+  enum class Kind {
+    kStatus,  // refuse with status, body and framing
+    kBadAccept,
+    kBadSubprotocol,
+    kNoSubprotocol,
+    kNoUpgradeHeader,
+    kNoConnectionHeader,
+    kExtension,
+    kNoChannelId,
+    kGarbage,              // bytes that are no HTTP
+    kHugeHead,             // a response head that does not end
+    kCloseBeforeResponse,  // the TCP connection ends instead of a response
+    kResetBeforeResponse,
+    kSlowHead,      // the response comes byte by byte
+    kNoServiceIds,  // the first message is left out
+    kHang,          // nothing ever comes
+  };
+  // How the body of a refusal ends.
+  enum class Framing { kLength, kChunked, kClose };
+
+  Kind kind = Kind::kStatus;
+  unsigned left = 0;         // handshakes
+  std::optional<Side> side;  // only this one's; both when absent
+  int status = 503;
+  std::string body;
+  Framing framing = Framing::kLength;
+};
+
+std::optional<Fault::Kind> fault_kind(std::string_view name);
+std::vector<std::string> fault_names();
+std::optional<Fault::Framing> fault_framing(std::string_view name);
+
+class Faults {
+ public:
+  void add(Fault fault) { faults_.push_back(std::move(fault)); }
+  void clear() { faults_.clear(); }
+  // The oldest fault that concerns that side, now with one handshake less to go.
+  std::optional<Fault> take(Side side);
+  unsigned left() const;
+
+ private:
+  std::deque<Fault> faults_;
+};
+
+// Changes a good response as the fault says, if it is of that sort.
+void spoil(const Fault& fault, Response& response);
+
+Response make_fault_refusal(const Fault& fault, std::string_view channel_id);
+
+}  // namespace localproxy::service

@@ -1,0 +1,87 @@
+#include "rules.h"
+
+#include <array>
+
+#include "bounds.h"
+
+namespace localproxy::service {
+namespace {
+
+enum class Connection : uint8_t { kNever, kMay, kMust };
+
+struct TypeRule {
+  std::string_view name;
+  bool source;       // may send it
+  bool destination;  // may send it
+  int since;         // protocol version
+  bool payload;      // may carry one
+  Connection connection;
+};
+
+// By number.
+constexpr std::array<TypeRule, 8> kTypes{{
+    {"UNKNOWN", false, false, 1, false, Connection::kNever},
+    {"DATA", true, true, 1, true, Connection::kMay},
+    {"STREAM_START", true, false, 1, false, Connection::kMay},
+    {"STREAM_RESET", true, true, 1, false, Connection::kNever},
+    {"SESSION_RESET", false, false, 1, false, Connection::kNever},
+    {"SERVICE_IDS", false, false, 2, false, Connection::kNever},
+    {"CONNECTION_START", true, false, 3, false, Connection::kMust},
+    {"CONNECTION_RESET", true, true, 3, false, Connection::kMust},
+}};
+
+std::string subprotocol(int version) {
+  return "subprotocol " + std::to_string(version) + ".0";
+}
+
+Breach breach(const Message& message, const std::string& what, CloseCode code = CloseCode::kPolicy) {
+  return {code, type_name(message.type) + ": " + what};
+}
+
+}  // namespace
+
+std::string type_name(uint32_t type) {
+  return type < kTypes.size() ? std::string(kTypes[type].name) : "type " + std::to_string(type);
+}
+
+std::optional<Type> type_of(const Message& message) {
+  if (message.type == 0 || message.type >= kTypes.size()) return std::nullopt;
+  return static_cast<Type>(message.type);
+}
+
+std::optional<Breach> check_message(const Message& message, Side from, int version) {
+  const auto type = type_of(message);
+  if (!type) {
+    if (message.ignorable) return std::nullopt;
+    return breach(message, "unknown type and not ignorable");
+  }
+  const TypeRule& rule = kTypes[message.type];
+  if (version < rule.since) return breach(message, "not in " + subprotocol(version));
+  if (from == Side::kSource ? !rule.source : !rule.destination) {
+    return breach(message, "not allowed from a " + std::string(to_string(from)));
+  }
+  if (version < 2 && !message.service_id.empty())
+    return breach(message, "serviceId in " + subprotocol(version));
+  if (version < 3 && message.connection_id != 0)
+    return breach(message, "connectionId in " + subprotocol(version));
+  if (message.has_available_ids) return breach(message, "availableServiceIds are the service's to send");
+  if (message.stream_id == 0) return breach(message, "streamId 0");
+  if (message.payload.size() > bounds::kPayload) {
+    return breach(message, "payload of " + std::to_string(message.payload.size()) + " bytes",
+                  CloseCode::kTooBig);
+  }
+  if (!rule.payload && !message.payload.empty()) return breach(message, "with a payload");
+  if (rule.connection == Connection::kNever && message.connection_id != 0) {
+    return breach(message, "with a connectionId");
+  }
+  if (rule.connection == Connection::kMust && message.connection_id == 0) {
+    return breach(message, "without a connectionId");
+  }
+  if (type == Type::kStreamStart && message.connection_id > 1) {
+    return breach(message,
+                  "connectionId " + std::to_string(message.connection_id) + ", a stream begins with 1");
+  }
+  return std::nullopt;
+}
+
+}  // namespace localproxy::service
