@@ -1,5 +1,7 @@
 // net: TLS, WebSocket and protobuf on the descriptors that it was handed. It makes none, opens none, runs
 // nothing.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/socket.h>
 
@@ -12,6 +14,8 @@ namespace {
 
 constexpr std::array kRules = {
     allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR), "why the tunnel's socket broke"),
+    allow(SCMP_SYS(getsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_INFO),
+          "whether the service's system still answers"),
 };
 
 }  // namespace

@@ -66,6 +66,8 @@ inline constexpr uint32_t kMaxConnectionsPerService = 128;
 inline constexpr uint32_t kMaxConnectionsSetting = 16'384;
 // Connections that the kernel completes before we accept them.
 inline constexpr int kListenBacklog = 128;
+// No accepting for this long after the system had no descriptor or memory for a connection.
+inline constexpr milliseconds kAcceptPause{1'000};
 
 // ---- time ----
 
@@ -92,6 +94,8 @@ inline constexpr int kConnectTries = 5;
 inline constexpr milliseconds kConnectRetryDelay{2'500};
 // A connection whose full backlog has kept the whole tunnel waiting this long is reset.
 inline constexpr milliseconds kStall{10'000};
+// What the peer sent before it ended a connection waits this long for a local side that takes nothing.
+inline constexpr milliseconds kFlush{60'000};
 // A local socket that was closed in order may take this long to take what is left, and to close its side.
 inline constexpr milliseconds kLinger{5'000};
 // After SIGTERM: time for accepted bytes to leave.

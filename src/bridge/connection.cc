@@ -120,7 +120,7 @@ void Connection::discard_input() {
 
 void Connection::reset() {
   if (socket_) {
-    const struct linger at_once{1, 0};
+    const struct linger at_once { 1, 0 };
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
   close();

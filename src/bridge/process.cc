@@ -23,7 +23,8 @@ constexpr int kAcceptBatch = 16;
 
 }  // namespace
 
-Process::Process(event::Loop& loop, Log& log, Port& monitor) : loop_(loop), log_(log), monitor_(monitor) {
+Process::Process(event::Loop& loop, Log& log, Port& monitor)
+    : loop_(loop), log_(log), monitor_(monitor), pause_(loop, [this] { update_listeners(); }) {
   monitor_.on<ipc::Listener>([this](const ipc::Listener& m, UniqueFd fd) { on_listener(m, std::move(fd)); });
   monitor_.on<ipc::Target>([this](const ipc::Target& m) { on_target(m); });
   monitor_.on<ipc::Peer>([this](const ipc::Peer& m, UniqueFd fd) { on_peer(m, std::move(fd)); });
@@ -61,6 +62,7 @@ void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
   peer_->on<ipc::Open>([this](const ipc::Open& m) { on_open(m); });
   peer_->on<ipc::Finish>([this](const ipc::Finish& m) { on_finish(m); });
   peer_->on<ipc::Reset>([this](const ipc::Reset& m) { on_reset(m); });
+  update_listeners();
 }
 
 void Process::on_accepting(const ipc::Accepting& message) {
@@ -108,8 +110,10 @@ ipc::Counters Process::counters() const {
     now.bytes_out += connection.bytes_out();
     now.bytes_in += connection.bytes_in();
   };
-  for (const auto& [number, slot] : connections_) add(*slot.connection);
-  for (const auto& [raw, connection] : leaving_) add(*connection);
+  for (const auto& [number, slot] : connections_)
+    add(*slot.connection);
+  for (const auto& [raw, connection] : leaving_)
+    add(*connection);
   return now;
 }
 
@@ -149,6 +153,7 @@ void Process::on_peer_end(Port::End end, const std::string& what) {
 void Process::drop_peer() {
   // A port may not be destroyed from inside one of its handlers.
   if (peer_) loop_.later([kept = std::shared_ptr<Port>(std::move(peer_))] {});
+  update_listeners();
   for (auto& [number, slot] : std::exchange(connections_, {})) {
     cancel_dial(slot);
     Connection* connection = slot.connection.get();
@@ -170,7 +175,7 @@ void Process::cancel_dial(Slot& slot) {
 void Process::update_listeners() {
   for (const auto& listener : listeners_) {
     const bool room = open_[listener->service] < max_connections_;
-    listener->watcher->want_read(accepting_ && room);
+    listener->watcher->want_read(accepting_ && room && peer_ && !pause_.running());
   }
 }
 
@@ -183,15 +188,16 @@ void Process::accept(Listener& listener) {
     if (!socket) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         log_.error(system_error("cannot accept a connection on " + listener.name, errno).text());
+        pause_.start(limits::kAcceptPause);
+        update_listeners();
       }
       break;
     }
-    if (!peer_) break;
     add_accepted(listener, std::move(socket), to_string(reinterpret_cast<const sockaddr&>(address), size));
   }
   if (open_[listener.service] < max_connections_) return;
-  log_.warning(listener.name + " has " + std::to_string(max_connections_) +
-               " connections: further ones wait until one ends");
+  log_.info(listener.name + " has its limit of " + std::to_string(max_connections_) +
+            " connections: further ones wait until one ends");
   update_listeners();
 }
 

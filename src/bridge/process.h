@@ -75,6 +75,7 @@ class Process : public ConnectionEvents {
   uint32_t next_number_ = 1;
   uint32_t next_cookie_ = 1;
   bool accepting_ = false;
+  event::Timer pause_;  // after a failed accept
   bool stopping_ = false;
   ipc::Counters counters_;  // without the bytes of connections that are not closed
 };

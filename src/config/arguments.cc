@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "config/endpoint.h"
+
 namespace localproxy::config {
 namespace {
 
@@ -147,7 +149,7 @@ class Parser {
     std::ranges::reverse(words);  // as the library wants them
     app_.parse(words);
     if (const auto unknown = app_.remaining(); !unknown.empty())
-      return Error("unrecognised option '" + unknown.front() + "'");
+      return Error("unrecognised option " + shown(unknown.front()));
     for (const auto& [option, added] : added_) {
       if (added->count() == 0) continue;
       if (added->count() > 1 && option->shape != Shape::kList)

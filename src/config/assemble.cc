@@ -197,12 +197,14 @@ class Assembler {
       if (S_ISDIR(status.st_mode)) return system_error(what, EISDIR);
       config_.ca_file = absolute_path(text(OptionId::kCafile));
     }
+#if LOCALPROXY_ALLOW_NO_VERIFY
     if (has(OptionId::kNoSslHostVerify)) {
       config_.verify_host = false;
       warnings_.emplace_back(
           "THE SERVICE IS NOT VERIFIED (--no-ssl-host-verify): whoever is on the way to it can take the "
           "tokens, and read and change everything in the tunnel. Never use this outside of tests");
     }
+#endif
     return {};
   }
 

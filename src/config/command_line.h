@@ -33,7 +33,8 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
 inline constexpr const char* kTryHelp = "Try 'localproxy --help' for a list of options.";
 
 // Overwrites the arguments and the environment variables that may hold a token, in the process's own memory,
-// so that /proc/PID/cmdline and /proc/PID/environ do not show them. Afterwards argv holds only argv[0].
+// so that /proc/PID/cmdline and /proc/PID/environ do not show them, and what parsing has left on the stack.
+// Afterwards argv holds only argv[0], and environ none of these variables.
 void scrub_arguments(int argc, char** argv, char** environ);
 
 }  // namespace localproxy::config

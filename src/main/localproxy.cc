@@ -43,19 +43,35 @@ Result<std::vector<Address>> bind_addresses(const config::Config& config) {
   return addresses;
 }
 
+// What the command line can say and this version cannot do.
+Result<> check_supported(const config::Config& config) {
+  if (config.web_proxy) {
+    return Error(
+        "a web proxy is set (https_proxy), and this version cannot use one: unset it, or name the endpoint "
+        "in "
+        "no_proxy, if it can be reached directly");
+  }
+  if (config.mode != config::Mode::kSource) return {};
+  for (const config::ServiceMapping& mapping : config.services) {
+    const config::LocalAddress& address = mapping.address;
+    if (address.kind != config::LocalAddress::Kind::kTcp) {
+      return Error("-s takes ports: this version does not listen on UNIX sockets or standard input");
+    }
+    if (!address.host.empty() && monitor::known_addresses(address.host, 0).empty()) {
+      return Error("-s takes an address of this machine, not the name " + address.host);
+    }
+  }
+  return {};
+}
+
 // Binds every port that was asked for: a busy one is noticed before the token is used.
 Result<std::vector<monitor::Listener>> bind_all(const config::Config& config,
                                                 const std::vector<Address>& on) {
   std::vector<monitor::Listener> listeners;
   if (config.mode != config::Mode::kSource) return listeners;
   for (const config::ServiceMapping& mapping : config.services) {
-    if (mapping.address.kind != config::LocalAddress::Kind::kTcp) {
-      return Error("-s takes ports only, so far: UNIX sockets and standard input are not supported yet");
-    }
     std::vector<Address> addresses =
         mapping.address.host.empty() ? on : monitor::known_addresses(mapping.address.host, 0);
-    if (addresses.empty())
-      return Error("-s takes an address of this machine, not the name " + mapping.address.host);
     for (Address& address : addresses)
       address.set_port(mapping.address.port);
     auto listener = monitor::bind_listener(std::move(addresses));
@@ -122,6 +138,9 @@ int run(config::Run run) {
 
   auto on = bind_addresses(config);
   if (!on) return fail(log, ExitStatus::kUsage, on.error());
+  if (auto supported = check_supported(config); !supported) {
+    return fail(log, ExitStatus::kUsage, supported.error());
+  }
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
   auto listeners = bind_all(config, *on);
@@ -154,7 +173,7 @@ int main(int argc, char** argv) {
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);
   if (!outcome) {
-    fprintf(stderr, "%s\n%s\n", outcome.error().text().c_str(), config::kTryHelp);
+    fprintf(stderr, "%s\n%s\n", escape_for_log(outcome.error().text()).c_str(), config::kTryHelp);
     return leave(ExitStatus::kUsage);
   }
   if (const auto* print = std::get_if<config::Print>(&*outcome)) {

@@ -1,5 +1,10 @@
 #include "net/link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -302,10 +307,28 @@ void Link::ping() {
 }
 
 bool Link::is_dead() {
-  const bool silent = !std::exchange(heard_, false) && heard_pong_ && !paused_;
-  silent_ =
-      silent ? silent_ + std::chrono::milliseconds(grant_.ping_period_ms) : std::chrono::milliseconds(0);
-  return silent_ >= limits::kDeadPeer;
+  const uint64_t messages = outbox_.messages();
+  const bool sent = std::exchange(messages_seen_, messages) != messages;
+  if (std::exchange(heard_, false)) {
+    silent_ = std::chrono::milliseconds(0);
+    behind_messages_ = false;
+    return false;
+  }
+  // A ping that stands behind messages waits with them for a slow peer, and so does its answer.
+  behind_messages_ = behind_messages_ || sent;
+  if (heard_pong_ && !paused_ && !behind_messages_)
+    silent_ += std::chrono::milliseconds(grant_.ping_period_ms);
+  return silent_ >= limits::kDeadPeer || nothing_acknowledged();
+}
+
+// What the service's own system has not acknowledged for so long is not slow, it is gone. A peer that takes
+// nothing at the moment still answers the probes of its window.
+bool Link::nothing_acknowledged() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(session_->fd(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  return (info.tcpi_unacked > 0 || info.tcpi_probes > 0) &&
+         std::chrono::milliseconds(info.tcpi_last_ack_recv) >= limits::kDeadPeer;
 }
 
 // ---- the end ----

@@ -74,8 +74,9 @@ class Link : public wire::WebSocketEvents {
   void take(Bytes bytes);
   void flush();
   void ping();
-  // Whether nothing was heard for limits::kDeadPeer from a service that did answer pings.
+  // Whether the service has been silent for limits::kDeadPeer although it should not have been.
   bool is_dead();
+  bool nothing_acknowledged() const;
   void end(ipc::DownClass what, std::string reason);
   void end(LinkEnd end);
   // What to do about an outcome of TLS that is not kDone: wait for the socket, or end.
@@ -116,6 +117,8 @@ class Link : public wire::WebSocketEvents {
   bool heard_pong_ = false;
   bool heard_ = false;  // any byte since the last ping
   std::chrono::milliseconds silent_{0};
+  uint64_t messages_seen_ = 0;    // of the outbox, at the last ping
+  bool behind_messages_ = false;  // messages were sent since anything was heard
   LinkEnd end_;
 };
 

@@ -68,7 +68,8 @@ void Local::finish() {
   want_read(false);
   // Without a channel yet, even an empty connection waits for it, so that the bridge hears of its end after
   // its start.
-  if (attached() && backlog() == 0) events_.on_flushed(*this);
+  if (attached() && backlog() == 0) return events_.on_flushed(*this);
+  stall_.start(limits::kFlush);
 }
 
 void Local::on_writable() {
@@ -86,6 +87,7 @@ bool Local::flush() {
     if (broken) return false;
     if (size == 0) break;
     written_ += size;
+    if (finishing_) stall_.start(limits::kFlush);
   }
   if (backlog() == 0) {
     // Gives the memory back: an idle connection keeps nothing.
@@ -103,6 +105,7 @@ void Local::update_full() {
       full_ ? backlog() > limits::kConnectionBacklog / 2 : backlog() > limits::kConnectionBacklog;
   if (now == full_) return;
   full_ = now;
+  if (finishing_) return events_.on_backlog(*this, full_);
   if (full_) {
     stall_.start(limits::kStall);
   } else {

@@ -46,12 +46,14 @@ void Outbox::commit_data(const Route& route, size_t size) {
   wire::write_data_suffix(at, route.service_id, route.connection_id);
   wire::mask(at, at, suffix, key, prefix + size);
   end_ += header + frame;
+  ++messages_;
 }
 
 void Outbox::append(const wire::Message& message) {
   std::string frame;
   wire::append_frame(message, frame);
   append_control(wire::Opcode::kBinary, as_bytes(frame));
+  ++messages_;
 }
 
 void Outbox::append_control(wire::Opcode opcode, Bytes payload) {

@@ -30,6 +30,8 @@ class Outbox {
 
   bool empty() const { return begin_ == end_; }
   size_t size() const { return end_ - begin_; }
+  // Messages that were ever framed.
+  uint64_t messages() const { return messages_; }
   // Whether one more DATA message may be begun behind what waits (limits::kTunnelOutputBudget). What waits is
   // not moved to make room: the buffer soon is empty, and starts at its front again.
   bool has_room() const { return buffer_.size() - end_ >= kMessageRoom; }
@@ -61,6 +63,7 @@ class Outbox {
   std::vector<uint8_t> buffer_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  uint64_t messages_ = 0;
   std::array<uint8_t, 4 * 256> keys_{};
   size_t next_key_ = keys_.size();
 };

@@ -38,10 +38,16 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
                 end_process(loop_);
               }),
       link_(loop, log, context, *this),
-      drain_(loop, [this] {
-        if (ending_) return report_and_exit(end_);
-        log_.warning(std::to_string(locals_.size()) + " connections did not drain in time and are reset");
-        link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+      drain_(
+          loop,
+          [this] {
+            if (ending_) return report_and_exit(end_);
+            log_.warning(std::to_string(locals_.size()) + " connections did not drain in time and are reset");
+            link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+          }),
+      services_deadline_(loop, [this] {
+        link_.close(wire::kCloseGoingAway,
+                    {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
       }) {
   bridge_.set_reading(false);
   monitor_.on<ipc::Grant>([this](ipc::Grant& grant, UniqueFd socket) { on_grant(grant, std::move(socket)); });
@@ -98,11 +104,13 @@ void Process::end_if_drained() {
 
 void Process::on_open(const std::string& channel_id) {
   channel_id_ = channel_id;
-  if (!expects_services_) announce({});
+  if (!expects_services_) return announce({});
+  services_deadline_.start(limits::kNegotiation);
 }
 
 void Process::announce(std::vector<std::string> services) {
   expects_services_ = false;
+  services_deadline_.stop();
   monitor_.send(ipc::Up{{channel_id_}, {std::move(services)}});
   if (!stopping_) monitor_.set_state(State::kUp);
   // Nothing more is read until the monitor has matched the services.
@@ -135,7 +143,7 @@ void Process::on_room() {
   while (!waiting_.empty() && link_.outbox().has_room()) {
     Local* local = find(waiting_.front());
     waiting_.pop_front();
-    if (local == nullptr) continue;
+    if (local == nullptr || local->finishing()) continue;
     local->queued = false;
     local->want_read(true);
     on_readable(*local);
@@ -244,11 +252,11 @@ void Process::on_backlog(Local&, bool full) {
 }
 
 void Process::on_stalled(Local& local) {
-  // Alone, it keeps nobody waiting.
-  if (locals_.size() == 1 && !stopping_) return local.wait_again();
+  // Alone, it keeps nobody waiting; but one that has only to be flushed is not kept for ever.
+  if (locals_.size() == 1 && !stopping_ && !local.finishing()) return local.wait_again();
   log_.warning("connection " + std::to_string(local.number()) + " of service '" +
-               tunnel_->services()[local.service()] + "' took nothing for " +
-               std::to_string(limits::kStall.count() / 1000) + " seconds and kept the others waiting: reset");
+               tunnel_->services()[local.service()] + "' is reset: its local side takes nothing, " +
+               (local.finishing() ? "and the peer has ended it" : "and kept the others waiting"));
   tunnel_->local_closed(local.number());
   bridge_.send(ipc::Reset{local.number()});
   discard(local);

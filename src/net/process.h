@@ -82,6 +82,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   bool ending_ = false;
   LinkEnd end_;
   event::Timer drain_;
+  event::Timer services_deadline_;
 };
 
 }  // namespace localproxy::net

@@ -106,11 +106,13 @@ WEBSOCKET = {
 
 ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 HTTP = {
-    "upgrade": b"\x10HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Keep-Alive, Upgrade\r\n"
+    "upgrade": b"\x10HTTP/1.1 101 Switching Protocols\r\n"
+    + b"Upgrade: websocket\r\nConnection: Keep-Alive, Upgrade\r\n"
     + ACCEPT + b"Sec-WebSocket-Protocol: aws.iot.securetunneling-3.0\r\nchannel-id: 1\r\n\r\n\x82\x00",
     "upgrade-with-extension": b"\x03HTTP/1.1 101 OK\r\nupgrade:websocket\r\nconnection:upgrade\r\n" + ACCEPT
     + b"sec-websocket-protocol:aws.iot.securetunneling-3.0\r\nsec-websocket-extensions: x\r\n\r\n",
-    "refusal": b"\x20HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\nchannel-id: 2\r\n\r\nInvalid access token",
+    "refusal": b"\x20HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\nchannel-id: 2\r\n\r\n"
+    + b"Invalid access token",
     "proxy": b"\x01HTTP/1.0 200 Connection established\r\n\r\n",
     "no-reason": b"\x01HTTP/1.1 407\r\nProxy-Authenticate: Basic realm=\"caf\xe9\"\r\n\r\n",
     "repeated-header": b"\x04HTTP/1.1 200 OK\r\nA: 1\r\na:\t2 \r\nB:\r\n\r\n",
@@ -119,7 +121,8 @@ HTTP = {
     "not-http": b"\x04SSH-2.0-OpenSSH_9.2p1\r\n",
 }
 
-for target, seeds in {"message": MESSAGE, "data": DATA, "frame": FRAME, "websocket": WEBSOCKET, "http": HTTP}.items():
+TARGETS = {"message": MESSAGE, "data": DATA, "frame": FRAME, "websocket": WEBSOCKET, "http": HTTP}
+for target, seeds in TARGETS.items():
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
     for seed, content in seeds.items():

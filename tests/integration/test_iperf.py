@@ -35,12 +35,12 @@ def test_iperf3(lab, direction, streams):
     server = lab.use(Iperf(lab.directory))
     tunnel = lab.tunnel({"IPERF": f"127.0.0.1:{server.port}"})
     done = subprocess.run(
-        ["iperf3", "--client", "127.0.0.1", "--port", str(tunnel.ports["IPERF"]), "--bytes", str(BYTES // streams),
+        ["iperf3", "--client", "127.0.0.1", "--port", str(tunnel.ports["IPERF"]), "--bytes", str(BYTES),
          "--parallel", str(streams), "--json", *direction],
         stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
     report = json.loads(done.stdout)
     assert done.returncode == 0, report.get("error")
     assert report["end"]["sum_sent"]["bytes"] >= BYTES * 0.99
     received = report["end"]["sum_received"]["bytes"]
-    # What was on its way when the sender said that it was done does not count.
-    assert received >= BYTES * 0.9
+    # What was on its way when the sender said that it was done does not count: a few MB a stream.
+    assert received >= BYTES * 0.8

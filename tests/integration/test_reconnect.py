@@ -21,12 +21,9 @@ class CutTunnel:
         self.service = lab.service({"t1": list(targets)})
         self.relays = {side: lab.use(Relay(self.service.port)) for side in ("source", "destination")}
         self.ports = free_ports(targets)
-        self.destination = lab.destination(self.service, "t1", targets, more=self._through("destination"))
-        self.source = lab.source(self.service, "t1", self.ports, more=self._through("source"))
+        self.destination = lab.destination(self.service, "t1", targets, through=self.relays["destination"])
+        self.source = lab.source(self.service, "t1", self.ports, through=self.relays["source"])
         self.wait_up()
-
-    def _through(self, side):
-        return ["-e", f"localhost:{self.relays[side].port}"]
 
     def wait_up(self, source_since=0, destination_since=0):
         self.destination.wait_log(READY, BACK, destination_since)
@@ -87,7 +84,7 @@ def test_the_service_is_not_there_at_first(lab, stream_server):
     service = lab.service({"t1": ["APP"]})
     relay = lab.use(Relay(service.port))
     relay.cut()
-    source = lab.source(service, "t1", free_ports(["APP"]), more=["-e", f"localhost:{relay.port}"])
+    source = lab.source(service, "t1", free_ports(["APP"]), through=relay)
     source.wait_log(r"(?i)refused")
     relay.restore()
     source.wait_log(READY, BACK)

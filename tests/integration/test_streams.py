@@ -1,15 +1,18 @@
 """Bytes arrive: all of them, in order, unchanged, whatever else goes on."""
 
+import contextlib
 import os
 import socket
 import threading
 
 import pytest
 from harness.sockets import fill, receive_exactly
-from harness.streams import StreamServer, exchange_all
+from harness.streams import HEADER, StreamServer, blocks, exchange_all
 from harness.wait import until
 
 MEGABYTE = 1024 * 1024
+# Seconds that a connection may keep the whole tunnel waiting.
+STALL = 10
 
 
 def test_three_services_at_once(lab):
@@ -89,13 +92,38 @@ def test_a_slow_reader_loses_nothing_and_bounds_what_is_on_its_way(lab):
             reader.close()
 
 
-def test_one_stuck_reader_does_not_stop_the_others_for_ever(lab, stream_server):
+@contextlib.contextmanager
+def stuck_reader(lab, stream_server, first):
+    """A tunnel with a connection whose reader at the far end never reads, full to the brim. first: called with the
+    port of the other service before it is."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"STUCK": f"127.0.0.1:{listener.getsockname()[1]}",
                              "APP": f"127.0.0.1:{stream_server.port}"})
+        other = first(tunnel.ports["APP"])
         with socket.create_connection(("127.0.0.1", tunnel.ports["STUCK"]), timeout=20) as client:
             listener.settimeout(20)
             reader, _ = listener.accept()
             fill(client)
-            exchange_all([(tunnel.ports["APP"], 1, MEGABYTE, MEGABYTE)], timeout=30)
+            yield tunnel, other
             reader.close()
+
+
+def test_one_stuck_reader_does_not_stop_the_others_for_ever(lab, stream_server):
+    def open_other(port):
+        other = socket.create_connection(("127.0.0.1", port), timeout=STALL + 10)
+        other.sendall(HEADER.pack(1, 4, 10_000))
+        assert receive_exactly(other, 1) == b"R"
+        return other
+
+    with stuck_reader(lab, stream_server, open_other) as (tunnel, other), other:
+        other.sendall(b"G")
+        assert receive_exactly(other, 10_000) == next(blocks(1, "down", 10_000))
+        tunnel.destination.wait_log(r"warn.*STUCK.*reset")
+        # The way is free for new ones too.
+        exchange_all([(tunnel.ports["APP"], 2, MEGABYTE, MEGABYTE)])
+
+
+@pytest.mark.xfail(strict=True, reason="while nothing is read from the tunnel, the destination cannot see who waits there")
+def test_one_stuck_reader_does_not_stop_new_connections_for_ever(lab, stream_server):
+    with stuck_reader(lab, stream_server, lambda port: None) as (tunnel, _):
+        exchange_all([(tunnel.ports["APP"], 1, MEGABYTE, MEGABYTE)], timeout=STALL + 5)

@@ -96,15 +96,15 @@ def test_each_process_says_what_it_reached(tunnel):
 def test_root_needs_somebody_to_become(lab):
     if not is_root():
         pytest.skip("only root becomes somebody else")
-    proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "--user", "no-such-user"], token="unused")
+    proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "-v", 5, "--user", "no-such-user"], token="unused")
     assert proxy.wait() != 0
     assert proxy.find_log("no-such-user")
-    assert not proxy.find_log("Starting proxy")
+    assert not proxy.find_log("Attempting to establish")
 
 
 def test_root_does_not_become_root(lab):
     if not is_root():
         pytest.skip("only root becomes somebody else")
-    proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "--user", "root"], token="unused")
+    proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "-v", 5, "--user", "root"], token="unused")
     assert proxy.wait() != 0
-    assert not proxy.find_log("Starting proxy")
+    assert not proxy.find_log("Attempting to establish")

@@ -22,10 +22,8 @@ def lab(request):
 
 
 @pytest.fixture
-def stream_server():
-    server = StreamServer()
-    yield server
-    server.stop()
+def stream_server(lab):
+    return lab.use(StreamServer())
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ READY = r"Successfully established websocket connection with proxy server"
 
 
 def endpoint(service):
+    """What -e gets for a service, or for anything else with a port of loopback in front of it."""
     return f"localhost:{service.port}"
 
 
@@ -94,12 +95,12 @@ class Lab:
         return proxy
 
     def _side(self, side, service, tunnel, arguments, verbosity, more, options):
-        fixed = ["-e", endpoint(service), "-c", self.ca_directory(service), "-v", verbosity]
+        fixed = ["-e", endpoint(options.pop("through", service)), "-c", self.ca_directory(service), "-v", verbosity]
         options = {"name": f"{side} of {tunnel}", "token": service.token(tunnel, side), **options}
         return self.proxy([*arguments, *fixed, *more], **options)
 
     def source(self, service, tunnel, ports, verbosity=VERBOSITY, more=(), **options):
-        """A source proxy: ports is {"SSH": 2222}, or None for -m source."""
+        """A source proxy: ports is {"SSH": 2222}, or None for -m source. through: a Relay in front of the service."""
         mapping = ["-m", "source"] if ports is None else ["-s", as_map(ports)]
         return self._side("source", service, tunnel, mapping, verbosity, more, options)
 

@@ -143,6 +143,8 @@ TEST(UpgradeRequestTest, LeavesNoTokenBehind) {
     test::FreedMemory freed(token);
     UpgradeRequest request = plain_request();
     request.client_token = kClientToken;
+    const std::string grows(2000, 'u');  // so much behind the tokens that a string without room would move
+    request.user_agent = grows;
     {
       Result<std::string> built = build_upgrade_request(request);
       ASSERT_TRUE(built.ok());
