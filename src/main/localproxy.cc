@@ -52,13 +52,14 @@ Result<> check_supported(const config::Config& config) {
         "no_proxy, if it can be reached directly");
   }
   if (config.mode != config::Mode::kSource) return {};
-  for (const config::ServiceMapping& mapping : config.services) {
-    const config::LocalAddress& address = mapping.address;
-    if (address.kind != config::LocalAddress::Kind::kTcp) {
-      return Error("-s takes ports: this version does not listen on UNIX sockets or standard input");
-    }
-    if (!address.host.empty() && monitor::known_addresses(address.host, 0).empty()) {
-      return Error("-s takes an address of this machine, not the name " + address.host);
+  for (const auto* mappings : {&config.services, &config.known_services}) {
+    for (const config::ServiceMapping& mapping : *mappings) {
+      if (mapping.address.kind != config::LocalAddress::Kind::kTcp) {
+        return Error("-s takes ports: this version does not listen on UNIX sockets or standard input");
+      }
+      if (monitor::listen_addresses(mapping, {Address()}).empty()) {
+        return Error("-s takes an address of this machine, not the name " + mapping.address.host);
+      }
     }
   }
   return {};
@@ -70,11 +71,7 @@ Result<std::vector<monitor::Listener>> bind_all(const config::Config& config,
   std::vector<monitor::Listener> listeners;
   if (config.mode != config::Mode::kSource) return listeners;
   for (const config::ServiceMapping& mapping : config.services) {
-    std::vector<Address> addresses =
-        mapping.address.host.empty() ? on : monitor::known_addresses(mapping.address.host, 0);
-    for (Address& address : addresses)
-      address.set_port(mapping.address.port);
-    auto listener = monitor::bind_listener(std::move(addresses));
+    auto listener = monitor::bind_listener(monitor::listen_addresses(mapping, on));
     if (!listener) return listener.error();
     listeners.push_back(std::move(*listener));
   }
@@ -108,14 +105,15 @@ sandbox::LandlockRules reach(const config::Config& config, const monitor::Helper
     rules.execute_files.push_back(helpers.fd(role));
   }
   rules.connect_ports = {config.endpoint.port, kDnsPort};
-  if (config.mode == config::Mode::kDestination) {
-    for (const auto& mapping : config.services) {
-      if (mapping.address.kind == config::LocalAddress::Kind::kTcp)
-        rules.connect_ports.push_back(mapping.address.port);
-    }
-  }
   // 0: free ports, for a source without a map and for connecting from a given address.
   rules.bind_ports = {0};
+  const bool source = config.mode == config::Mode::kSource;
+  for (const auto* mappings : {&config.services, &config.known_services}) {
+    for (const config::ServiceMapping& mapping : *mappings) {
+      if (mapping.address.kind != config::LocalAddress::Kind::kTcp) continue;
+      (source ? rules.bind_ports : rules.connect_ports).push_back(mapping.address.port);
+    }
+  }
   return rules;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "monitor/resolver.h"
 
 namespace localproxy::monitor {
 namespace {
@@ -66,6 +67,15 @@ Result<Listener> try_bind(const std::vector<Address>& addresses) {
 }
 
 }  // namespace
+
+std::vector<Address> listen_addresses(const config::ServiceMapping& mapping,
+                                      const std::vector<Address>& otherwise) {
+  std::vector<Address> addresses =
+      mapping.address.host.empty() ? otherwise : known_addresses(mapping.address.host, 0);
+  for (Address& address : addresses)
+    address.set_port(mapping.address.port);
+  return addresses;
+}
 
 Result<Listener> bind_listener(std::vector<Address> addresses) {
   const bool any_port = addresses.front().port() == 0;

@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "config/config.h"
 
 namespace localproxy::monitor {
 
@@ -17,6 +18,11 @@ struct Listener {
   std::vector<Address> addresses;
   uint16_t port = 0;
 };
+
+// Where a source listens for a service: on the addresses of its own host, or of `otherwise`, with its port.
+// Empty: its host is a name, and names are not looked up for this.
+std::vector<Address> listen_addresses(const config::ServiceMapping& mapping,
+                                      const std::vector<Address>& otherwise);
 
 // Binds the port (0: a free one) on the addresses. Of several addresses (localhost) those that this machine
 // does not have are left out. An error names the address and what to do.

@@ -31,13 +31,25 @@ Result<Assignment> match_services(config::Mode mode, const std::vector<config::S
   if (mappings.size() != tunnel.size()) return mismatch(mode, mappings, tunnel);
   // A port without a service id is for the only service there is.
   if (mappings.size() == 1 && mappings.front().service.empty()) return Assignment{size_t{0}};
+  Assignment assignment = find_known(mappings, tunnel);
+  const bool complete =
+      std::all_of(assignment.begin(), assignment.end(), [](const auto& index) { return index.has_value(); });
+  if (!complete) return mismatch(mode, mappings, tunnel);
+  return assignment;
+}
+
+Assignment find_known(const std::vector<config::ServiceMapping>& known,
+                      const std::vector<std::string>& tunnel) {
   Assignment assignment;
   for (const std::string& id : tunnel) {
-    const auto found =
-        std::find_if(mappings.begin(), mappings.end(),
-                     [&id](const config::ServiceMapping& mapping) { return mapping.service == id; });
-    if (found == mappings.end()) return mismatch(mode, mappings, tunnel);
-    assignment.emplace_back(static_cast<size_t>(found - mappings.begin()));
+    const auto found = std::find_if(known.begin(), known.end(), [&id](const config::ServiceMapping& mapping) {
+      return mapping.service == id;
+    });
+    if (found == known.end()) {
+      assignment.emplace_back();
+    } else {
+      assignment.emplace_back(static_cast<size_t>(found - known.begin()));
+    }
   }
   return assignment;
 }

@@ -19,4 +19,8 @@ using Assignment = std::vector<std::optional<size_t>>;
 Result<Assignment> match_services(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,
                                   const std::vector<std::string>& tunnel);
 
+// For the services of the tunnel that a configuration directory knows: the index of each in `known`.
+Assignment find_known(const std::vector<config::ServiceMapping>& known,
+                      const std::vector<std::string>& tunnel);
+
 }  // namespace localproxy::monitor

@@ -13,7 +13,6 @@
 
 #include "base/limits.h"
 #include "config/tokens.h"
-#include "monitor/services.h"
 
 namespace localproxy::monitor {
 
@@ -206,33 +205,49 @@ void Supervisor::on_up(const ipc::Up& up) {
 }
 
 bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
-  auto assignment = match_services(config_.mode, config_.services, tunnel);
+  const bool source = config_.mode == config::Mode::kSource;
+  // Without a map, what the configuration directory knows of these services is the map.
+  if (config_.services.empty()) {
+    for (const auto& index : find_known(config_.known_services, tunnel)) {
+      if (index) config_.services.push_back(config_.known_services[*index]);
+    }
+  }
+  const bool partial = source && listeners_.empty();
+  const Result<Assignment> assignment =
+      partial ? find_known(config_.services, tunnel) : match_services(config_.mode, config_.services, tunnel);
   if (!assignment) {
     end(ExitStatus::kProtocol, assignment.error().text());
     return false;
   }
-  // Put in the order of the tunnel, so that one index means the same everywhere.
-  std::vector<Listener> listeners;
+  services_ = tunnel;
+  if (source) return assign_listeners(*assignment) && hand_over_listeners();
   std::vector<size_t> mappings;
-  for (const auto& mapping : *assignment) {
-    if (mapping) mappings.push_back(*mapping);
-    if (config_.mode == config::Mode::kDestination) continue;
-    if (mapping) {
-      listeners.push_back(std::move(listeners_[*mapping]));
+  for (const auto& index : *assignment)
+    mappings.push_back(index.value());
+  targets_.set_mappings(std::move(mappings));
+  hand_over_targets();
+  return true;
+}
+
+// Puts the listeners in the order of the tunnel's services, so that one index means the same everywhere, and
+// binds those that were not asked for on the command line.
+bool Supervisor::assign_listeners(const Assignment& assignment) {
+  std::vector<Listener> ordered;
+  for (const auto& index : assignment) {
+    if (index && !listeners_.empty()) {
+      ordered.push_back(std::move(listeners_[*index]));
       continue;
     }
-    auto bound = bind_listener(bind_addresses_);
+    auto bound =
+        bind_listener(index ? listen_addresses(config_.services[*index], bind_addresses_) : bind_addresses_);
     if (!bound) {
       end(ExitStatus::kCannotBind, bound.error().text());
       return false;
     }
-    listeners.push_back(std::move(*bound));
+    ordered.push_back(std::move(*bound));
   }
-  services_ = tunnel;
-  listeners_ = std::move(listeners);
-  if (config_.mode == config::Mode::kSource) return hand_over_listeners();
-  targets_.set_mappings(std::move(mappings));
-  return hand_over_targets();
+  listeners_ = std::move(ordered);
+  return true;
 }
 
 bool Supervisor::hand_over_listeners() {
@@ -254,10 +269,10 @@ bool Supervisor::hand_over_listeners() {
   return true;
 }
 
-bool Supervisor::hand_over_targets() {
-  for (size_t i = 0; i < services_.size(); ++i)
+void Supervisor::hand_over_targets() {
+  for (size_t i = 0; i < services_.size(); ++i) {
     bridge_->port().send(ipc::Target{static_cast<uint16_t>(i)});
-  return true;
+  }
 }
 
 void Supervisor::serve() {

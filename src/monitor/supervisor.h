@@ -16,6 +16,7 @@
 #include "monitor/helpers.h"
 #include "monitor/listeners.h"
 #include "monitor/resolver.h"
+#include "monitor/services.h"
 #include "monitor/targets.h"
 
 namespace localproxy::monitor {
@@ -50,8 +51,9 @@ class Supervisor {
   void grant();
   void on_up(const ipc::Up& up);
   bool assign_services(const std::vector<std::string>& tunnel);
+  bool assign_listeners(const Assignment& assignment);
   bool hand_over_listeners();
-  bool hand_over_targets();
+  void hand_over_targets();
   void serve();
   void on_net_exit(const Exit& exit);
   void on_bridge_exit(const Exit& exit);

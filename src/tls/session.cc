@@ -25,7 +25,8 @@ bool expect_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return X509_VERIFY_PARAM_set1_host(param, host.c_str(), host.size()) == 1 &&
          // What the macro SSL_set_tlsext_host_name() stands for, without its C cast.
-         SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str())) == 1;
+         SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                  const_cast<char*>(host.c_str())) == 1;
 }
 
 std::string name_of(X509_NAME* name) {

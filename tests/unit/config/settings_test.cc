@@ -149,9 +149,8 @@ TEST(SettingsTest, RefusesWhatIsNotAnObject) {
   EXPECT_EQ(error(R"({"tunneling": 1})"), "tunneling is not a JSON object");
   EXPECT_EQ(error(R"({"tunneling": {"proxy": []}})"), "tunneling.proxy is not a JSON object");
   EXPECT_EQ(error(nested("tcp", "null")), "tunneling.proxy.tcp is not a JSON object");
-  EXPECT_EQ(
-      error(nested("region_endpoint_overrides", "1")),
-      "tunneling.proxy.region_endpoint_overrides: the value is not a string, a whole number, true or false");
+  EXPECT_EQ(error(nested("region_endpoint_overrides", "1")),
+            "tunneling.proxy.region_endpoint_overrides is not a JSON object");
 }
 
 TEST(SettingsTest, BearsDepth) {
