@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/exit_status.h"
 #include "config/command_line.h"
+#include "config/describe.h"
 #include "monitor/supervisor.h"
 #include "sandbox/enter.h"
 #include "sandbox/ids.h"
@@ -130,8 +131,9 @@ int run(config::Run run) {
   monitor::StderrLog log(config.verbosity);
   for (const std::string& warning : run.warnings)
     log.warning(warning);
-  log.info(config.mode == config::Mode::kSource ? "Starting proxy in source mode"
-                                                : "Starting proxy in destination mode");
+  const bool source = config.mode == config::Mode::kSource;
+  if (!run.check_only)
+    log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
   raise_descriptor_limit();
 
   auto on = bind_addresses(config);
@@ -148,6 +150,10 @@ int run(config::Run run) {
     auto ids = sandbox::find_user(config.user);
     if (!ids) return fail(log, ExitStatus::kSystem, ids.error());
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
+  }
+  if (run.check_only) {
+    fputs(config::describe(config).c_str(), stdout);
+    return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
   event::Loop loop;
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");

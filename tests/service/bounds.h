@@ -49,11 +49,11 @@ inline constexpr size_t kOutputStop = 1024 * 1024;
 inline constexpr size_t kOutputGo = kOutputStop / 2;
 // Bytes waiting after which they are sent without waiting for the end of the batch: enough for the largest
 // segments of the kernel, few enough to be in the cache still.
-inline constexpr size_t kFlushAt = 256 * 1024;
+inline constexpr size_t kFlushAt = 128 * 1024;
 // A frame from this size on is encrypted where it lies; a smaller one is gathered with others into a record.
 inline constexpr size_t kGatherBelow = 8 * 1024;
 // Bytes of ciphertext that OpenSSL takes from the kernel at once.
-inline constexpr size_t kTlsReadAhead = 128 * 1024;
+inline constexpr size_t kTlsReadAhead = 64 * 1024;
 // Bytes of plain text in one TLS record, and so the most that one SSL_read gives.
 inline constexpr size_t kTlsRecord = 16 * 1024;
 // Bytes of the buffer for what came from one proxy: the largest WebSocket frame and a record.

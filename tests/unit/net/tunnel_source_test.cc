@@ -1,0 +1,229 @@
+// The source's side of the multiplexer, and what is the same on both sides.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "net/tunnel.h"
+#include "tests/unit/net/recorder.h"
+
+namespace localproxy::net {
+namespace {
+
+using test::line;
+using test::make;
+using test::Message;
+using test::MessageType;
+using test::Recorder;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr int32_t kFirst = 1'000;
+
+struct Side {
+  explicit Side(bool source, std::vector<std::string> services = {"A", "B"}, int32_t first = kFirst)
+      : tunnel(source, std::move(services), first, 4, events) {}
+  void take(const Message& message) {
+    const Result<> taken = test::receive(tunnel, message);
+    EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
+  }
+  void take(MessageType type, int32_t stream, std::string service = "", uint32_t connection = 0,
+            std::string payload = "") {
+    take(make(type, stream, std::move(service), connection, std::move(payload)));
+  }
+  void refuse(const Message& message, const std::string& why) {
+    const Result<> taken = test::receive(tunnel, message);
+    ASSERT_FALSE(taken.ok()) << line(message);
+    EXPECT_THAT(taken.error().text(), HasSubstr(why));
+  }
+  Recorder events;
+  Tunnel tunnel;
+};
+
+struct Source : Side {
+  explicit Source(std::vector<std::string> services = {"A", "B"}, int32_t first = kFirst)
+      : Side(true, std::move(services), first) {}
+};
+
+TEST(SourceTest, TheFirstConnectionStartsTheStreamAndTheNextOnesConnections) {
+  Source s;
+  EXPECT_TRUE(s.tunnel.local_opened(31, 1));
+  EXPECT_TRUE(s.tunnel.local_opened(32, 1));
+  EXPECT_TRUE(s.tunnel.local_opened(33, 0));
+  EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 1000 service 'B' connection 1",
+                                           "send CONNECTION_START stream 1000 service 'B' connection 2",
+                                           "send STREAM_START stream 1001 service 'A' connection 1"));
+  EXPECT_EQ(s.tunnel.open_connections(), 3U);
+  const Route* route = s.tunnel.route(32);
+  ASSERT_NE(route, nullptr);
+  EXPECT_EQ(route->stream_id, 1'000);
+  EXPECT_EQ(route->service_id, "B");
+  EXPECT_EQ(route->connection_id, 2U);
+}
+
+TEST(SourceTest, DataGoesToTheConnectionItNames) {
+  Source s;
+  s.tunnel.local_opened(31, 0);
+  s.tunnel.local_opened(32, 0);
+  s.events.take();
+  s.take(MessageType::kData, kFirst, "A", 2, "two");
+  s.take(MessageType::kData, kFirst, "A", 1, "one");
+  s.take(MessageType::kData, kFirst, "A", 0, "one without an id");
+  s.take(MessageType::kData, kFirst + 1, "A", 1, "stale");
+  s.take(MessageType::kData, kFirst, "A", 3, "of none");
+  EXPECT_THAT(s.events.events,
+              ElementsAre("deliver 32 two", "deliver 31 one", "deliver 31 one without an id"));
+}
+
+TEST(SourceTest, TheStreamOutlivesItsConnections) {
+  Source s;
+  s.tunnel.local_opened(31, 0);
+  s.events.take();
+  s.tunnel.local_closed(31);
+  EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_RESET stream 1000 service 'A' connection 1"));
+  s.tunnel.local_opened(32, 0);
+  EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_START stream 1000 service 'A' connection 2"));
+  s.take(MessageType::kData, kFirst, "A", 1, "late");
+  EXPECT_THAT(s.events.take(), IsEmpty());
+}
+
+TEST(SourceTest, AfterAStreamResetTheNextConnectionStartsANewStream) {
+  Source s;
+  s.tunnel.local_opened(31, 0);
+  s.tunnel.local_opened(32, 0);
+  s.events.take();
+  s.take(MessageType::kStreamReset, kFirst, "A");
+  EXPECT_THAT(s.events.take(), ElementsAre("finish 31", "finish 32"));
+  s.tunnel.local_opened(33, 0);
+  EXPECT_THAT(s.events.take(), ElementsAre("send STREAM_START stream 1001 service 'A' connection 1"));
+}
+
+TEST(SourceTest, AfterASessionResetEveryServiceStartsANewStream) {
+  Source s;
+  s.tunnel.local_opened(31, 0);
+  s.tunnel.local_opened(32, 1);
+  s.events.take();
+  s.take(MessageType::kSessionReset, 0);
+  EXPECT_THAT(s.events.take(), ElementsAre("finish 31", "finish 32"));
+  EXPECT_EQ(s.tunnel.open_connections(), 0U);
+  s.tunnel.local_opened(33, 1);
+  EXPECT_THAT(s.events.take(), ElementsAre("send STREAM_START stream 1002 service 'B' connection 1"));
+}
+
+TEST(SourceTest, StreamIdsStayPositive) {
+  Source s({"A", "B"}, std::numeric_limits<int32_t>::max());
+  s.tunnel.local_opened(31, 0);
+  s.tunnel.local_opened(32, 1);
+  EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 2147483647 service 'A' connection 1",
+                                           "send STREAM_START stream 1 service 'B' connection 1"));
+}
+
+TEST(SourceTest, AServiceWithoutAnIdIsNotNamed) {
+  Source s({""});
+  s.tunnel.local_opened(31, 0);
+  EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 1000 service '' connection 1"));
+}
+
+TEST(SourceTest, AStreamStartOfTheDestinationIsAnError) {
+  Source s;
+  s.refuse(make(MessageType::kStreamStart, 7, "A", 1), "which only a source may");
+  EXPECT_THAT(s.events.events, IsEmpty());
+}
+
+TEST(SourceTest, AConnectionStartOfTheDestinationClosesThatConnection) {
+  Source s;
+  s.tunnel.local_opened(31, 0);
+  s.tunnel.local_opened(32, 0);
+  s.events.take();
+  s.take(MessageType::kConnectionStart, kFirst, "A", 2);
+  EXPECT_THAT(s.events.take(),
+              ElementsAre("send CONNECTION_RESET stream 1000 service 'A' connection 2", "finish 32"));
+  EXPECT_THAT(s.events.notes, ElementsAre(HasSubstr("which only a source may")));
+  EXPECT_EQ(s.tunnel.open_connections(), 1U);
+}
+
+TEST(SourceTest, AConnectionStartOfAnotherStreamOrConnectionClosesNothing) {
+  Source s;
+  s.tunnel.local_opened(31, 0);
+  s.events.take();
+  s.take(MessageType::kConnectionStart, kFirst + 1, "A", 1);
+  s.take(MessageType::kConnectionStart, kFirst, "A", 2);
+  EXPECT_THAT(s.events.take(), IsEmpty());
+  EXPECT_EQ(s.tunnel.open_connections(), 1U);
+}
+
+TEST(SourceDeathTest, TheFirstStreamIdIsPositive) {
+  Recorder events;
+  EXPECT_EXIT(Tunnel(true, {"A"}, 0, 4, events), testing::ExitedWithCode(71), "stream id is positive");
+}
+
+// ---- both sides ----
+
+class BothSidesTest : public testing::TestWithParam<bool> {
+ protected:
+  Side side_{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Sides, BothSidesTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Source" : "Destination"; });
+
+TEST_P(BothSidesTest, UnknownTypesAreSkippedOnlyWhenIgnorable) {
+  for (const int32_t type : {0, 8, 99, -1}) {
+    Message message = make(static_cast<MessageType>(type), 7, "A", 1);
+    message.ignorable = true;
+    side_.take(message);
+    message.ignorable = false;
+    side_.refuse(message, "may not be ignored");
+  }
+  EXPECT_THAT(side_.events.events, IsEmpty());
+}
+
+TEST_P(BothSidesTest, StreamIdZeroIsAnError) {
+  for (const MessageType type : {MessageType::kStreamStart, MessageType::kStreamReset,
+                                 MessageType::kConnectionStart, MessageType::kConnectionReset}) {
+    side_.refuse(make(type, 0, "A", 1), "without a stream id");
+  }
+  EXPECT_THAT(side_.events.events, IsEmpty());
+}
+
+TEST_P(BothSidesTest, DataOfStreamZeroIsNeverDelivered) {
+  // Whether it is an error as well is the same question as whether data of a stream that ended is one.
+  const Result<> taken = test::receive(side_.tunnel, make(MessageType::kData, 0, "A", 1, "x"));
+  EXPECT_THAT(side_.events.events, IsEmpty());
+  EXPECT_TRUE(taken.ok() || taken.error().text().find("without a stream id") != std::string::npos);
+}
+
+TEST_P(BothSidesTest, TheSameServicesAgainAreFineInAnyOrder) {
+  Message ids{.type = MessageType::kServiceIds, .service_ids = {"A", "B"}};
+  side_.take(ids);
+  ids.service_ids = {"B", "A"};
+  side_.take(ids);
+  EXPECT_THAT(side_.events.events, IsEmpty());
+}
+
+TEST_P(BothSidesTest, OtherServicesAreAnError) {
+  for (const auto& services :
+       std::vector<std::vector<std::string>>{{}, {"A"}, {"A", "C"}, {"A", "B", "C"}, {"A", "A"}}) {
+    side_.refuse({.type = MessageType::kServiceIds, .service_ids = services}, "changed the services");
+  }
+}
+
+TEST_P(BothSidesTest, NoServicesAgainAreTheOneWithoutAnId) {
+  Side side(GetParam(), {""});
+  side.take({.type = MessageType::kServiceIds});
+  side.refuse({.type = MessageType::kServiceIds, .service_ids = {"A"}}, "changed the services");
+}
+
+TEST_P(BothSidesTest, WhatIsNoMessageIsAnError) {
+  EXPECT_FALSE(side_.tunnel.receive(as_bytes("\xff\xff\xff")).ok());
+  // A field outside the schema.
+  EXPECT_FALSE(side_.tunnel.receive(as_bytes("\x78\x01")).ok());
+}
+
+TEST_P(BothSidesTest, AnEmptyMessageIsOfUnknownType) {
+  EXPECT_FALSE(side_.tunnel.receive({}).ok());
+}
+
+}  // namespace
+}  // namespace localproxy::net
