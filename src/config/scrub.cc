@@ -23,15 +23,9 @@ bool holds_secret(std::string_view name) {
   return of_option || std::ranges::find(kProxyVariables, name) != std::end(kProxyVariables);
 }
 
-#if defined(__has_attribute) && __has_attribute(zero_call_used_regs)
-#define LOCALPROXY_ZERO_REGISTERS __attribute__((zero_call_used_regs("all")))
-#else
-#define LOCALPROXY_ZERO_REGISTERS
-#endif
-
-// Copying leaves parts of a token in vector registers, and whoever saves those (the dynamic linker when it
+// Copying takes parts of a token into vector registers, and whoever saves those (the dynamic linker when it
 // binds a function that is called for the first time) leaves them on the stack below our callers.
-__attribute__((noinline)) LOCALPROXY_ZERO_REGISTERS void wipe_stack() {
+__attribute__((noinline)) void wipe_stack() {
   std::array<char, 128 * 1024> below;  // several times what parsing a command line takes
   wipe(below.data(), below.size());
 }

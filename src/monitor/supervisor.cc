@@ -238,8 +238,10 @@ bool Supervisor::assign_listeners(const Assignment& assignment) {
       ordered.push_back(std::move(listeners_[*index]));
       continue;
     }
-    auto bound =
-        bind_listener(index ? listen_addresses(config_.services[*index], bind_addresses_) : bind_addresses_);
+    // A free port is one address's: Landlock lets this process bind port 0, and not a port it has just learnt
+    // of.
+    auto bound = bind_listener(index ? listen_addresses(config_.services[*index], bind_addresses_)
+                                     : std::vector<Address>{bind_addresses_.front()});
     if (!bound) {
       end(ExitStatus::kCannotBind, bound.error().text());
       return false;

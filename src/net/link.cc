@@ -23,6 +23,16 @@ constexpr size_t kInputBuffer = 2 * (limits::kMaxWebSocketPayload + 16);
 // Rounds of writing and filling up before other descriptors get their turn.
 constexpr int kFlushRounds = 4;
 
+bool is_chunked(const wire::HttpResponse& response) {
+  return response.header_has_token("transfer-encoding", "chunked");
+}
+
+// What a refusal says to people.
+std::string first_line(const std::string& body, bool chunked) {
+  const std::string text = chunked ? wire::decode_chunked(body) : body;
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
 }  // namespace
 
 Link::Link(event::Loop& loop, Log& log, tls::Context& context, LinkEvents& events)
@@ -175,7 +185,9 @@ void Link::read_refusal(Bytes bytes) {
   const size_t room = limits::kMaxRefusalBody - refusal_.size();
   refusal_.append(as_text(bytes.first(std::min(bytes.size(), room))));
   const std::string length = response_.response().header("content-length").value_or("");
-  if (refusal_.size() == limits::kMaxRefusalBody || length == std::to_string(refusal_.size())) refuse();
+  const bool last_chunk = is_chunked(response_.response()) && refusal_.ends_with("0\r\n\r\n");
+  if (refusal_.size() == limits::kMaxRefusalBody || length == std::to_string(refusal_.size()) || last_chunk)
+    refuse();
 }
 
 void Link::refuse() {
@@ -183,8 +195,8 @@ void Link::refuse() {
   const int status = response_.response().status;
   const bool refused = status >= 400 && status < 500;
   std::string reason = response_.response().status_line;
-  const std::string body = refusal_.substr(0, refusal_.find_first_of("\r\n"));
-  if (!body.empty()) reason += ": " + body;
+  const std::string sentence = first_line(refusal_, is_chunked(response_.response()));
+  if (!sentence.empty()) reason += ": " + sentence;
   end({refused ? DownClass::kRefused : DownClass::kRejected, static_cast<uint16_t>(status), 0, reason});
 }
 

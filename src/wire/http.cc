@@ -1,6 +1,7 @@
 #include "wire/http.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/limits.h"
 
@@ -134,6 +135,21 @@ Result<> ResponseReader::take_line() {
   }
   response_.headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
   return {};
+}
+
+std::string decode_chunked(std::string_view body) {
+  std::string payload;
+  for (;;) {
+    size_t size = 0;
+    const std::errc error = std::from_chars(body.data(), body.data() + body.size(), size, 16).ec;
+    const size_t line_end = body.find("\r\n");
+    if (error != std::errc() || size == 0 || line_end == std::string_view::npos) return payload;
+    body.remove_prefix(line_end + 2);
+    payload += body.substr(0, size);
+    // What follows a chunk is its line end, and then the next one's size.
+    if (body.size() < 2 || size > body.size() - 2) return payload;
+    body.remove_prefix(size + 2);
+  }
 }
 
 std::string base64(Bytes bytes) {

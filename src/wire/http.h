@@ -47,6 +47,9 @@ class ResponseReader {
   HttpResponse response_;
 };
 
+// The payload of a body in chunked coding (RFC 9112, 7.1), as far as it has come and is well formed.
+std::string decode_chunked(std::string_view body);
+
 // Standard Base64 with padding (RFC 4648, 4).
 std::string base64(Bytes bytes);
 

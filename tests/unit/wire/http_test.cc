@@ -196,6 +196,21 @@ TEST(HttpResponseTest, FindsTokensInLists) {
   EXPECT_FALSE(response.header_has_token("none", "upgrade"));
 }
 
+TEST(ChunkedTest, JoinsTheChunks) {
+  EXPECT_EQ(decode_chunked("4\r\nWiki\r\n6;a=b\r\npedia \r\nB\r\nin \r\nchunks\r\n0\r\n\r\n"),
+            "Wikipedia in \r\nchunks");
+  EXPECT_EQ(decode_chunked("4\r\nWiki\r\n6\r\nped"), "Wikiped");
+  EXPECT_EQ(decode_chunked("4\r\nWi"), "Wi");
+}
+
+TEST(ChunkedTest, StopsAtWhatIsNoChunk) {
+  for (const char* body :
+       {"", "4", "4\r", "x\r\nWiki\r\n", "-4\r\nWiki\r\n", "0\r\n\r\n", "11111111111111111\r\nWiki\r\n"}) {
+    EXPECT_EQ(decode_chunked(body), "") << body;
+  }
+  EXPECT_EQ(decode_chunked("ffffffffffffffff\r\nWiki\r\n4\r\nmore\r\n"), "Wiki\r\n4\r\nmore\r\n");
+}
+
 TEST(Base64Test, IsThatOfTheRfc) {
   const std::pair<std::string, std::string> vectors[] = {
       {"", ""},
