@@ -32,6 +32,7 @@ struct Text {
   // Cuts what is too long; whoever must not cut has checked before.
   Text(std::string_view text) : value(text.substr(0, Most)) {}     // NOLINT: conversion is the point
   Text(const std::string& text) : Text(std::string_view(text)) {}  // NOLINT: conversion is the point
+  Text(const char* text) : Text(std::string_view(text)) {}         // NOLINT: conversion is the point
 };
 
 // A text of at most Most bytes that is wiped.

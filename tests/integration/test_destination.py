@@ -4,8 +4,8 @@ import contextlib
 import socket
 import time
 
+from harness.ports import free_port
 from harness.sockets import ended_without_a_byte
-from harness.sshd import free_port
 from harness.streams import exchange_all
 from harness.wait import until
 

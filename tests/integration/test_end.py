@@ -7,9 +7,9 @@ import time
 
 import pytest
 from harness.lab import READY, READY_SOURCE
+from harness.ports import free_port
 from harness.processes import is_alive
 from harness.sockets import ended_without_a_byte, fill
-from harness.sshd import free_port
 from harness.streams import exchange_all
 from harness.wait import until
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from harness.sshd import free_port
+from harness.ports import free_port
 from harness.wait import until
 
 BYTES = 200 * 1000 * 1000

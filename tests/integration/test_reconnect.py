@@ -10,7 +10,7 @@ from harness.relay import Relay
 from harness.sockets import ended_without_a_byte
 from harness.streams import exchange_all
 
-# The first delay is 2.5 s before jitter, and grows.
+# Delays grow, and crashes double them.
 BACK = 30
 
 
@@ -56,6 +56,7 @@ def test_local_clients_are_not_let_in_while_the_tunnel_is_down(lab, stream_serve
     tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}"})
     mark = tunnel.source.mark()
     with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=BACK) as held:
+        tunnel.source.wait_log("Accepted tcp connection", BACK, mark)
         tunnel.relays["source"].cut()
         assert ended_without_a_byte(held)
     # Whether it is refused, waits in the listener's queue or is closed: no byte comes back, and nothing breaks.

@@ -85,9 +85,7 @@ def test_connections_leave_no_descriptor_behind(tunnel, stream_server):
                                          for target in processes.descriptors(pid).values()
                                          if not target.startswith("pipe:")) for pid in pids}
 
-    exchange_all([(port, seed, 10_000, 10_000) for seed in range(20)])
-    until(lambda: stream_server.open == 0, "the connections are closed")
-    before = until(lambda: (first := counts()) == counts() and first, "the counts are steady")
+    before = counts()
     for start in range(100, 400, 50):
         exchange_all([(port, seed, 10_000, 10_000) for seed in range(start, start + 50)])
     until(lambda: counts() == before, "everybody holds what they held before 300 connections")

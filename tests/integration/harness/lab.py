@@ -5,19 +5,22 @@ proxy that broke the protocol.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
 import tempfile
 
 from . import paths  # noqa: F401 (the next import needs it)
+from .ports import free_port
 from .proxy import Proxy
-from .sshd import free_port
 from .wait import until
 
 from service_client import Service  # isort: skip
 
 VERBOSITY = 5
+# Milliseconds; the default is made for services that millions use.
+FIRST_RETRY = 200
 READY_SOURCE = r"Listening for new connection on port {port}\b"
 READY = r"Successfully established websocket connection with proxy server"
 
@@ -59,6 +62,9 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-lab-"))
         # A proxy that is started as root becomes another user, and must get at its certificates.
         self.directory.chmod(0o755)
+        self._settings = self.directory / "settings.json"
+        self._settings.write_text(
+            json.dumps({"tunneling": {"proxy": {"websocket": {"retry_delay_ms": FIRST_RETRY}}}}), encoding="utf-8")
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
 
     def use(self, thing):
@@ -95,7 +101,7 @@ class Lab:
         return proxy
 
     def _side(self, side, service, tunnel, arguments, verbosity, more, options):
-        fixed = ["-e", endpoint(options.pop("through", service)), "-c", self.ca_directory(service), "-v", verbosity]
+        fixed = ["-e", endpoint(options.pop("through", service)), "--settings-json", self._settings, "-c", self.ca_directory(service), "-v", verbosity]
         options = {"name": f"{side} of {tunnel}", "token": service.token(tunnel, side), **options}
         return self.proxy([*arguments, *fixed, *more], **options)
 

@@ -3,9 +3,9 @@
 import os
 import pathlib
 import pwd
-import socket
 import subprocess
 
+from .ports import answers, free_port
 from .wait import until
 
 SSHD = "/usr/sbin/sshd"
@@ -41,21 +41,6 @@ Host {alias}
   BatchMode yes
   LogLevel ERROR
 """
-
-
-def free_port(address="127.0.0.1"):
-    """A port that nobody listens on right now."""
-    with socket.create_server((address, 0)) as server:
-        return server.getsockname()[1]
-
-
-def answers(port, address="127.0.0.1"):
-    """Somebody accepts connections at a port."""
-    try:
-        socket.create_connection((address, port), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 def _password_is_locked():
