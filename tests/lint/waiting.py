@@ -6,7 +6,8 @@ import re
 import tree
 
 SLEEP = {
-    ".py": re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))"),
+    # Up to 50 ms is the pause between two questions.
+    ".py": re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\)|0\.0[0-5])"),
     ".cc": re.compile(r"\b(?:sleep|usleep|nanosleep|sleep_for|sleep_until)\("),
     ".h": re.compile(r"\b(?:sleep|usleep|nanosleep|sleep_for|sleep_until)\("),
     "": re.compile(r"^\s*sleep\s"),

@@ -85,10 +85,18 @@ def test_connections_leave_no_descriptor_behind(tunnel, stream_server):
                                          for target in processes.descriptors(pid).values()
                                          if not target.startswith("pipe:")) for pid in pids}
 
+    def more_than(before):
+        """What somebody has more of than before."""
+        return {f"{processes.role(pid) or 'monitor'} {pid}": more
+                for pid, now in counts().items() if (more := now - before[pid])}
+
     before = counts()
     for start in range(100, 400, 50):
         exchange_all([(port, seed, 10_000, 10_000) for seed in range(start, start + 50)])
-    until(lambda: counts() == before, "everybody holds what they held before 300 connections")
+    try:
+        until(lambda: not more_than(before), "everybody holds what they held before 300 connections")
+    except AssertionError:
+        pytest.fail(f"left behind: {more_than(before)}")
 
 
 @pytest.mark.parametrize("role", ["bridge", "monitor"])

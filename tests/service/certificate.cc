@@ -40,7 +40,7 @@ struct Authority {
 };
 
 Key make_key() {
-  Key key(EVP_EC_gen("P-256"));
+  Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   check(key != nullptr, "cannot make a P-256 key");
   return key;
 }
@@ -138,7 +138,9 @@ Result<Certificates> Certificates::make(const std::string& directory) {
 
   const std::string pem = to_pem(authority.certificate.get());
   std::array<char, 16> hashed{};
-  snprintf(hashed.data(), hashed.size(), "%08lx.0", X509_subject_name_hash(authority.certificate.get()));
+  const int length =
+      snprintf(hashed.data(), hashed.size(), "%08lx.0", X509_subject_name_hash(authority.certificate.get()));
+  check(length == 10, "the hash of a name has eight digits");
   if (auto made = make_directory(directory + "/ca"); !made) return made.error();
   for (const std::string& path :
        {directory + "/ca.pem", directory + "/ca/ca.pem", directory + "/ca/" + hashed.data()}) {

@@ -51,7 +51,7 @@ void end(Proxy& proxy, const std::string& how, uint16_t code, const std::string&
 }
 
 std::string how_argument(Arguments& args) {
-  const std::string how = args.text("how", "close");
+  std::string how = args.text("how", "close");
   if (how != "close" && !end_of(how)) args.fail("'how' must be close, tls, fin or rst");
   return how;
 }

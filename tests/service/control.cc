@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -112,7 +111,8 @@ Result<> Control::listen(const std::string& directory) {
   // Through the descriptor, because a socket's path has room for 107 characters only.
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control.sock", folder.get());
+  const std::string short_path = "/proc/self/fd/" + std::to_string(folder.get()) + "/control.sock";
+  short_path.copy(address.sun_path, sizeof address.sun_path - 1);
   if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return system_error("bind " + path, errno);
   }

@@ -1,8 +1,7 @@
 #include "fault.h"
 
-#include <stdio.h>
-
 #include <array>
+#include <charconv>
 
 namespace localproxy::service {
 namespace {
@@ -116,8 +115,8 @@ Response make_fault_refusal(const Fault& fault, std::string_view channel_id) {
   for (const std::string& part : {fault.body.substr(0, half), fault.body.substr(half)}) {
     if (part.empty()) continue;
     std::array<char, 24> size{};
-    snprintf(size.data(), size.size(), "%zx\r\n", part.size());
-    body += size.data() + part + "\r\n";
+    const auto end = std::to_chars(size.begin(), size.end(), part.size(), 16).ptr;
+    body.append(size.begin(), end).append("\r\n").append(part).append("\r\n");
   }
   response.body = body + "0\r\n\r\n";
   return response;

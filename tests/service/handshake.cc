@@ -156,7 +156,7 @@ void Response::remove(std::string_view name) {
 std::string Response::serialise() const {
   std::string text = "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason_phrase(status)) + "\r\n";
   for (const auto& [name, value] : headers)
-    text += name + ": " + value + "\r\n";
+    text.append(name).append(": ").append(value).append("\r\n");
   return text + "\r\n" + body;
 }
 

@@ -58,8 +58,8 @@ class LineLog final : public Log {
     ::gmtime_r(&now.tv_sec, &parts);
     std::array<char, 64> stamp{};
     const size_t size = ::strftime(stamp.data(), stamp.size(), "%FT%T", &parts);
-    snprintf(&stamp[size], stamp.size() - size, ".%03ldZ ", now.tv_nsec / 1'000'000);
-    std::string line = stamp.data();
+    std::string line(stamp.data(), size);
+    line += "." + std::to_string(1000 + now.tv_nsec / 1'000'000).substr(1) + "Z ";
     // "breach: " and its like begin their lines; only what is worse than usual says so.
     if (level <= LogLevel::kError) line += std::string(to_string(level)) + ": ";
     line += escape_for_log(text) + "\n";
@@ -138,8 +138,7 @@ Result<> start(const Options& options, Server& server, Control& control) {
   if (auto written = write_atomically(options.directory + "/port", text, 0644); !written) {
     return written.error();
   }
-  printf("ready %s\n", text.c_str());
-  fflush(stdout);
+  if (printf("ready %s\n", text.c_str()) < 0 || fflush(stdout) != 0) return Error("cannot write to stdout");
   return {};
 }
 
@@ -161,8 +160,8 @@ Result<> run(const Options& options) {
   Control control(base.get(), server);
 
   // What libevent puts back when the events go: a second signal must not change how the process ends.
-  ::signal(SIGTERM, SIG_IGN);
-  ::signal(SIGINT, SIG_IGN);
+  for (const int number : {SIGTERM, SIGINT})
+    check(::signal(number, SIG_IGN) != SIG_ERR, "cannot ignore a signal");
   Event terminate(base.get(), SIGTERM, EV_SIGNAL | EV_PERSIST, stop, base.get());
   Event interrupt(base.get(), SIGINT, EV_SIGNAL | EV_PERSIST, stop, base.get());
   terminate.add();
@@ -181,12 +180,12 @@ int main(int argc, char** argv) {
   using namespace localproxy;
   const auto options = service::parse_options(std::vector<std::string>(argv + 1, argv + argc));
   if (!options) {
-    fputs(service::kUsage, stderr);
+    static_cast<void>(fputs(service::kUsage, stderr));
     return 1;
   }
-  ::signal(SIGPIPE, SIG_IGN);
+  check(::signal(SIGPIPE, SIG_IGN) != SIG_ERR, "cannot ignore SIGPIPE");
   if (const auto ran = service::run(*options); !ran) {
-    fprintf(stderr, "tunnel-service: %s\n", ran.error().text().c_str());
+    static_cast<void>(fprintf(stderr, "tunnel-service: %s\n", ran.error().text().c_str()));
     return 1;
   }
   return 0;

@@ -88,7 +88,12 @@ class Service:
         """One command of the control socket; RuntimeError with the service's words when it refuses."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(CONTROL_SECONDS)
-            connection.connect(str(self.directory / "control.sock"))
+            # Through a descriptor: a socket's path has room for 107 characters, and some directories for none.
+            folder = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
+            try:
+                connection.connect(f"/proc/self/fd/{folder}/control.sock")
+            finally:
+                os.close(folder)
             connection.sendall(json.dumps({"command": command, **args}).encode() + b"\n")
             reply = b""
             while not reply.endswith(b"\n"):

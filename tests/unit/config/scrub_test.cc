@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include "base/fd.h"
 #include "build_config.h"
 #include "tests/unit/base/freed_memory.h"
+#include "tests/unit/config/marker.h"
 #include "tests/unit/config/support.h"
 
 namespace localproxy::config {
@@ -22,15 +24,29 @@ using test::TemporaryDirectory;
 using test::Variables;
 using test::Words;
 
-constexpr const char* kSecretToken = "AQGA-SeCrEt-access-token-0123456789";
-constexpr const char* kSecretClientToken = "SeCrEt00-89ab-4def-8123-456789abcdef";
+const std::string& marker() {
+  static const std::string text = [] {
+    std::string bytes;
+    for (size_t i = 0; i < test::kMarkerSize; ++i)
+      bytes.push_back(test::marker_byte(i));
+    return bytes;
+  }();
+  return text;
+}
+
+// An access token that is a client token as well. The marker is not at the start, where the allocator writes
+// when the memory is given back.
+std::string secret(const std::string& start) {
+  return start + "0123456789-0123456789-" + marker() + "-012345";
+}
 
 // The lines that the helper program writes when it is run so.
-std::vector<std::string> lines_of(Words words, const Variables& variables) {
-  words.insert(words.begin(), LOCALPROXY_SCRUBBED);
+std::vector<std::string> lines_of(const Words& arguments, const Variables& variables) {
+  Words words = {LOCALPROXY_SCRUBBED};
+  words.insert(words.end(), arguments.begin(), arguments.end());
   Words settings;
   for (const auto& [name, value] : variables)
-    settings.push_back(name + "=" + value);
+    settings.push_back(std::string(name).append("=").append(value));
   std::vector<char*> argv;
   for (std::string& word : words)
     argv.push_back(word.data());
@@ -40,24 +56,22 @@ std::vector<std::string> lines_of(Words words, const Variables& variables) {
     environment.push_back(setting.data());
   environment.push_back(nullptr);
 
-  auto pipe = make_pipe();
-  EXPECT_TRUE(pipe.ok());
+  std::array<int, 2> ends{};
+  EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, pipe->second.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, writer.get(), STDOUT_FILENO);
   pid_t child = -1;
   EXPECT_EQ(posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environment.data()), 0) << argv[0];
   posix_spawn_file_actions_destroy(&actions);
-  pipe->second.reset();
+  writer.reset();
 
   std::string text;
   std::array<char, 4096> buffer;
-  while (true) {
-    const ssize_t got = ::read(pipe->first.get(), buffer.data(), buffer.size());
-    if (got > 0) text.append(buffer.data(), static_cast<size_t>(got));
-    if (got == 0) break;
-    if (got < 0) ::usleep(1000);  // the pipe is made non-blocking
-  }
+  for (ssize_t got; (got = ::read(reader.get(), buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<size_t>(got));
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));
@@ -82,7 +96,7 @@ class ScrubTest : public ::testing::Test {
     EXPECT_EQ(value_of(lines, "error"), "nothing");
     EXPECT_EQ(value_of(lines, "cmdline"), LOCALPROXY_SCRUBBED "|");
     for (const std::string& line : lines)
-      EXPECT_EQ(line.find("SeCrEt"), std::string::npos) << line;
+      EXPECT_EQ(line.find(marker()), std::string::npos) << line;
     EXPECT_EQ(value_of(lines, "argv0"), LOCALPROXY_SCRUBBED);
     EXPECT_TRUE(value_of(lines, "argv1") == "null" || value_of(lines, "argv1") == "nothing");
     if (!LOCALPROXY_SANITIZER_BUILD) {
@@ -92,19 +106,19 @@ class ScrubTest : public ::testing::Test {
 };
 
 TEST_F(ScrubTest, ArgumentsAreGone) {
-  expect_clean(lines_of({"-t", kSecretToken, "-i", kSecretClientToken, "-r", "us-east-1", "-s", "5555"}, {}),
-               2);
-  expect_clean(lines_of({"--access-token="s + kSecretToken, "-r", "us-east-1", "-s5555"}, {}), 1);
-  expect_clean(lines_of({"-s5555", "-rus-east-1", "-t"s + kSecretToken}, {}), 1);
+  expect_clean(
+      lines_of({"-t", secret("AQGA-"), "-i", secret("client-"), "-r", "us-east-1", "-s", "5555"}, {}), 2);
+  expect_clean(lines_of({"--access-token=" + secret("AQGA-"), "-r", "us-east-1", "-s5555"}, {}), 1);
+  expect_clean(lines_of({"-s5555", "-rus-east-1", "-t" + secret("AQGA-")}, {}), 1);
 }
 
 TEST_F(ScrubTest, VariablesAreGone) {
-  const auto lines = lines_of({"-s", "5555"}, {{"AWSIOT_TUNNEL_ACCESS_TOKEN", kSecretToken},
-                                               {"AWSIOT_TUNNEL_CLIENT_TOKEN", kSecretClientToken},
+  const auto lines = lines_of({"-s", "5555"}, {{"AWSIOT_TUNNEL_ACCESS_TOKEN", secret("AQGA-")},
+                                               {"AWSIOT_TUNNEL_CLIENT_TOKEN", secret("client-")},
                                                {"AWSIOT_TUNNEL_REGION", "us-east-1"},
-                                               {"HTTPS_PROXY", "http://user:SeCrEt@other"},
-                                               {"http_proxy", "http://user:SeCrEt@proxy"},
-                                               {"https_proxy", "http://user:SeCrEt@proxy"},
+                                               {"HTTPS_PROXY", "http://user:" + marker() + "@other"},
+                                               {"http_proxy", "http://user:" + marker() + "@proxy"},
+                                               {"https_proxy", "http://user:" + marker() + "@proxy"},
                                                {"PATH", "/bin"},
                                                {"no_proxy", "x"}});
   expect_clean(lines, 3);
@@ -120,25 +134,25 @@ TEST_F(ScrubTest, VariablesAreGone) {
 
 TEST_F(ScrubTest, FilesLeaveNoCopies) {
   const TemporaryDirectory directory;
-  const std::string token = directory.write("token", kSecretToken + "\n"s);
+  const std::string token = directory.write("token", secret("AQGA-") + "\n");
   const std::string config = directory.write(
-      "c.ini", "access-token = "s + kSecretToken + "\nclient-token = " + kSecretClientToken + "\n");
+      "c.ini", "access-token = " + secret("AQGA-") + "\nclient-token = " + secret("client-") + "\n");
   expect_clean(lines_of({"--access-token-file", token, "-r", "a", "-s", "1"}, {}), 1);
   expect_clean(lines_of({"--config", config, "-r", "a", "-s", "1"}, {}), 2);
 }
 
 TEST_F(ScrubTest, ErrorsLeaveNoCopiesEither) {
-  for (const Words& words : std::vector<Words>{{"-t", kSecretToken},
-                                               {"-t", kSecretToken, "-t", kSecretToken},
-                                               {"-t", kSecretToken, "--nope"},
-                                               {"--acces-token", kSecretToken},
-                                               {"--acces-token="s + kSecretToken},
-                                               {"-x"s + kSecretToken},
-                                               {"-t", kSecretToken + " "s, "-r", "a", "-s", "1"}}) {
+  for (const Words& words : std::vector<Words>{{"-t", secret("AQGA-")},
+                                               {"-t", secret("AQGA-"), "-t", secret("AQGA-")},
+                                               {"-t", secret("AQGA-"), "--nope"},
+                                               {"--acces-token", secret("AQGA-")},
+                                               {"--acces-token=" + secret("AQGA-")},
+                                               {"-x" + secret("AQGA-")},
+                                               {"-t", secret("AQGA-") + " ", "-r", "a", "-s", "1"}}) {
     const auto lines = lines_of(words, {});
     EXPECT_NE(value_of(lines, "error"), "nothing");
     for (const std::string& line : lines)
-      EXPECT_EQ(line.find("SeCrEt"), std::string::npos) << line;
+      EXPECT_EQ(line.find(marker()), std::string::npos) << line;
     if (!LOCALPROXY_SANITIZER_BUILD) {
       EXPECT_EQ(value_of(lines, "copies"), "0") << words.front();
     }
@@ -154,19 +168,19 @@ TEST_F(ScrubTest, WithoutArgumentsThereIsNothingToDo) {
 TEST(FreedMemoryTest, NoSecretIsInMemoryThatIsGivenBack) {
   if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "the sanitizer has an operator delete of its own";
   const TemporaryDirectory directory;
-  const std::string config = directory.write("c.ini", "access-token = "s + kSecretToken + "\n");
-  const std::string token = directory.write("token", kSecretToken + "\n"s);
-  const Variables variables = {{"AWSIOT_TUNNEL_CLIENT_TOKEN", kSecretClientToken},
-                               {"https_proxy", "http://user:%53eCrEt-%50assword@proxy"}};
+  const std::string config = directory.write("c.ini", "access-token = " + secret("AQGA-") + "\n");
+  const std::string token = directory.write("token", secret("AQGA-") + "\n");
+  const Variables variables = {{"AWSIOT_TUNNEL_CLIENT_TOKEN", secret("client-")},
+                               {"https_proxy", "http://user:" + marker() + "%50assword@proxy"}};
   const std::vector<Words> lines = {
-      {"-t", kSecretToken, "-r", "a", "-s", "1"},
-      {"--access-token="s + kSecretToken, "-r", "a", "-s", "1"},
-      {"-t", kSecretToken, "-r", "a", "-s", "wrong"},
-      {"-t", kSecretToken, "-t", kSecretToken},
+      {"-t", secret("AQGA-"), "-r", "a", "-s", "1"},
+      {"--access-token=" + secret("AQGA-"), "-r", "a", "-s", "1"},
+      {"-t", secret("AQGA-"), "-r", "a", "-s", "wrong"},
+      {"-t", secret("AQGA-"), "-t", secret("AQGA-")},
       {"--config", config, "-r", "a", "-s", "1"},
       {"--access-token-file", token, "-r", "a", "-s", "1"},
   };
-  const FreedMemory freed("SeCrEt");
+  const FreedMemory freed(marker());
   for (const Words& words : lines)
     (void)test::parse(words, variables);
   EXPECT_EQ(freed.blocks_with_marker(), 0u);

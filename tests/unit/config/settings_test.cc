@@ -20,15 +20,18 @@ using test::TemporaryDirectory;
 using test::with_basics;
 
 // {"tunneling": {"proxy": {"a": {"b": VALUE}}}} for "a.b".
-std::string nested(std::string key, const std::string& value) {
-  std::string text = value;
-  key = "tunneling.proxy." + key;
-  while (!key.empty()) {
-    const size_t dot = key.rfind('.');
-    text = "{\"" + key.substr(dot == std::string::npos ? 0 : dot + 1) + "\": " + text + "}";
-    key.resize(dot == std::string::npos ? 0 : dot);
+std::string nested(const std::string& key, const std::string& value) {
+  std::string before = R"({"tunneling":{"proxy":{")";
+  std::string after = "}}}";
+  for (const char byte : key) {
+    if (byte != '.') {
+      before.push_back(byte);
+      continue;
+    }
+    before += "\":{\"";
+    after.push_back('}');
   }
-  return text;
+  return before + "\":" + value + after;
 }
 
 FineSettings good(const std::string& text) {
@@ -54,7 +57,9 @@ std::vector<std::string> warnings_of(const std::string& text) {
 
 TEST(SettingsTest, ReadsNumbersAndStringsOfNumbers) {
   for (const std::string& quote : {std::string(), std::string("\"")}) {
-    const auto number = [&](const std::string& text) { return quote + text + quote; };
+    const auto number = [&](const std::string& text) {
+      return std::string(quote).append(text).append(quote);
+    };
     EXPECT_EQ(good(nested("tcp.connection_retry_count", number("7"))).settings.connect_tries, 7);
     EXPECT_EQ(good(nested("tcp.connection_retry_count", number("-1"))).settings.connect_tries, -1);
     EXPECT_EQ(good(nested("tcp.connection_retry_count", number("0"))).settings.connect_tries, 1);

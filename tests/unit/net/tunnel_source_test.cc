@@ -166,7 +166,7 @@ class BothSidesTest : public testing::TestWithParam<bool> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Sides, BothSidesTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? "Source" : "Destination"; });
+                         [](const auto& each) { return each.param ? "Source" : "Destination"; });
 
 TEST_P(BothSidesTest, UnknownTypesAreSkippedOnlyWhenIgnorable) {
   for (const int32_t type : {0, 8, 99, -1}) {
@@ -188,10 +188,8 @@ TEST_P(BothSidesTest, StreamIdZeroIsAnError) {
 }
 
 TEST_P(BothSidesTest, DataOfStreamZeroIsNeverDelivered) {
-  // Whether it is an error as well is the same question as whether data of a stream that ended is one.
-  const Result<> taken = test::receive(side_.tunnel, make(MessageType::kData, 0, "A", 1, "x"));
+  side_.take(MessageType::kData, 0, "A", 1, "x");
   EXPECT_THAT(side_.events.events, IsEmpty());
-  EXPECT_TRUE(taken.ok() || taken.error().text().find("without a stream id") != std::string::npos);
 }
 
 TEST_P(BothSidesTest, TheSameServicesAgainAreFineInAnyOrder) {

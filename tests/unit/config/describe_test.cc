@@ -1,0 +1,36 @@
+#include "config/describe.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/unit/config/support.h"
+
+namespace localproxy::config {
+namespace {
+
+using test::config_of;
+using test::kClientToken;
+using test::kToken;
+using test::with_basics;
+
+TEST(DescribeTest, SaysWhatWouldBeDone) {
+  const std::string source = describe(config_of(with_basics({"-s", "SSH1=5555,DB=0", "-b", "::1"})));
+  for (const char* line :
+       {"mode: source\n", "endpoint: data.tunneling.iot.us-east-1.amazonaws.com, port 443\n",
+        "service SSH1: port 5555\n", "service DB: a free port\n", "listens on: ::1\n"})
+    EXPECT_NE(source.find(line), std::string::npos) << line;
+  const std::string destination = describe(config_of(with_basics({"-d", "10.0.0.1:22"})));
+  for (const char* line : {"mode: destination\n", "the only service: 10.0.0.1, port 22\n"})
+    EXPECT_NE(destination.find(line), std::string::npos) << line;
+}
+
+TEST(DescribeTest, ShowsNoToken) {
+  const std::string text = describe(config_of(with_basics({"-s", "1", "-i", kClientToken})));
+  EXPECT_EQ(text.find(kToken), std::string::npos);
+  EXPECT_EQ(text.find(kClientToken), std::string::npos);
+  EXPECT_NE(text.find("access token: given"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace localproxy::config

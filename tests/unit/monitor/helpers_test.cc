@@ -1,0 +1,105 @@
+// Where the helpers are looked for, and which are refused. The place depends on where the program is, so
+// these tests copy themselves into a folder of their own and run there.
+#include "monitor/helpers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace localproxy::monitor {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+// Not a test but what the copy runs: says on its standard output how it went.
+TEST(HelpersProgram, DISABLED_Opens) {
+  const auto helpers = Helpers::open();
+  if (!helpers.ok()) {
+    printf("refused: %s\n", helpers.error().text().c_str());
+    return;
+  }
+  printf("opened: %d\n", static_cast<int>(helpers->fd(ipc::Role::kNet) >= 0) +
+                             static_cast<int>(helpers->fd(ipc::Role::kBridge) >= 0) +
+                             static_cast<int>(helpers->fd(ipc::Role::kResolve) >= 0) +
+                             static_cast<int>(helpers->null.valid()));
+}
+
+class HelpersTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/localproxy-helpers-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    fs::copy_file("/proc/self/exe", directory_ / "program");
+    for (const char* role : {"net", "bridge", "resolve"}) {
+      std::ofstream(helper(role)) << "#!/bin/true\n";
+      ASSERT_EQ(::chmod(helper(role).c_str(), 0755), 0);
+    }
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  fs::path helper(const std::string& role) const { return directory_ / ("localproxy-" + role); }
+  // What the copy says.
+  std::string run() {
+    const std::string command = (directory_ / "program").string() +
+                                " --gtest_also_run_disabled_tests --gtest_filter=HelpersProgram.* 2>&1";
+    FILE* output = ::popen(command.c_str(), "r");
+    EXPECT_NE(output, nullptr);
+    std::string all;
+    char buffer[4'096];
+    while (const size_t size = ::fread(buffer, 1, sizeof buffer, output))
+      all.append(buffer, size);
+    EXPECT_EQ(::pclose(output), 0);
+    return all;
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(HelpersTest, ThoseBesideTheProgramAreOpened) {
+  EXPECT_THAT(run(), HasSubstr("opened: 4\n"));
+}
+
+TEST_F(HelpersTest, AMissingOneIsNamed) {
+  for (const char* role : {"net", "bridge", "resolve"}) {
+    fs::rename(helper(role), directory_ / "away");
+    EXPECT_THAT(run(), HasSubstr("refused: cannot open the helper " + helper(role).string() +
+                                 ": No such file or directory\n"));
+    fs::rename(directory_ / "away", helper(role));
+  }
+}
+
+TEST_F(HelpersTest, ALinkIsRefused) {
+  fs::rename(helper("net"), directory_ / "away");
+  fs::create_symlink(directory_ / "away", helper("net"));
+  EXPECT_THAT(run(), HasSubstr("refused: the helper " + helper("net").string() + " is not a plain file\n"));
+}
+
+TEST_F(HelpersTest, AFolderIsRefused) {
+  fs::remove(helper("bridge"));
+  fs::create_directory(helper("bridge"));
+  EXPECT_THAT(run(),
+              HasSubstr("refused: the helper " + helper("bridge").string() + " is not a plain file\n"));
+}
+
+TEST_F(HelpersTest, OneThatEverybodyMayWriteIsRefused) {
+  ASSERT_EQ(::chmod(helper("resolve").c_str(), 0757), 0);
+  EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
+}
+
+TEST_F(HelpersTest, OneOfAnotherUserIsRefused) {
+  if (::chown(helper("net").c_str(), 12'345, static_cast<gid_t>(-1)) != 0)
+    GTEST_SKIP() << "only root gives files away";
+  EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
+}
+
+}  // namespace
+}  // namespace localproxy::monitor

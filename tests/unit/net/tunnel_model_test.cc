@@ -1,0 +1,234 @@
+// Thousands of random operations on a tunnel, held against a model that is too simple to be wrong: a list of
+// connections, and the active stream of each service.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "net/tunnel.h"
+#include "tests/unit/net/recorder.h"
+
+namespace localproxy::net {
+namespace {
+
+using test::line;
+using test::make;
+using test::Message;
+using test::MessageType;
+using test::Recorder;
+
+constexpr uint32_t kMost = 3;
+constexpr int kServices = 3;
+constexpr int kOperations = 3'000;
+
+struct Entry {
+  Number number;
+  int service;
+  uint32_t id;
+};
+
+class Model {
+ public:
+  explicit Model(bool source) : source_(source) {}
+
+  std::vector<std::string> open(Number number, int service) {
+    const bool first = stream_[service] == 0;
+    if (first) stream_[service] = next_stream_++, last_id_[service] = 0;
+    entries_.push_back({number, service, ++last_id_[service]});
+    return {"send " + line(make(first ? MessageType::kStreamStart : MessageType::kConnectionStart,
+                                stream_[service], name(service), last_id_[service]))};
+  }
+
+  std::vector<std::string> close(Number number) {
+    const auto at =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.number == number; });
+    if (at == entries_.end()) return {};
+    const Entry entry = *at;
+    entries_.erase(at);
+    const std::string reset = reset_of(entry.service, stream_[entry.service], entry.id);
+    if (!has_ids_[entry.service]) stream_[entry.service] = 0;
+    return {reset};
+  }
+
+  // What a message causes; `error`: it ends the tunnel.
+  std::vector<std::string> take(const Message& m, bool& error) {
+    error = false;
+    std::vector<std::string> out;
+    if (m.type == MessageType::kSessionReset) {
+      for (int s = 0; s < kServices; ++s)
+        end_stream(s, out);
+      return out;
+    }
+    const int s = service_of(m.service_id);
+    const uint32_t id = std::max(1U, m.connection_id);
+    const bool active = m.stream_id == stream_[s];
+    const Entry* entry = active ? find(s, id) : nullptr;
+    switch (m.type) {
+      case MessageType::kData:
+        if (entry != nullptr) out.push_back("deliver " + std::to_string(entry->number) + " " + m.payload);
+        break;
+      case MessageType::kStreamReset:
+        if (active) end_stream(s, out);
+        break;
+      case MessageType::kConnectionReset:
+        if (entry != nullptr) end(*entry, out);
+        break;
+      case MessageType::kStreamStart:
+        error = source_;
+        if (!source_) begin(m, s, id, out);
+        break;
+      case MessageType::kConnectionStart:
+        if (source_) {
+          const Entry* named = active ? find(s, m.connection_id) : nullptr;
+          if (named == nullptr) break;
+          const Number number = named->number;
+          out = close(number);
+          out.push_back("finish " + std::to_string(number));
+        } else if (stream_[s] == 0) {
+          begin(m, s, id, out);
+        } else if (!active || entry != nullptr) {
+          out.push_back(reset_of(s, m.stream_id, id));
+        } else {
+          add(m, s, id, out);
+        }
+        break;
+      default:
+        ADD_FAILURE() << "the test makes no " << line(m);
+    }
+    return out;
+  }
+
+  size_t size() const { return entries_.size(); }
+  static std::string name(int service) { return std::string(1, static_cast<char>('A' + service)); }
+
+ private:
+  static int service_of(const std::string& id) { return id[0] - 'A'; }
+  const Entry* find(int service, uint32_t id) const {
+    for (const Entry& e : entries_) {
+      if (e.service == service && e.id == id) return &e;
+    }
+    return nullptr;
+  }
+  std::string reset_of(int service, int32_t stream, uint32_t id) const {
+    return "send " + line(has_ids_[service] ? make(MessageType::kConnectionReset, stream, name(service), id)
+                                            : make(MessageType::kStreamReset, stream, name(service)));
+  }
+  void end(const Entry& entry, std::vector<std::string>& out) {
+    out.push_back("finish " + std::to_string(entry.number));
+    std::erase_if(entries_, [number = entry.number](const Entry& e) { return e.number == number; });
+  }
+  void end_stream(int service, std::vector<std::string>& out) {
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
+    const std::vector<Entry> before = entries_;
+    for (const Entry& e : before) {
+      if (e.service == service) end(e, out);
+    }
+    stream_[service] = 0;
+  }
+  void begin(const Message& m, int service, uint32_t id, std::vector<std::string>& out) {
+    end_stream(service, out);
+    stream_[service] = m.stream_id;
+    has_ids_[service] = m.connection_id != 0;
+    add(m, service, id, out);
+  }
+  void add(const Message& m, int service, uint32_t id, std::vector<std::string>& out) {
+    const auto open = std::count_if(entries_.begin(), entries_.end(),
+                                    [service](const Entry& e) { return e.service == service; });
+    if (open >= static_cast<int>(kMost)) return out.push_back(reset_of(service, m.stream_id, id));
+    entries_.push_back({next_number_++, service, id});
+    out.push_back("open " + std::to_string(entries_.back().number) + " service " + std::to_string(service));
+  }
+
+  const bool source_;
+  std::vector<Entry> entries_;
+  int32_t stream_[kServices] = {};
+  uint32_t last_id_[kServices] = {};
+  bool has_ids_[kServices] = {true, true, true};
+  int32_t next_stream_ = 1;
+  Number next_number_ = 1;
+};
+
+struct Case {
+  bool source;
+  unsigned seed;
+};
+
+class TunnelModelTest : public testing::TestWithParam<Case> {
+ protected:
+  int below(int most) { return std::uniform_int_distribution<int>(0, most - 1)(random_); }
+
+  Message random_message() {
+    static constexpr MessageType kTypes[] = {MessageType::kData,
+                                             MessageType::kData,
+                                             MessageType::kData,
+                                             MessageType::kStreamStart,
+                                             MessageType::kConnectionStart,
+                                             MessageType::kConnectionStart,
+                                             MessageType::kStreamReset,
+                                             MessageType::kConnectionReset,
+                                             MessageType::kSessionReset};
+    // Each end of everything is rarer than its start, so that there is something to end.
+    MessageType type = kTypes[below(9)];
+    if (type == MessageType::kSessionReset && below(8) != 0) type = MessageType::kData;
+    if (type == MessageType::kSessionReset) return make(type, 0);
+    Message message =
+        make(type, 1 + below(3), Model::name(below(kServices)), static_cast<uint32_t>(below(6)));
+    if (type == MessageType::kData) message.payload = std::to_string(below(1'000));
+    return message;
+  }
+
+  std::mt19937 random_{GetParam().seed};
+};
+
+TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
+  const bool source = GetParam().source;
+  Recorder recorder;
+  Tunnel tunnel(source, {"A", "B", "C"}, 1, kMost, recorder);
+  Model model(source);
+  Number next = 1;
+  size_t most_open = 0;
+  for (int i = 0; i < kOperations; ++i) {
+    std::vector<std::string> expected;
+    std::string what;
+    bool error = false;
+    const int kind = below(10);
+    if (kind == 0) {
+      const auto number = static_cast<Number>(1 + below(static_cast<int>(next) + 4));
+      what = "local end of " + std::to_string(number);
+      expected = model.close(number);
+      tunnel.local_closed(number);
+    } else if (kind < 4 && source) {
+      const int service = below(kServices);
+      what = "local connection " + std::to_string(next);
+      expected = model.open(next, service);
+      ASSERT_TRUE(tunnel.local_opened(next++, static_cast<uint16_t>(service)));
+    } else {
+      const Message message = random_message();
+      what = line(message);
+      expected = model.take(message, error);
+      ASSERT_EQ(test::receive(tunnel, message).ok(), !error) << "operation " << i << ": " << what;
+    }
+    const std::vector<std::string> got = recorder.take();
+    for (const std::string& event : got) {
+      if (!source && event.starts_with("open ")) ++next;
+    }
+    ASSERT_EQ(got, expected) << "operation " << i << ": " << what;
+    ASSERT_EQ(tunnel.open_connections(), model.size()) << "operation " << i << ": " << what;
+    most_open = std::max(most_open, model.size());
+  }
+  // The operations led somewhere.
+  EXPECT_GE(most_open, 4U);
+  EXPECT_GT(next, 100U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, TunnelModelTest,
+                         testing::Values(Case{false, 1}, Case{false, 2}, Case{false, 3}, Case{true, 1},
+                                         Case{true, 2}, Case{true, 3}),
+                         [](const auto& each) {
+                           return std::string(each.param.source ? "Source" : "Destination") +
+                                  std::to_string(each.param.seed);
+                         });
+
+}  // namespace
+}  // namespace localproxy::net
