@@ -54,7 +54,7 @@ void Connection::pump_out() {
     case Pump::Outcome::kAgain:
       return;
     case Pump::Outcome::kEnd:
-    // Either the local side was reset, or net has closed the channel; the other pump finds out which.
+    // net has closed the channel; the other pump finds out whether in order.
     case Pump::Outcome::kBroken:
       return end_out();
   }

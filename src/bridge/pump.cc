@@ -68,11 +68,11 @@ Pump::Outcome Pump::run(int from, int to) {
       continue;
     }
     pool_.give_back(std::exchange(pipe_, FdPair()));
-    if (moved == 0) {
-      ended_ = true;
-      return Outcome::kEnd;
-    }
-    return errno == EAGAIN ? Outcome::kWaitIn : Outcome::kBroken;
+    if (moved < 0 && errno == EAGAIN) return Outcome::kWaitIn;
+    // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it;
+    // a local socket that was reset has nothing more either.
+    ended_ = true;
+    return Outcome::kEnd;
   }
   if (held_ == 0) return Outcome::kAgain;
   return drain(to);

@@ -30,8 +30,8 @@ class Pump {
     kWaitIn,   // nothing to read
     kWaitOut,  // the other side is full
     kAgain,    // there may be more, but others want their turn
-    kEnd,      // `from` has ended and everything has been written
-    kBroken,   // `to` takes nothing any more, or `from` failed; bytes may be lost
+    kEnd,      // `from` has ended, in whatever way, and everything has been written
+    kBroken,   // `to` takes nothing any more; bytes may be lost
   };
   // Moves what can be moved now.
   Outcome run(int from, int to);

@@ -71,7 +71,13 @@ Result<bool> Channel::try_send(const Queued& queued) {
   if (sent >= 0) return true;
   // ETOOMANYREFS: too many descriptors are on their way; it passes when the peer reads.
   if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS) return false;
-  return system_error("cannot send to the " + std::string(to_string(peer_)) + " process", errno);
+  const int error = errno;
+  peer_gone_ = error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+  // Nobody will take what waits.
+  for (Queued& waiting : queue_)
+    wipe(waiting.datagram);
+  queue_.clear();
+  return system_error("cannot send to the " + std::string(to_string(peer_)) + " process", error);
 }
 
 Result<bool> Channel::flush() {
@@ -102,7 +108,8 @@ Result<std::optional<Channel::Received>> Channel::receive() {
   ssize_t size = 0;
   do {
     size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
+    // A peer that ended with something unread leaves ECONNRESET, once, in front of what it sent before.
+  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
   if (size < 0) {
     if (errno == EAGAIN) return std::optional<Received>();
     return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);

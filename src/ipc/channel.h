@@ -45,6 +45,8 @@ class Channel {
   // Sends what waits. True: nothing waits any more.
   Result<bool> flush();
   bool wants_write() const { return !queue_.empty(); }
+  // Whether the peer has closed its end. What it sent before can still be received; nothing can be sent.
+  bool peer_gone() const { return peer_gone_; }
   // Messages that wait because the peer is busy.
   size_t queued() const { return queue_.size(); }
 
@@ -77,6 +79,7 @@ class Channel {
   Role peer_;
   State state_ = State::kStart;
   bool violation_ = false;
+  bool peer_gone_ = false;
   std::deque<Queued> queue_;
   std::vector<uint8_t> buffer_;
 };

@@ -28,7 +28,9 @@ void Port::drain() {
 }
 
 void Port::on_writable() {
-  if (auto flushed = channel_.flush(); !flushed) return end_later(End::kClosed, flushed.error().text());
+  if (auto flushed = channel_.flush(); !flushed && !channel_.peer_gone()) {
+    return end_later(End::kClosed, flushed.error().text());
+  }
   watcher_.want_write(channel_.wants_write());
 }
 

@@ -42,12 +42,14 @@ class Port {
     };
   }
 
-  // A peer that cannot be sent to has ended or will: on_end says so, there is nothing more to do here.
+  // A peer that is gone is noticed by reading, after what it said before: there is nothing to do about it
+  // here.
   template <typename M>
   void send(const M& message, UniqueFd fd = UniqueFd()) {
     if (ended_) return;
-    if (auto sent = channel_.send(message, std::move(fd)); !sent)
+    if (auto sent = channel_.send(message, std::move(fd)); !sent && !channel_.peer_gone()) {
       return end_later(End::kClosed, sent.error().text());
+    }
     watcher_.want_write(channel_.wants_write());
   }
 

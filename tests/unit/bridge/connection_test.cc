@@ -203,7 +203,7 @@ TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAReset) {
 }
 
 // The kernel reports what net left unread as ECONNRESET instead of the end.
-TEST_F(ConnectionTest, DISABLED_AnEndThatNobodyAnnouncedIsAResetThoughNetLeftBytesUnread) {
+TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAResetThoughNetLeftBytesUnread) {
   connect();
   write(client_.get(), "to a net that is dying");
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 22; }));
@@ -211,7 +211,7 @@ TEST_F(ConnectionTest, DISABLED_AnEndThatNobodyAnnouncedIsAResetThoughNetLeftByt
   EXPECT_EQ(wait_for_client_end(), End::kReset);
 }
 
-TEST_F(ConnectionTest, DISABLED_AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
+TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
   connect();
   write(client_.get(), "an upload that net does not want");
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 32; }));

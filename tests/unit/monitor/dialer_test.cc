@@ -164,10 +164,10 @@ TEST_F(DialerTest, WithoutALocalAddressOfTheFamilyItIsNotTried) {
 
 TEST_F(DialerTest, ALocalAddressThatIsNotOursIsNamed) {
   const Listening good;
-  auto& result = dialled({good.address}, {at("192.0.2.1")});
+  auto& result = dialled({good.address}, {at("203.0.113.1")});
   ASSERT_FALSE(result.ok());
   EXPECT_THAT(result.error().text(),
-              HasSubstr("cannot connect from 192.0.2.1: Cannot assign requested address"));
+              HasSubstr("cannot connect from 203.0.113.1: Cannot assign requested address"));
 }
 
 TEST_F(DialerTest, ConnectsToAUnixSocket) {

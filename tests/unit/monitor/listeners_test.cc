@@ -24,8 +24,8 @@ bool has_ipv6() {
   return socket.valid() && ::bind(socket.get(), address.get(), address.size) == 0;
 }
 
-// A documentation address (RFC 5737), which no machine has.
-constexpr char kNowhere[] = "192.0.2.1";
+// Documentation addresses (RFC 5737), which no machine should have.
+constexpr char kNowhere[] = "203.0.113.1";
 
 int connect_error(const Address& address) {
   const UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -87,7 +87,7 @@ TEST(ListenersTest, APortThatIsBusyInTheSecondFamilyIsBusy) {
 TEST(ListenersTest, AnAddressThatIsNotOursIsNamed) {
   const auto bound = bind_listener({at(kNowhere, 5'555)});
   ASSERT_FALSE(bound.ok());
-  EXPECT_THAT(bound.error().text(), HasSubstr("cannot listen on 192.0.2.1:5555"));
+  EXPECT_THAT(bound.error().text(), HasSubstr("cannot listen on 203.0.113.1:5555"));
   EXPECT_THAT(bound.error().text(), HasSubstr("this machine does not have that address"));
 }
 
@@ -103,9 +103,9 @@ TEST(ListenersTest, OfSeveralAddressesTheAbsentAreLeftOut) {
 }
 
 TEST(ListenersTest, WhenAllAreAbsentItFails) {
-  const auto bound = bind_listener({at(kNowhere), at("192.0.2.2")});
+  const auto bound = bind_listener({at(kNowhere), at("198.51.100.1")});
   ASSERT_FALSE(bound.ok());
-  EXPECT_THAT(bound.error().text(), HasSubstr("192.0.2.1"));
+  EXPECT_THAT(bound.error().text(), HasSubstr("203.0.113.1"));
 }
 
 TEST(ListenersTest, SomebodyElseMayHaveListenedMeanwhile) {
