@@ -155,7 +155,7 @@ int run(config::Run run) {
     fputs(config::describe(config).c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
-  event::Loop loop;
+  localproxy::event::Loop loop;  // <event2/event.h> has a struct event
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
   const sandbox::LandlockRules rules = reach(config, *helpers);
   monitor::Supervisor supervisor(loop, log, std::move(config), std::move(*helpers), std::move(*listeners),
