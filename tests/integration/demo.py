@@ -149,7 +149,7 @@ def main():
     once = "--once" in sys.argv[1:]
     # Ended by others as by Ctrl-C: with everything taken down.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    lab = Lab(own_session=True)
+    lab = Lab(own_session=True, quick_retries=False)
     status = 0
     try:
         title("Starting the service, a web server, an sshd and two proxies on loopback")

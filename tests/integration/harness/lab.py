@@ -53,7 +53,7 @@ class Tunnel:
 class Lab:
     """Starts things; stop() ends them, newest first, and says what was wrong with any of them."""
 
-    def __init__(self, own_session=False):
+    def __init__(self, own_session=False, quick_retries=True):
         self._stack = contextlib.ExitStack()
         self._own_session = own_session
         self._services = []
@@ -62,10 +62,14 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-lab-"))
         # A proxy that is started as root becomes another user, and must get at its certificates.
         self.directory.chmod(0o755)
-        self._settings = self.directory / "settings.json"
-        self._settings.write_text(
-            json.dumps({"tunneling": {"proxy": {"websocket": {"retry_delay_ms": FIRST_RETRY}}}}), encoding="utf-8")
+        self._settings = self._write_settings() if quick_retries else []
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def _write_settings(self):
+        path = self.directory / "settings.json"
+        path.write_text(json.dumps({"tunneling": {"proxy": {"websocket": {"retry_delay_ms": FIRST_RETRY}}}}),
+                        encoding="utf-8")
+        return ["--settings-json", path]
 
     def use(self, thing):
         """Takes over something with stop(); returns it."""
@@ -101,7 +105,8 @@ class Lab:
         return proxy
 
     def _side(self, side, service, tunnel, arguments, verbosity, more, options):
-        fixed = ["-e", endpoint(options.pop("through", service)), "--settings-json", self._settings, "-c", self.ca_directory(service), "-v", verbosity]
+        fixed = ["-e", endpoint(options.pop("through", service)), "-c", self.ca_directory(service),
+                 "-v", verbosity, *self._settings]
         options = {"name": f"{side} of {tunnel}", "token": service.token(tunnel, side), **options}
         return self.proxy([*arguments, *fixed, *more], **options)
 
