@@ -35,6 +35,16 @@ constexpr ModeName kModeNames[] = {
     {"destination", Mode::kDestination},
 };
 
+struct VersionName {
+  std::string_view text;
+  Version version;
+};
+
+constexpr VersionName kOlderVersions[] = {
+    {"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2}, {"v2", Version::kV2}};
+
+constexpr unsigned kMaxIdleTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
+
 class Assembler {
  public:
   Assembler(Layer layer, const FineSettings& fine, std::vector<std::string>& warnings)
@@ -46,9 +56,10 @@ class Assembler {
     using Step = Result<> (Assembler::*)();
     // Those that scripts wait for come in the order in which they always came; what reads files is last.
     constexpr Step kSteps[] = {
-        &Assembler::require_token, &Assembler::endpoint,     &Assembler::mode,    &Assembler::services,
-        &Assembler::bind_address,  &Assembler::verbosity,    &Assembler::process, &Assembler::certificates,
-        &Assembler::access_token,  &Assembler::client_token,
+        &Assembler::require_token, &Assembler::endpoint,     &Assembler::mode,
+        &Assembler::services,      &Assembler::bind_address, &Assembler::verbosity,
+        &Assembler::process,       &Assembler::certificates, &Assembler::access_token,
+        &Assembler::client_token,  &Assembler::connections,
     };
     for (const Step step : kSteps)
       if (auto done = (this->*step)(); !done) return done.error();
@@ -157,13 +168,41 @@ class Assembler {
   Result<> verbosity() {
     if (!has(OptionId::kVerbose)) return {};
     const Value& value = layer_[OptionId::kVerbose];
-    const std::string& number = value.texts.front();
-    unsigned level = 0;
-    const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), level);
-    if (code != std::errc() || end != number.data() + number.size() || level > 255)
-      return wrong(value, "a level is a number from 0 to 255; from 6 up they mean the same");
-    config_.verbosity = static_cast<LogLevel>(std::min(level, unsigned{6}));
+    const auto level = number(value.texts.front(), 255);
+    if (!level) return wrong(value, "a level is a number from 0 to 255; from 6 up they mean the same");
+    config_.verbosity = static_cast<LogLevel>(std::min(*level, unsigned{6}));
     return {};
+  }
+
+  Result<> connections() {
+    if (has(OptionId::kDestinationClientType)) {
+      const Value& value = layer_[OptionId::kDestinationClientType];
+      const auto found = std::ranges::find(kOlderVersions, value.texts.front(), &VersionName::text);
+      if (found == std::end(kOlderVersions)) return wrong(value, "the older versions are V1 and V2");
+      if (source()) {
+        config_.destination_version = found->version;
+      } else {
+        warnings_.push_back(value.origin +
+                            " is ignored: a destination sees from its first message what a source speaks");
+      }
+    }
+    if (has(OptionId::kIdleTimeout)) {
+      const Value& value = layer_[OptionId::kIdleTimeout];
+      const auto seconds = number(value.texts.front(), kMaxIdleTimeout);
+      if (!seconds)
+        return wrong(value, "this is not a number of seconds from 0 to " + std::to_string(kMaxIdleTimeout));
+      config_.idle_timeout = std::chrono::seconds(*seconds);
+    }
+    return {};
+  }
+
+  // Decimal digits of at most `most`, and nothing else.
+  static std::optional<unsigned> number(const std::string& text, unsigned most) {
+    unsigned value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, failed] = std::from_chars(text.data(), end, value);
+    if (failed != std::errc() || stop != end || value > most) return std::nullopt;
+    return value;
   }
 
   Result<> process() {

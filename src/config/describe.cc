@@ -61,6 +61,11 @@ std::string describe(const Config& config) {
   if (!config.ca_file.empty()) lines.add("trusts also", "the certificates in " + config.ca_file);
   lines.add("verifies the service", config.verify_host ? "yes" : "NO (-k)");
   lines.add("Landlock", config.landlock ? "yes" : "NO (--sandbox=no-landlock)");
+  if (config.idle_timeout.count() > 0)
+    lines.add("closes idle connections", "after " + std::to_string(config.idle_timeout.count()) + " s");
+  if (config.destination_version != Version::kV3)
+    lines.add("the destination speaks",
+              "version " + std::to_string(static_cast<int>(config.destination_version)) + " (-y)");
   lines.add("connections on one service", std::to_string(config.settings.max_connections));
   lines.add("reconnects", tries(config.settings.reconnect_tries));
   if (!source) lines.add("tries a local service", tries(config.settings.connect_tries));

@@ -34,6 +34,8 @@ constexpr Option kOptions[] = {
      "Do not verify the service: for tests only"},
 #endif
     {OptionId::kMode, 'm', Shape::kValue, true, "mode", "MODE", "", "src, source, dst or destination"},
+    {OptionId::kDestinationClientType, 'y', Shape::kValue, true, "destination-client-type", "V1|V2", "",
+     "Source mode: the destination speaks this older version"},
     {OptionId::kVerbose, 'v', Shape::kValue, true, "verbose", "N", "",
      "0 off, 1 fatal, 2 error, 3 warning, 4 info (default), 5 debug, 6 trace"},
     {OptionId::kConfig, 0, Shape::kValue, false, "config", "FILE", "",
@@ -44,6 +46,8 @@ constexpr Option kOptions[] = {
      "Read fine settings from FILE"},
     {OptionId::kExportDefaultSettings, 0, Shape::kValue, false, "export-default-settings", "FILE", "",
      "Write the default fine settings to FILE and exit"},
+    {OptionId::kIdleTimeout, 0, Shape::kValue, true, "idle-timeout", "SECONDS", "",
+     "Close connections on which nothing moves for so long; 0: never"},
     {OptionId::kCheck, 0, Shape::kFlag, false, "check", "", "",
      "Check everything that needs no connection, and exit"},
     {OptionId::kUser, 0, Shape::kValue, true, "user", "USER", "", "User to become when started as root"},

@@ -67,6 +67,8 @@ constexpr std::array kTable = {
     row<Lookup>("LOOKUP", kM, kR, in(kReady)),
     row<Addresses>("ADDRESSES", kR, kM, in(kReady)),
     row<LookupFailed>("LOOKUP_FAILED", kR, kM, in(kReady)),
+    row<Stdio>("STDIO", kM, kB, in(kReady)),
+    row<StdioEnded>("STDIO_ENDED", kB, kM, in(kReady, kStopping)),
 };
 
 consteval bool in_order() {

@@ -57,15 +57,19 @@ enum class Type : uint16_t {
   kLookup,
   kAddresses,
   kLookupFailed,
-  kLast = kLookupFailed,
+  kStdio,
+  kStdioEnded,
+  kLast = kStdioEnded,
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 1;
+inline constexpr uint32_t kTableVersion = 2;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxCaPaths = 8;
 inline constexpr size_t kMaxHost = 255;
+// USER:PASSWORD of a web proxy.
+inline constexpr size_t kMaxProxyCredentials = 512;
 // Addresses of one name that are tried; each is a family (4 or 6) and 4 or 16 bytes.
 inline constexpr size_t kMaxAddresses = 16;
 
@@ -104,6 +108,14 @@ struct Stop {
   static auto fields(Stop&) { return std::tie(); }
 };
 
+// How net reaches the service over the socket that it is handed.
+enum class ProxyKind : uint8_t {
+  kNone,   // directly
+  kHttp,   // by CONNECT
+  kHttps,  // by CONNECT inside TLS with the proxy
+  kLast = kHttps,
+};
+
 // monitor -> net, with the connected TCP socket: all that one tunnel connection needs.
 struct Grant {
   static constexpr Type kType = Type::kGrant;
@@ -112,13 +124,19 @@ struct Grant {
   uint16_t port = 0;
   uint32_t ping_period_ms = 0;
   uint32_t max_connections = 0;  // on one service
+  uint8_t peer_version = 3;      // source: the format that the destination understands (-y), 1 to 3
+  ProxyKind proxy = ProxyKind::kNone;
+  uint16_t proxy_port = 0;
+  Text<kMaxHost> proxy_host;
+  SecretText<kMaxProxyCredentials> proxy_credentials;  // USER:PASSWORD, or empty
   Text<kMaxHost> host;
   Text<128> subprotocol;
   SecretText<limits::kMaxAccessToken> access_token;
   SecretText<limits::kMaxClientToken> client_token;
   static auto fields(Grant& m) {
-    return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.host, m.subprotocol,
-                    m.access_token, m.client_token);
+    return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.peer_version, m.proxy,
+                    m.proxy_port, m.proxy_host, m.proxy_credentials, m.host, m.subprotocol, m.access_token,
+                    m.client_token);
   }
 };
 
@@ -180,7 +198,8 @@ struct Target {
 struct Peer {
   static constexpr Type kType = Type::kPeer;
   uint32_t max_connections = 0;  // on one service
-  static auto fields(Peer& m) { return std::tie(m.max_connections); }
+  uint32_t idle_timeout = 0;     // seconds; 0: connections may be idle for ever
+  static auto fields(Peer& m) { return std::tie(m.max_connections, m.idle_timeout); }
 };
 
 struct Accepting {
@@ -295,6 +314,20 @@ struct LookupFailed {
   uint8_t temporary = 0;
   Text<limits::kMaxLogLine> reason;
   static auto fields(LookupFailed& m) { return std::tie(m.temporary, m.reason); }
+};
+
+// monitor -> bridge: its standard input and output are a local client of this service, the only one.
+struct Stdio {
+  static constexpr Type kType = Type::kStdio;
+  uint16_t service = 0;
+  static auto fields(Stdio& m) { return std::tie(m.service); }
+};
+
+// bridge -> monitor: that client's connection has ended.
+struct StdioEnded {
+  static constexpr Type kType = Type::kStdioEnded;
+  uint8_t lost = 0;  // 1: not in order, bytes may be missing
+  static auto fields(StdioEnded& m) { return std::tie(m.lost); }
 };
 
 // One row of the table.

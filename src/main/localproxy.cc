@@ -49,8 +49,7 @@ Result<> check_supported(const config::Config& config) {
   if (config.web_proxy) {
     return Error(
         "a web proxy is set (https_proxy), and this version cannot use one: unset it, or name the endpoint "
-        "in "
-        "no_proxy, if it can be reached directly");
+        "in no_proxy, if it can be reached directly");
   }
   if (config.mode != config::Mode::kSource) return {};
   for (const auto* mappings : {&config.services, &config.known_services}) {

@@ -185,6 +185,7 @@ void Supervisor::grant() {
   grant.subprotocol.value = config_.settings.subprotocol;
   grant.ping_period_ms = static_cast<uint32_t>(config_.settings.ping_period.count());
   grant.max_connections = config_.settings.max_connections;
+  grant.peer_version = static_cast<uint8_t>(config_.destination_version);
   grant.access_token.value.assign(config_.access_token.reveal());
   grant.client_token.value.assign(config_.client_token.reveal());
   net_->port().set_state(State::kNegotiating);
@@ -283,7 +284,9 @@ void Supervisor::serve() {
   tries_ = 0;
   net_->port().set_state(State::kServing);
   net_->port().send(ipc::Services{{services_}});
-  bridge_->port().send(ipc::Peer{config_.settings.max_connections}, std::move(sibling_));
+  bridge_->port().send(
+      ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count())},
+      std::move(sibling_));
   bridge_->port().send(ipc::Accepting{1});
 }
 

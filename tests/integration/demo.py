@@ -118,7 +118,8 @@ class Demo:
         if run(self.curl()) != PAGE:
             raise Failed("the page is not the one of the web server")
         if self.sshd:
-            said = run(self.sshd.ssh(self.tunnel.ports["SSH"], "echo this shell came through the tunnel; id -un; uname -sr"))
+            said = run(self.sshd.ssh(self.tunnel.ports["SSH"],
+                                     "echo this shell came through the tunnel; id -un; uname -sr"))
             if b"through the tunnel" not in said:
                 raise Failed("the shell did not answer")
 

@@ -17,7 +17,8 @@ MONITOR_CHANNEL = 3
 # What a helper may hold. Files and folders are not there.
 NAMELESS = re.compile(r"^(socket:\[\d+\]|pipe:\[\d+\]|anon_inode:\[(eventpoll|eventfd|signalfd|timerfd)\]|/dev/null)$")
 
-pytestmark = pytest.mark.skipif(not is_root(), reason="only root may see the descriptors of a process that is not dumpable")
+pytestmark = pytest.mark.skipif(not is_root(),
+                                reason="only root may see the descriptors of a process that is not dumpable")
 
 
 @pytest.fixture

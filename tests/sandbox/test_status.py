@@ -26,7 +26,7 @@ def each_process(tunnel):
     found = []
     for proxy in (tunnel.source, tunnel.destination):
         by_role = proxy.processes()
-        assert {role: len(pids) for role, pids in by_role.items()} == {"monitor": 1, "net": 1, "bridge": 1, "resolve": 0}
+        assert {role: len(pids) for role, pids in by_role.items()} == {**dict.fromkeys(ROLES, 1), "resolve": 0}
         found += [(proxy.name, role, by_role[role][0]) for role in ROLES]
     return found
 

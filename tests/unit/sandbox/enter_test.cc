@@ -1,0 +1,142 @@
+#include "sandbox/enter.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "build_config.h"
+#include "sandbox/ids.h"
+#include "tests/unit/sandbox/in_child.h"
+#include "tests/unit/sandbox/status.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+using test::Child;
+using test::Ended;
+using test::in_child;
+using test::value_of;
+using testing::HasSubstr;
+
+constexpr Ids kIds{12'345, 54'321};
+
+// As any process does it: not as root.
+bool leave_root() {
+  return ::geteuid() != 0 || become(kIds).ok();
+}
+
+std::string expected_ids() {
+  return ::geteuid() == 0 ? "uid 12345 gid 54321"
+                          : "uid " + std::to_string(::getuid()) + " gid " + std::to_string(::getgid());
+}
+
+constexpr const char* kFilter =
+    LOCALPROXY_SANITIZER_BUILD ? "NO SECCOMP (sanitizer build: for tests only)" : "seccomp filter";
+
+// Enters, says the report or the error, and returns 0 or 3.
+int enter_and_say(const Request& request, const Child::Say& say) {
+  const auto entered = enter(request);
+  say(entered.ok() ? *entered : entered.error().text());
+  return entered.ok() ? 0 : 3;
+}
+
+TEST(EnterTest, ReportsWhatWasReached) {
+  if (landlock_abi() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+  for (const Policy* policy : {&kMonitorPolicy, &kNetPolicy, &kBridgePolicy, &kResolvePolicy}) {
+    const Ended ended = in_child([policy](const Child::Say& say) {
+      return leave_root() ? enter_and_say({.policy = policy}, say) : 2;
+    });
+    EXPECT_EQ(ended.status, 0) << ended.signal;
+    EXPECT_EQ(ended.said, "sandbox: " + expected_ids() + ", no capabilities, no-new-privs, Landlock ABI " +
+                              std::to_string(landlock_abi()) + ", " + kFilter);
+  }
+}
+
+TEST(EnterTest, SaysLoudlyWhenThereIsNoLandlock) {
+  const Ended ended = in_child([](const Child::Say& say) {
+    return leave_root() ? enter_and_say({.policy = &kNetPolicy, .landlock = false}, say) : 2;
+  });
+  EXPECT_EQ(ended.status, 0) << ended.signal;
+  EXPECT_EQ(ended.said, "sandbox: " + expected_ids() +
+                            ", no capabilities, no-new-privs, NO LANDLOCK (--sandbox=no-landlock), " +
+                            kFilter);
+}
+
+TEST(EnterTest, RootDoesNotGoOn) {
+  if (::geteuid() != 0) GTEST_SKIP() << "not root";
+  const Ended ended = in_child(
+      [](const Child::Say& say) { return enter_and_say({.policy = &kNetPolicy, .landlock = false}, say); });
+  EXPECT_EQ(ended.status, 3);
+  EXPECT_EQ(ended.said, "this process is still root");
+}
+
+TEST(EnterTest, ASecondThreadIsRefused) {
+  const Ended ended = in_child([](const Child::Say& say) {
+    if (!leave_root()) return 2;
+    std::thread([] { ::pause(); }).detach();
+    return enter_and_say({.policy = &kNetPolicy, .landlock = false}, say);
+  });
+  EXPECT_EQ(ended.status, 3);
+  EXPECT_THAT(ended.said, HasSubstr("/proc/self/status says Threads 2 instead of 1"));
+}
+
+TEST(EnterTest, AParentThatIsGoneIsTheEnd) {
+  const Ended ended = in_child([](const Child::Say& say) {
+    // Its own id is not its parent's.
+    return leave_root() ? enter_and_say({.policy = &kNetPolicy, .parent = ::getpid(), .landlock = false}, say)
+                        : 2;
+  });
+  EXPECT_EQ(ended.status, 3);
+  EXPECT_EQ(ended.said, "the monitor is gone");
+}
+
+TEST(EnterTest, AParentThatIsThereIsFine) {
+  const pid_t parent = ::getpid();
+  const Ended ended = in_child([parent](const Child::Say& say) {
+    return leave_root() ? enter_and_say({.policy = &kNetPolicy, .parent = parent, .landlock = false}, say)
+                        : 2;
+  });
+  EXPECT_EQ(ended.status, 0) << ended.said;
+}
+
+TEST(EnterTest, TheKernelSaysTheSame) {
+  auto pipe = make_pipe();
+  ASSERT_TRUE(pipe.ok());
+  // A pipe to hold the child in its sandbox until it has been looked at.
+  ASSERT_EQ(::fcntl(pipe->first.get(), F_SETFL, 0), 0);
+  Child child([&pipe](const Child::Say& say) {
+    pipe->second.reset();
+    if (!leave_root()) return 2;
+    if (const int failed = enter_and_say({.policy = &kBridgePolicy, .landlock = false}, say)) return failed;
+    char byte = 0;
+    return static_cast<int>(::read(pipe->first.get(), &byte, 1));
+  });
+  ASSERT_THAT(child.hear(), HasSubstr("sandbox: "));
+  const std::string process = std::to_string(child.pid());
+  EXPECT_EQ(value_of(process, "status", "NoNewPrivs"), "1");
+  if (!LOCALPROXY_SANITIZER_BUILD) {
+    EXPECT_EQ(value_of(process, "status", "Seccomp"), "2");
+  }
+  for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
+    EXPECT_EQ(value_of(process, "status", set), "0000000000000000") << set;
+  for (const char* limit : {"Max core file size", "Max processes", "Max file size"})
+    EXPECT_THAT(value_of(process, "limits", limit), testing::MatchesRegex("0 +0 +.*")) << limit;
+  pipe->second.reset();
+  EXPECT_EQ(child.wait().status, 0);
+}
+
+TEST(EnterTest, AForbiddenCallKills) {
+  if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+  const Ended ended = in_child([](const Child::Say& say) {
+    if (!leave_root() || enter_and_say({.policy = &kNetPolicy, .landlock = false}, say) != 0) return 2;
+    return static_cast<int>(::syscall(SYS_socket, 2, 1, 0));
+  });
+  EXPECT_EQ(ended.signal, SIGSYS) << ended.status;
+}
+
+}  // namespace
+}  // namespace localproxy::sandbox

@@ -1,0 +1,73 @@
+// Certificates that are made for one run of the tests.
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+#include <string>
+
+namespace localproxy::tls::test {
+
+template <auto Free>
+struct Release {
+  template <typename T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, Release<X509_free>>;
+
+struct Identity {
+  Key key;
+  Certificate certificate;
+
+  std::string pem() const {
+    BIO* memory = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509(memory, certificate.get());
+    std::string text(BIO_ctrl_pending(memory), '\0');
+    BIO_read(memory, text.data(), static_cast<int>(text.size()));
+    BIO_free(memory);
+    return text;
+  }
+};
+
+struct Wanted {
+  std::string common_name;
+  std::string alternative_names = {};  // "DNS:example.com,IP:127.0.0.1"
+  bool authority = false;
+  long days_from = -1;  // valid from then, relative to today
+  long days_to = 1;
+};
+
+// A certificate that `issuer` has signed; null: that signs itself.
+inline Identity issue(const Wanted& wanted, const Identity* issuer) {
+  static long serial = 0;
+  Identity made{Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")), Certificate(X509_new())};
+  X509* x509 = made.certificate.get();
+  const Identity& by = issuer != nullptr ? *issuer : made;
+  X509_set_version(x509, 2);
+  ASN1_INTEGER_set(X509_get_serialNumber(x509), ++serial);
+  X509_gmtime_adj(X509_getm_notBefore(x509), wanted.days_from * 86'400);
+  X509_gmtime_adj(X509_getm_notAfter(x509), wanted.days_to * 86'400);
+  X509_set_pubkey(x509, made.key.get());
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(wanted.common_name.c_str()), -1, -1, 0);
+  X509_set_issuer_name(x509, X509_get_subject_name(by.certificate.get()));
+  const auto extend = [&](int nid, const std::string& value) {
+    X509V3_CTX context{};
+    X509V3_set_ctx(&context, by.certificate.get(), x509, nullptr, nullptr, 0);
+    std::unique_ptr<X509_EXTENSION, Release<X509_EXTENSION_free>> extension(
+        X509V3_EXT_nconf_nid(nullptr, &context, nid, value.c_str()));
+    X509_add_ext(x509, extension.get(), -1);
+  };
+  extend(NID_basic_constraints, wanted.authority ? "critical,CA:TRUE" : "CA:FALSE");
+  if (!wanted.alternative_names.empty()) extend(NID_subject_alt_name, wanted.alternative_names);
+  X509_sign(x509, by.key.get(), EVP_sha256());
+  return made;
+}
+
+}  // namespace localproxy::tls::test

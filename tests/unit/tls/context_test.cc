@@ -1,0 +1,119 @@
+// Which certificates a context trusts, and what it says about files that are none.
+#include "tls/context.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include "tests/unit/tls/fixture.h"
+
+namespace localproxy::tls {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+namespace fs = std::filesystem;
+
+class ContextTest : public test::Fixture {
+ protected:
+  test::Identity server_identity(const test::Identity& by) {
+    return test::issue({.common_name = "x", .alternative_names = "DNS:example.com"}, &by);
+  }
+  // Whether a server of that authority is trusted.
+  bool trusts(const Context& context, const test::Identity& authority) {
+    connect(context, server_identity(authority), "example.com");
+    return handshake() == Io::kDone;
+  }
+  Result<std::unique_ptr<Context>> of_directory() {
+    return Context::create({.system = false, .paths = {directory_}}, log_);
+  }
+};
+
+TEST_F(ContextTest, TrustsTheCertificatesOfAFile) {
+  const test::Identity second = test::issue({.common_name = "Second", .authority = true}, nullptr);
+  const test::Identity other = test::issue({.common_name = "Other", .authority = true}, nullptr);
+  const auto context = context_of(file("roots.pem", authority_.pem() + "\n# a comment\n" + second.pem()));
+  EXPECT_TRUE(trusts(*context, authority_));
+  EXPECT_TRUE(trusts(*context, second));
+  EXPECT_FALSE(trusts(*context, other));
+  EXPECT_THAT(log_.lines, IsEmpty());
+}
+
+TEST_F(ContextTest, TrustsTheCertificatesOfADirectoryWhateverElseIsInIt) {
+  file("a-text", "not a certificate\n");
+  file("broken.pem", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n");
+  file("cut.pem", authority_.pem().substr(0, 200));
+  file("empty", "");
+  file("zeros", std::string(10'000, '\0'));
+  fs::create_directory(directory_ / "folder");
+  fs::create_symlink("/nowhere/at/all", directory_ / "dangling");
+  ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);  // opening it would wait for ever
+  file("without-an-ending", authority_.pem());
+  const auto context = of_directory();
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+  EXPECT_THAT(log_.lines, IsEmpty());
+}
+
+TEST_F(ContextTest, TheSameCertificateTwiceIsFine) {
+  file("one", authority_.pem());
+  file("two", authority_.pem());
+  const auto context = of_directory();
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+}
+
+TEST_F(ContextTest, ADirectoryWithoutCertificatesIsAWarning) {
+  file("a-text", "not a certificate\n");
+  const auto context = of_directory();
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_THAT(log_.lines, ElementsAre("TLS: no PEM certificates in " + directory_.string()));
+  EXPECT_FALSE(trusts(**context, authority_));
+}
+
+TEST_F(ContextTest, AMissingDirectoryIsAnError) {
+  const auto context = Context::create({.system = false, .paths = {"/nowhere/at/all"}}, log_);
+  ASSERT_FALSE(context.ok());
+  EXPECT_EQ(context.error().text(),
+            "cannot read the certificate directory /nowhere/at/all: No such file or directory");
+}
+
+TEST_F(ContextTest, AMissingFileIsAnError) {
+  const auto context = Context::create({.system = false, .file = "/nowhere/at/all.pem"}, log_);
+  ASSERT_FALSE(context.ok());
+  EXPECT_EQ(context.error().text(), "no PEM certificates could be read from /nowhere/at/all.pem");
+}
+
+TEST_F(ContextTest, AFileWithoutCertificatesIsAnError) {
+  const auto context = Context::create({.system = false, .file = file("text", "not a certificate\n")}, log_);
+  ASSERT_FALSE(context.ok());
+  EXPECT_THAT(context.error().text(), HasSubstr("no PEM certificates could be read from "));
+}
+
+TEST_F(ContextTest, TheSystemsRootsDoNotTrustOurAuthority) {
+  const auto context = Context::create({}, log_);
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_FALSE(trusts(**context, authority_));
+}
+
+TEST_F(ContextTest, FurtherRootsAreBesideTheSystems) {
+  const auto context = Context::create({.file = file("roots.pem", authority_.pem())}, log_);
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+}
+
+TEST_F(ContextTest, ForgottenRootsTrustNobodyAndEndNoSession) {
+  const auto context = context_of(file("roots.pem", authority_.pem()));
+  connect(*context, server_identity(authority_), "example.com");
+  ASSERT_EQ(handshake(), Io::kDone);
+  const auto session = std::move(session_);
+  const auto server = std::move(server_);
+  context->forget_roots();
+  size_t size = 0;
+  ASSERT_EQ(session->write(as_bytes("still here"), size), Io::kDone);
+  EXPECT_EQ(server->read(), "still here");
+  EXPECT_FALSE(trusts(*context, authority_));
+}
+
+}  // namespace
+}  // namespace localproxy::tls
