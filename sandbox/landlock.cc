@@ -38,6 +38,7 @@ constexpr uint64_t kWriteFile = bit(1);
 constexpr uint64_t kReadFile = bit(2);
 constexpr uint64_t kReadDir = bit(3);
 constexpr uint64_t kRemoveFile = bit(5);
+constexpr uint64_t kMakeSocket = bit(9);
 constexpr uint64_t kBindTcp = bit(0);
 constexpr uint64_t kConnectTcp = bit(1);
 
@@ -124,7 +125,7 @@ Result<int> enter_landlock(const LandlockRules& rules) {
   if (auto r = add_paths(fd, rules.execute, kReadFile | kReadDir | kExecute); !r) return r.error();
   if (auto r = add_files(fd, rules.execute_files, kReadFile | kExecute); !r) return r.error();
   if (auto r = add_paths(fd, rules.write, kReadFile | kWriteFile); !r) return r.error();
-  if (auto r = add_paths(fd, rules.remove, kRemoveFile); !r) return r.error();
+  if (auto r = add_paths(fd, rules.make_sockets, kMakeSocket | kRemoveFile); !r) return r.error();
   if (attr.handled_access_net != 0) {
     if (auto r = add_ports(fd, rules.connect_ports, kConnectTcp); !r) return r.error();
     if (auto r = add_ports(fd, rules.bind_ports, kBindTcp); !r) return r.error();

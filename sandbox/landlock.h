@@ -14,7 +14,8 @@ struct LandlockRules {
   std::vector<std::string> execute;  // the same, and run
   std::vector<int> execute_files;    // descriptors of files that may be read and run, wherever they are
   std::vector<std::string> write;    // files or devices that may be opened for writing as well
-  std::vector<std::string> remove;   // directories in which files may be removed
+  // Directories in which UNIX sockets may be made, and files removed.
+  std::vector<std::string> make_sockets;
   std::vector<uint16_t> connect_ports;
   std::vector<uint16_t> bind_ports;
 };

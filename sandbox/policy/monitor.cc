@@ -43,6 +43,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(fcntl), "flags of descriptors"),
     allow(SCMP_SYS(openat), "the token file is read again; start of a helper"),
     allow(SCMP_SYS(unlink), "UNIX sockets of listeners are removed at the end"),
+    allow(SCMP_SYS(umask), "UNIX sockets of listeners are this user's alone"),
     allow(SCMP_SYS(epoll_create1), "start of a helper: its event loop"),
     allow(SCMP_SYS(rt_sigaction), "start of a helper: signals"),
     // The loader, libc and the sandbox of a helper.

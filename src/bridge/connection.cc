@@ -9,6 +9,13 @@
 #include "base/limits.h"
 
 namespace localproxy::bridge {
+namespace {
+
+// An idle timeout is noticed by looking this often at what has moved: a quarter too late at most, and nothing
+// to do for a byte.
+constexpr int kIdleTicks = 4;
+
+}  // namespace
 
 Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
                        ConnectionEvents& events)
@@ -19,22 +26,35 @@ Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint1
       channel_(std::move(channel)),
       out_(pool),
       in_(pool),
-      linger_(loop, [this] { close(); }) {}
+      linger_(loop, [this] { close(); }),
+      idle_(loop, [this] { on_idle_tick(); }) {}
 
-void Connection::connect(UniqueFd socket, std::string name) {
-  name_ = std::move(name);
-  socket_ = std::move(socket);
+void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout) {
+  local_ = std::move(local);
   state_ = State::kOpen;
-  socket_watcher_ = std::make_unique<event::Watcher>(
-      loop_, socket_.get(), [this] { on_socket_readable(); }, [this] { pump_in(); });
+  input_watcher_ = std::make_unique<event::Watcher>(
+      loop_, local_.input.get(), [this] { on_input(); }, [] {});
+  output_watcher_ = std::make_unique<event::Watcher>(
+      loop_, output(), [] {}, [this] { pump_in(); });
   channel_watcher_ = std::make_unique<event::Watcher>(
       loop_, channel_.get(), [this] { pump_in(); }, [this] { pump_out(); });
-  socket_watcher_->want_read(true);
+  input_watcher_->want_read(true);
   channel_watcher_->want_read(true);
+  idle_tick_ = std::chrono::milliseconds(idle_timeout) / kIdleTicks;
+  if (idle_tick_.count() > 0) idle_.start(idle_tick_);
   if (draining_) pump_out();
 }
 
-void Connection::on_socket_readable() {
+void Connection::on_idle_tick() {
+  const uint64_t bytes = bytes_out() + bytes_in();
+  idle_ticks_ = bytes == std::exchange(bytes_seen_, bytes) ? idle_ticks_ + 1 : 0;
+  if (idle_ticks_ < kIdleTicks) return idle_.start(idle_tick_);
+  if (state_ != State::kOpen || out_ended_) return;
+  events_.on_idle(*this);
+  end_out();
+}
+
+void Connection::on_input() {
   if (state_ == State::kLingering) return discard_input();
   pump_out();
 }
@@ -43,8 +63,8 @@ void Connection::on_socket_readable() {
 
 void Connection::pump_out() {
   if (state_ != State::kOpen || out_ended_) return;
-  const Pump::Outcome outcome = out_.run(socket_.get(), channel_.get());
-  socket_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
+  const Pump::Outcome outcome = out_.run(local_.input.get(), channel_.get());
+  input_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
   channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
     case Pump::Outcome::kWaitIn:
@@ -63,7 +83,7 @@ void Connection::pump_out() {
 void Connection::end_out() {
   out_ended_ = true;
   out_.clear();
-  socket_watcher_->want_read(false);
+  input_watcher_->want_read(false);
   channel_watcher_->want_write(false);
   ::shutdown(channel_.get(), SHUT_WR);
 }
@@ -77,9 +97,9 @@ void Connection::drain() {
 
 void Connection::pump_in() {
   if (state_ != State::kOpen || in_ended_) return;
-  const Pump::Outcome outcome = in_.run(channel_.get(), socket_.get());
+  const Pump::Outcome outcome = in_.run(channel_.get(), output());
   channel_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
-  socket_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
+  output_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
     case Pump::Outcome::kWaitIn:
     case Pump::Outcome::kWaitOut:
@@ -97,21 +117,22 @@ void Connection::pump_in() {
   linger();
 }
 
-// The local side has everything. Closing while bytes from it are unread would make the kernel reset the
-// connection and take back what is still on its way, so its end is waited for, for a while.
+// The local side has everything. Closing a socket while bytes from it are unread would make the kernel reset
+// the connection and take back what is still on its way, so its end is waited for, for a while. A pipe or a
+// terminal keeps what was written to it.
 void Connection::linger() {
   channel_watcher_.reset();
   channel_.reset();
-  if (::shutdown(socket_.get(), SHUT_WR) != 0) return close();
+  if (::shutdown(output(), SHUT_WR) != 0) return close();
   state_ = State::kLingering;
   linger_.start(limits::kLinger);
-  socket_watcher_->want_write(false);
-  socket_watcher_->want_read(true);
+  output_watcher_->want_write(false);
+  input_watcher_->want_read(true);
 }
 
 void Connection::discard_input() {
   char buffer[16'384];
-  const ssize_t size = ::read(socket_.get(), buffer, sizeof buffer);
+  const ssize_t size = ::read(local_.input.get(), buffer, sizeof buffer);
   if (size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR))) return;
   close();
 }
@@ -119,9 +140,10 @@ void Connection::discard_input() {
 // ---- the end ----
 
 void Connection::reset() {
-  if (socket_) {
+  if (connected()) {
     const struct linger at_once { 1, 0 };
-    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    // Means nothing to a pipe: there the exit status tells.
+    ::setsockopt(output(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
   close();
 }
@@ -130,9 +152,10 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   linger_.stop();
-  if (socket_watcher_) {
-    socket_watcher_->want_read(false);
-    socket_watcher_->want_write(false);
+  idle_.stop();
+  if (input_watcher_) {
+    input_watcher_->want_read(false);
+    output_watcher_->want_write(false);
   }
   if (channel_watcher_) {
     channel_watcher_->want_read(false);

@@ -1,6 +1,7 @@
-// One local connection: its socket, the bridge's end of its channel, and the two pumps between them.
+// One local connection: its local side, the bridge's end of its channel, and the two pumps between them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,7 +20,16 @@ class ConnectionEvents {
   virtual ~ConnectionEvents() = default;
   // The channel ended: read what net has said about it before deciding what its end means.
   virtual void on_channel_end() = 0;
+  // Nothing moved for the idle timeout; the connection now ends.
+  virtual void on_idle(Connection& connection) = 0;
   virtual void on_closed(Connection& connection) = 0;
+};
+
+// Where a connection's bytes come from and go to on this machine.
+struct LocalSide {
+  UniqueFd input;
+  UniqueFd output;   // not valid: input is a socket and takes both directions
+  std::string name;  // for the log
 };
 
 class Connection {
@@ -32,14 +42,15 @@ class Connection {
   uint32_t number() const { return number_; }
   uint16_t service() const { return service_; }
   // For the log: where the local side is.
-  const std::string& name() const { return name_; }
-  bool connected() const { return socket_.valid(); }
+  const std::string& name() const { return local_.name; }
+  bool connected() const { return local_.input.valid(); }
   bool closed() const { return state_ == State::kClosed; }
   uint64_t bytes_out() const { return out_.bytes(); }
   uint64_t bytes_in() const { return in_.bytes(); }
 
-  // The local socket is there: bytes begin to move.
-  void connect(UniqueFd socket, std::string name);
+  // The local side is there: bytes begin to move. Where nothing moves for idle_timeout (0: for ever) the
+  // connection ends as if the local side had ended it.
+  void connect(LocalSide local, std::chrono::seconds idle_timeout);
   // net will send nothing after what the channel holds.
   void finish() { finish_seen_ = true; }
   bool finished() const { return finish_seen_; }
@@ -58,7 +69,9 @@ class Connection {
   };
   void pump_out();
   void pump_in();
-  void on_socket_readable();
+  void on_input();
+  void on_idle_tick();
+  int output() const { return local_.output ? local_.output.get() : local_.input.get(); }
   void end_out();
   void linger();
   void discard_input();
@@ -69,18 +82,22 @@ class Connection {
   const uint16_t service_;
   ConnectionEvents& events_;
   State state_ = State::kDialing;
-  std::string name_;
-  UniqueFd socket_;
+  LocalSide local_;
   UniqueFd channel_;
-  Pump out_;  // socket -> channel
-  Pump in_;   // channel -> socket
+  Pump out_;  // local side -> channel
+  Pump in_;   // channel -> local side
   bool out_ended_ = false;
   bool in_ended_ = false;
   bool finish_seen_ = false;
   bool draining_ = false;
-  std::unique_ptr<event::Watcher> socket_watcher_;
+  std::unique_ptr<event::Watcher> input_watcher_;
+  std::unique_ptr<event::Watcher> output_watcher_;
   std::unique_ptr<event::Watcher> channel_watcher_;
   event::Timer linger_;
+  event::Timer idle_;
+  std::chrono::milliseconds idle_tick_{0};
+  int idle_ticks_ = 0;       // since bytes moved
+  uint64_t bytes_seen_ = 0;  // of both directions, at the last tick
 };
 
 }  // namespace localproxy::bridge

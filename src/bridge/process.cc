@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -32,6 +32,7 @@ Process::Process(event::Loop& loop, Log& log, Port& monitor)
   monitor_.on<ipc::Dialed>([this](const ipc::Dialed& m, UniqueFd fd) { on_dialed(m, std::move(fd)); });
   monitor_.on<ipc::DialFailed>([this](const ipc::DialFailed& m) { on_dial_failed(m); });
   monitor_.on<ipc::Count>([this](const ipc::Count&) { monitor_.send(counters()); });
+  monitor_.on<ipc::Stdio>([this](const ipc::Stdio& m) { on_stdio(m); });
   monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
 }
 
@@ -56,6 +57,7 @@ void Process::on_target(const ipc::Target& message) {
 void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
   drop_peer();
   max_connections_ = message.max_connections;
+  idle_timeout_ = std::chrono::seconds(message.idle_timeout);
   peer_ = std::make_unique<Port>(loop_, std::move(fd), Role::kBridge, Role::kNet,
                                  [this](Port::End end, const std::string& what) { on_peer_end(end, what); });
   peer_->set_state(ipc::State::kServing);
@@ -63,11 +65,13 @@ void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
   peer_->on<ipc::Finish>([this](const ipc::Finish& m) { on_finish(m); });
   peer_->on<ipc::Reset>([this](const ipc::Reset& m) { on_reset(m); });
   update_listeners();
+  begin_stdio();
 }
 
 void Process::on_accepting(const ipc::Accepting& message) {
   accepting_ = message.on != 0;
   update_listeners();
+  begin_stdio();
 }
 
 void Process::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
@@ -78,7 +82,7 @@ void Process::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
   dials_.erase(dial);
   if (slot == nullptr) return;
   slot->cookie = 0;
-  slot->connection->connect(std::move(fd), message.name.value);
+  slot->connection->connect({std::move(fd), UniqueFd(), message.name.value}, idle_timeout_);
 }
 
 void Process::on_dial_failed(const ipc::DialFailed& message) {
@@ -91,6 +95,11 @@ void Process::on_dial_failed(const ipc::DialFailed& message) {
   slot->cookie = 0;
   if (peer_) peer_->send(ipc::Failed{number});
   slot->connection->reset();
+}
+
+void Process::on_stdio(const ipc::Stdio& message) {
+  stdio_ = message.service;
+  begin_stdio();
 }
 
 void Process::on_stop() {
@@ -193,7 +202,13 @@ void Process::accept(Listener& listener) {
       }
       break;
     }
-    add_accepted(listener, std::move(socket), to_string(reinterpret_cast<const sockaddr&>(address), size));
+    std::string name = to_string(reinterpret_cast<const sockaddr&>(address), size);
+    const bool tcp = address.ss_family != AF_UNIX;
+    log_.info(std::string("Accepted ") + (tcp ? "tcp " : "") + "connection on " + listener.name + " from " +
+              name);
+    const int on = 1;
+    if (tcp) ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    add_accepted(listener.service, {std::move(socket), UniqueFd(), std::move(name)});
   }
   if (open_[listener.service] < max_connections_) return;
   log_.info(listener.name + " has its limit of " + std::to_string(max_connections_) +
@@ -201,15 +216,21 @@ void Process::accept(Listener& listener) {
   update_listeners();
 }
 
-void Process::add_accepted(Listener& listener, UniqueFd socket, std::string name) {
-  log_.info("Accepted tcp connection on " + listener.name + " from " + name);
-  const int on = 1;
-  // Fails on a UNIX socket, which has no such delay.
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+void Process::begin_stdio() {
+  if (!stdio_ || !accepting_ || !peer_) return;
+  // The monitor has made both non-blocking.
+  LocalSide local{UniqueFd(STDIN_FILENO), UniqueFd(STDOUT_FILENO), "standard input and output"};
+  log_.debug("standard input and output are connected");
+  stdio_used_ = add_accepted(*std::exchange(stdio_, std::nullopt), std::move(local));
+  if (stdio_used_ == nullptr) monitor_.send(ipc::StdioEnded{1});
+}
+
+Connection* Process::add_accepted(uint16_t service, LocalSide local) {
   while (connections_.contains(next_number_) || next_number_ == 0)
     ++next_number_;
-  Connection* connection = add(next_number_++, listener.service, true);
-  if (connection != nullptr) connection->connect(std::move(socket), std::move(name));
+  Connection* connection = add(next_number_++, service, true);
+  if (connection != nullptr) connection->connect(std::move(local), idle_timeout_);
+  return connection;
 }
 
 // ---- connections ----
@@ -246,7 +267,16 @@ void Process::on_channel_end() {
   if (peer_) peer_->drain();
 }
 
+void Process::on_idle(Connection& connection) {
+  log_.info("the connection with " + connection.name() + " was idle for " +
+            std::to_string(idle_timeout_.count()) + " s and is closed");
+}
+
 void Process::on_closed(Connection& connection) {
+  if (&connection == stdio_used_) {
+    stdio_used_ = nullptr;
+    monitor_.send(ipc::StdioEnded{static_cast<uint8_t>(!connection.finished())});
+  }
   if (connection.connected()) log_.info("Disconnected from: " + connection.name());
   counters_.bytes_out += connection.bytes_out();
   counters_.bytes_in += connection.bytes_in();

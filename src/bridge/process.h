@@ -1,8 +1,10 @@
 // The bridge process: listeners, local sockets and channels. It sees bytes and never looks at them.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,7 +24,7 @@ class Process : public ConnectionEvents {
  private:
   struct Listener {
     uint16_t service;
-    std::string name;  // "port 5555"
+    std::string name;  // "port 5555" or "/run/x.sock"
     UniqueFd fd;
     std::unique_ptr<event::Watcher> watcher;
   };
@@ -38,6 +40,7 @@ class Process : public ConnectionEvents {
   void on_accepting(const ipc::Accepting& message);
   void on_dialed(const ipc::Dialed& message, UniqueFd fd);
   void on_dial_failed(const ipc::DialFailed& message);
+  void on_stdio(const ipc::Stdio& message);
   void on_stop();
   // From net.
   void on_open(const ipc::Open& message);
@@ -46,12 +49,15 @@ class Process : public ConnectionEvents {
   void on_peer_end(ipc::Port::End end, const std::string& what);
   // ConnectionEvents.
   void on_channel_end() override;
+  void on_idle(Connection& connection) override;
   void on_closed(Connection& connection) override;
 
   void accept(Listener& listener);
-  void add_accepted(Listener& listener, UniqueFd socket, std::string name);
+  Connection* add_accepted(uint16_t service, LocalSide local);
   // Watches the listeners of the services that have room, while accepting is on.
   void update_listeners();
+  // Makes a connection of standard input and output, once, when accepting is on.
+  void begin_stdio();
   Slot* find(uint32_t number);
   Connection* add(uint32_t number, uint16_t service, bool accepted);
   void drop_peer();
@@ -72,6 +78,9 @@ class Process : public ConnectionEvents {
   std::map<uint16_t, uint32_t> open_;             // by service
   std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number
   uint32_t max_connections_ = 0;
+  std::chrono::seconds idle_timeout_{0};
+  std::optional<uint16_t> stdio_;           // the service of standard input and output, until they are used
+  const Connection* stdio_used_ = nullptr;  // their connection
   uint32_t next_number_ = 1;
   uint32_t next_cookie_ = 1;
   bool accepting_ = false;

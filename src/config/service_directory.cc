@@ -63,6 +63,11 @@ Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping
       warnings.push_back(line + "ignored: " + address.error().text());
       continue;
     }
+    if (address->kind == LocalAddress::Kind::kStdio) {
+      warnings.push_back(line +
+                         "ignored: '-' (standard input and output) is for --source-listen-port/-s only");
+      continue;
+    }
     if (mappings.size() == kMaxMappings)
       return Error(line + "there are more than " + std::to_string(kMaxMappings) + " services");
     mappings.push_back({std::string(entry.name), std::move(*address)});

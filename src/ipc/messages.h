@@ -78,13 +78,16 @@ struct Setup {
   static constexpr Type kType = Type::kSetup;
   uint32_t version = kTableVersion;
   uint32_t monitor_pid = 0;
+  uint32_t user = 0;  // not 0: whom to become, because the monitor is still root
+  uint32_t group = 0;
   uint8_t log_level = 0;
   uint8_t landlock = 1;    // 0: --sandbox=no-landlock
   uint8_t load_roots = 0;  // net: the system's root certificates and those below
   TextList<kMaxCaPaths, kMaxPath> ca_paths;
   Text<kMaxPath> ca_file;
   static auto fields(Setup& m) {
-    return std::tie(m.version, m.monitor_pid, m.log_level, m.landlock, m.load_roots, m.ca_paths, m.ca_file);
+    return std::tie(m.version, m.monitor_pid, m.user, m.group, m.log_level, m.landlock, m.load_roots,
+                    m.ca_paths, m.ca_file);
   }
 };
 

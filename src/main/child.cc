@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/exit_status.h"
+#include "sandbox/ids.h"
 
 namespace localproxy {
 namespace {
@@ -78,6 +79,9 @@ const ipc::Setup& Child::wait_for_setup() {
 void Child::enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules reach) {
   // libc reads the time zone when time is first asked for, as it is in the check of a certificate.
   ::tzset();
+  if (setup_.user != 0) {
+    if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
+  }
   auto report = sandbox::enter({.policy = &policy,
                                 .parent = static_cast<pid_t>(setup_.monitor_pid),
                                 .reach = std::move(reach),

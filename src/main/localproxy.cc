@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -13,6 +15,8 @@
 #include "base/exit_status.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "monitor/local_names.h"
+#include "monitor/standard_streams.h"
 #include "monitor/supervisor.h"
 #include "sandbox/enter.h"
 #include "sandbox/ids.h"
@@ -35,15 +39,6 @@ int fail(Log& log, ExitStatus status, const Error& error) {
   return leave(status);
 }
 
-// The addresses of -b, or of localhost.
-Result<std::vector<Address>> bind_addresses(const config::Config& config) {
-  const std::string host = config.bind_address.empty() ? "localhost" : config.bind_address;
-  auto addresses = monitor::known_addresses(host, 0);
-  if (addresses.empty())
-    return Error("-b takes an address of this machine or localhost, not the name " + host);
-  return addresses;
-}
-
 // What the command line can say and this version cannot do.
 Result<> check_supported(const config::Config& config) {
   if (config.web_proxy) {
@@ -51,32 +46,55 @@ Result<> check_supported(const config::Config& config) {
         "a web proxy is set (https_proxy), and this version cannot use one: unset it, or name the endpoint "
         "in no_proxy, if it can be reached directly");
   }
-  if (config.mode != config::Mode::kSource) return {};
-  for (const auto* mappings : {&config.services, &config.known_services}) {
-    for (const config::ServiceMapping& mapping : *mappings) {
-      if (mapping.address.kind != config::LocalAddress::Kind::kTcp) {
-        return Error("-s takes ports: this version does not listen on UNIX sockets or standard input");
-      }
-      if (monitor::listen_addresses(mapping, {Address()}).empty()) {
-        return Error("-s takes an address of this machine, not the name " + mapping.address.host);
-      }
-    }
-  }
   return {};
 }
 
-// Binds every port that was asked for: a busy one is noticed before the token is used.
-Result<std::vector<monitor::Listener>> bind_all(const config::Config& config,
-                                                const std::vector<Address>& on) {
-  std::vector<monitor::Listener> listeners;
-  if (config.mode != config::Mode::kSource) return listeners;
-  for (const config::ServiceMapping& mapping : config.services) {
-    auto listener = monitor::bind_listener(monitor::listen_addresses(mapping, on));
-    if (!listener) return listener.error();
-    listeners.push_back(std::move(*listener));
+// What is done on this machine before there is a sandbox: names are looked up, listeners bound.
+class LocalSetup {
+ public:
+  LocalSetup(const config::Config& config, monitor::StderrLog& log, const monitor::Helpers& helpers,
+             const std::optional<sandbox::Ids>& ids)
+      : config_(config), log_(log), helpers_(helpers) {
+    setup_.monitor_pid = static_cast<uint32_t>(::getpid());
+    setup_.log_level = static_cast<uint8_t>(config.verbosity);
+    setup_.landlock = config.landlock;
+    if (ids) {
+      setup_.user = ids->uid;
+      setup_.group = ids->gid;
+    }
   }
-  return listeners;
-}
+
+  // The addresses of -b, or of localhost.
+  Result<std::vector<Address>> bind_addresses() const {
+    return look_up(config_.bind_address.empty() ? "localhost" : config_.bind_address, "-b");
+  }
+
+  // Binds everything that was asked for: a busy port is noticed before the token is used.
+  Result<std::vector<monitor::Listener>> bind_all(const std::vector<Address>& on) const {
+    std::vector<monitor::Listener> listeners;
+    for (const config::ServiceMapping& mapping : config_.services) {
+      const std::string& host = mapping.address.host;
+      auto addresses = host.empty() ? on : look_up(host, "-s");
+      if (!addresses) return addresses.error();
+      auto listener = monitor::bind_service(mapping, *addresses);
+      if (!listener) return listener.error();
+      listeners.push_back(std::move(*listener));
+    }
+    return listeners;
+  }
+
+ private:
+  Result<std::vector<Address>> look_up(const std::string& host, const std::string& option) const {
+    auto addresses = monitor::local_addresses(host, log_, helpers_, setup_);
+    if (!addresses) return Error(option + ": " + addresses.error().text());
+    return addresses;
+  }
+
+  const config::Config& config_;
+  monitor::StderrLog& log_;
+  const monitor::Helpers& helpers_;
+  ipc::Setup setup_;
+};
 
 // What the monitor, and a helper until it is in its own sandbox, may still reach.
 sandbox::LandlockRules reach(const config::Config& config, const monitor::Helpers& helpers) {
@@ -110,8 +128,12 @@ sandbox::LandlockRules reach(const config::Config& config, const monitor::Helper
   const bool source = config.mode == config::Mode::kSource;
   for (const auto* mappings : {&config.services, &config.known_services}) {
     for (const config::ServiceMapping& mapping : *mappings) {
-      if (mapping.address.kind != config::LocalAddress::Kind::kTcp) continue;
-      (source ? rules.bind_ports : rules.connect_ports).push_back(mapping.address.port);
+      const config::LocalAddress& address = mapping.address;
+      if (address.kind == config::LocalAddress::Kind::kTcp) {
+        (source ? rules.bind_ports : rules.connect_ports).push_back(address.port);
+      } else if (address.kind == config::LocalAddress::Kind::kUnix && source) {
+        rules.make_sockets.push_back(address.path.substr(0, address.path.rfind('/') + 1));
+      }
     }
   }
   return rules;
@@ -135,19 +157,37 @@ int run(config::Run run) {
     log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
   raise_descriptor_limit();
 
-  auto on = bind_addresses(config);
-  if (!on) return fail(log, ExitStatus::kUsage, on.error());
   if (auto supported = check_supported(config); !supported) {
     return fail(log, ExitStatus::kUsage, supported.error());
   }
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
-  auto listeners = bind_all(config, *on);
-  if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
-
+  std::optional<sandbox::Ids> ids;  // whom to become
   if (::geteuid() == 0) {
-    auto ids = sandbox::find_user(config.user);
-    if (!ids) return fail(log, ExitStatus::kSystem, ids.error());
+    auto found = sandbox::find_user(config.user);
+    if (!found) return fail(log, ExitStatus::kSystem, found.error());
+    ids = *found;
+  }
+  const LocalSetup local(config, log, *helpers, ids);
+  auto on = local.bind_addresses();
+  if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
+  std::vector<monitor::Listener> listeners;
+  if (source) {
+    auto bound = local.bind_all(*on);
+    if (!bound) return fail(log, ExitStatus::kCannotBind, bound.error());
+    listeners = std::move(*bound);
+  }
+  monitor::StandardStreams streams;
+  if (std::ranges::any_of(listeners, &monitor::Listener::stdio)) {
+    if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
+  }
+
+  if (ids) {
+    for (const monitor::Listener& listener : listeners) {
+      if (listener.file.path().empty()) continue;
+      if (auto given = listener.file.give_to(ids->uid, ids->gid); !given)
+        return fail(log, ExitStatus::kSystem, given.error());
+    }
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
   }
   if (run.check_only) {
@@ -157,7 +197,7 @@ int run(config::Run run) {
   localproxy::event::Loop loop;  // <event2/event.h> has a struct event
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
   const sandbox::LandlockRules rules = reach(config, *helpers);
-  monitor::Supervisor supervisor(loop, log, std::move(config), std::move(*helpers), std::move(*listeners),
+  monitor::Supervisor supervisor(loop, log, std::move(config), std::move(*helpers), std::move(listeners),
                                  std::move(*on));
   auto report = sandbox::enter(
       {.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = rules, .landlock = config.landlock});

@@ -32,21 +32,28 @@ constexpr int kFirstFree = 10;
 // A child that has closed its channel has nothing left to do.
 constexpr std::chrono::milliseconds kExitTime{1'000};
 
+// What becomes 0 to 4 of a helper.
+struct HelperFds {
+  int input;
+  int output;
+  int errors;
+  int channel;
+  int sibling;  // -1: none
+};
+
 // In the child, between fork and exec: only calls that are safe there.
-[[noreturn]] void exec_helper(int program, const char* name, int null, int errors, int channel, int sibling,
-                              pid_t monitor) {
+[[noreturn]] void exec_helper(int program, const char* name, HelperFds fds, pid_t monitor) {
   // Out of the way of the fixed numbers first.
   program = ::fcntl(program, F_DUPFD_CLOEXEC, kFirstFree);
-  null = ::fcntl(null, F_DUPFD_CLOEXEC, kFirstFree);
-  errors = ::fcntl(errors, F_DUPFD_CLOEXEC, kFirstFree);
-  channel = ::fcntl(channel, F_DUPFD_CLOEXEC, kFirstFree);
-  if (sibling >= 0) sibling = ::fcntl(sibling, F_DUPFD_CLOEXEC, kFirstFree);
+  for (int* fd : {&fds.input, &fds.output, &fds.errors, &fds.channel})
+    *fd = ::fcntl(*fd, F_DUPFD_CLOEXEC, kFirstFree);
+  if (fds.sibling >= 0) fds.sibling = ::fcntl(fds.sibling, F_DUPFD_CLOEXEC, kFirstFree);
   const int status = static_cast<int>(ExitStatus::kSystem);
-  if (program < 0 || ::dup2(null, 0) < 0 || ::dup2(null, 1) < 0 || ::dup2(errors, 2) < 0 ||
-      ::dup2(channel, kChannelFd) < 0 || (sibling >= 0 && ::dup2(sibling, kSiblingFd) < 0)) {
+  if (program < 0 || ::dup2(fds.input, 0) < 0 || ::dup2(fds.output, 1) < 0 || ::dup2(fds.errors, 2) < 0 ||
+      ::dup2(fds.channel, kChannelFd) < 0 || (fds.sibling >= 0 && ::dup2(fds.sibling, kSiblingFd) < 0)) {
     ::_exit(status);
   }
-  const unsigned first_closed = sibling >= 0 ? kSiblingFd + 1 : kSiblingFd;
+  const unsigned first_closed = fds.sibling >= 0 ? kSiblingFd + 1 : kSiblingFd;
   if (::close_range(first_closed, ~0U, CLOSE_RANGE_CLOEXEC) != 0) ::_exit(status);
   // Signals of a terminal or of systemd go to all processes; the monitor tells the children what to do about
   // them.
@@ -84,15 +91,14 @@ Child::Child(event::Loop& loop, StderrLog& log, Role role, Events events)
       }) {}
 
 Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
-                                            Role role, const ipc::Setup& setup, UniqueFd sibling,
-                                            Events events) {
+                                            Start start, Events events) {
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return channel.error();
-  std::unique_ptr<Child> child(new Child(loop, log, role, std::move(events)));
-  if (auto spawned = child->spawn(helpers, std::move(channel->second), std::move(sibling)); !spawned) {
+  std::unique_ptr<Child> child(new Child(loop, log, start.role, std::move(events)));
+  if (auto spawned = child->spawn(helpers, start, std::move(channel->second)); !spawned) {
     return spawned.error();
   }
-  child->port_ = std::make_unique<Port>(loop, std::move(channel->first), Role::kMonitor, role,
+  child->port_ = std::make_unique<Port>(loop, std::move(channel->first), Role::kMonitor, start.role,
                                         [raw = child.get()](Port::End end, const std::string& what) {
                                           if (end == Port::End::kClosed) return raw->end_within(kExitTime);
                                           raw->log_.error(what);
@@ -110,24 +116,27 @@ Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, c
     raw->log_.write_for(to_string(raw->role_), LogLevel::kInfo, ready.report.value);
     raw->events_.on_ready();
   });
-  raw->port_->send(setup);
+  raw->port_->send(start.setup);
   raw->deadline_.start(limits::kChildStart);
   return child;
 }
 
-Result<> Child::spawn(const Helpers& helpers, UniqueFd channel, UniqueFd sibling) {
+Result<> Child::spawn(const Helpers& helpers, const Start& start, UniqueFd channel) {
   auto errors = make_pipe();
   if (!errors) return errors.error();
   const std::string name = program_name(role_);
   const pid_t monitor = ::getpid();
+  const int null = helpers.null.get();
+  const HelperFds fds{start.standard_streams ? STDIN_FILENO : null,
+                      start.standard_streams ? STDOUT_FILENO : null, errors->second.get(), channel.get(),
+                      start.sibling.get()};
   // A signal that arrives in the child before exec must not run the handlers of this process.
   sigset_t all, before;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
   const pid_t pid = ::fork();
   if (pid == 0) {
-    exec_helper(helpers.fd(role_), name.c_str(), helpers.null.get(), errors->second.get(), channel.get(),
-                sibling.get(), monitor);
+    exec_helper(helpers.fd(role_), name.c_str(), fds, monitor);
   }
   const int error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);

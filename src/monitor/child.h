@@ -30,11 +30,17 @@ class Child {
         on_exit;  // called last, from the loop; the child may be destroyed later
   };
 
-  // Starts a helper: fd 3 is its channel to us, fd 4 `sibling` (if valid), and nothing else is open in it.
-  // Its first message is setup.
+  struct Start {
+    ipc::Role role;
+    const ipc::Setup& setup;  // its first message
+    UniqueFd sibling = UniqueFd();
+    bool standard_streams = false;  // it gets our standard input and output, instead of /dev/null
+  };
+
+  // Starts a helper: fd 3 is its channel to us, fd 4 `sibling` (if valid), and nothing else is open in it but
+  // 0 to 2.
   static Result<std::unique_ptr<Child>> start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
-                                              ipc::Role role, const ipc::Setup& setup, UniqueFd sibling,
-                                              Events events);
+                                              Start start, Events events);
   // Kills and reaps what still runs.
   ~Child();
   Child(const Child&) = delete;
@@ -52,7 +58,7 @@ class Child {
 
  private:
   Child(event::Loop& loop, StderrLog& log, ipc::Role role, Events events);
-  Result<> spawn(const Helpers& helpers, UniqueFd channel, UniqueFd sibling);
+  Result<> spawn(const Helpers& helpers, const Start& start, UniqueFd channel);
   void on_stderr();
   void log_stderr(bool all);
 

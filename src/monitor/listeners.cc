@@ -68,13 +68,46 @@ Result<Listener> try_bind(const std::vector<Address>& addresses) {
 
 }  // namespace
 
+std::string Listener::name() const {
+  if (stdio) return "standard input and output";
+  return file.path().empty() ? "port " + std::to_string(port) : file.path();
+}
+
+Result<Listener> bind_service(const config::ServiceMapping& mapping, std::vector<Address> on) {
+  switch (mapping.address.kind) {
+    case config::LocalAddress::Kind::kTcp:
+      if (on.empty()) {
+        return Error("cannot listen on " + mapping.address.host +
+                     ": names are looked up only for -s and -b; give an address");
+      }
+      for (Address& address : on)
+        address.set_port(mapping.address.port);
+      return bind_listener(std::move(on));
+    case config::LocalAddress::Kind::kUnix:
+      return bind_unix_listener(mapping.address.path);
+    case config::LocalAddress::Kind::kStdio:
+      break;
+  }
+  Listener listener;
+  listener.stdio = true;
+  return listener;
+}
+
+Result<Listener> bind_unix_listener(const std::string& path) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return system_error("cannot listen on " + path, errno);
+  auto file = SocketFile::bind(socket.get(), path);
+  if (!file) return file.error();
+  Listener listener;
+  listener.addresses.push_back(unix_address(path));
+  listener.sockets.push_back(std::move(socket));
+  listener.file = std::move(*file);
+  return listener;
+}
+
 std::vector<Address> listen_addresses(const config::ServiceMapping& mapping,
                                       const std::vector<Address>& otherwise) {
-  std::vector<Address> addresses =
-      mapping.address.host.empty() ? otherwise : known_addresses(mapping.address.host, 0);
-  for (Address& address : addresses)
-    address.set_port(mapping.address.port);
-  return addresses;
+  return mapping.address.host.empty() ? otherwise : known_addresses(mapping.address.host, 0);
 }
 
 Result<Listener> bind_listener(std::vector<Address> addresses) {

@@ -1,4 +1,4 @@
-// The ports that a source listens on: bound before the tunnel is asked for, listening once it is up.
+// What a source listens on: bound before the tunnel is asked for, listening once it is up.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +9,37 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "monitor/socket_file.h"
 
 namespace localproxy::monitor {
 
-// A service's sockets: one, or one a family for localhost, all of the same port.
+// A service's sockets: one UNIX socket, or one TCP socket, or one a family for localhost, all of the same
+// port. None for standard input and output.
 struct Listener {
   std::vector<UniqueFd> sockets;
   std::vector<Address> addresses;
-  uint16_t port = 0;
+  uint16_t port = 0;  // 0: not TCP
+  SocketFile file;    // of a UNIX socket
+  bool stdio = false;
+
+  // As the log names it: "port 5555", "/run/x.sock", "standard input and output".
+  std::string name() const;
 };
 
-// Where a source listens for a service: on the addresses of its own host, or of `otherwise`, with its port.
-// Empty: its host is a name, and names are not looked up for this.
+// Where a source listens for a service: on the address of its own host, or on `otherwise`. Empty: its host is
+// a name.
 std::vector<Address> listen_addresses(const config::ServiceMapping& mapping,
                                       const std::vector<Address>& otherwise);
+
+// Binds what a mapping says; its port on all of `on`.
+Result<Listener> bind_service(const config::ServiceMapping& mapping, std::vector<Address> on);
 
 // Binds the port (0: a free one) on the addresses. Of several addresses (localhost) those that this machine
 // does not have are left out. An error names the address and what to do.
 Result<Listener> bind_listener(std::vector<Address> addresses);
+
+// Binds a UNIX socket.
+Result<Listener> bind_unix_listener(const std::string& path);
 
 // From now on clients may connect; they wait until they are accepted.
 Result<> start_listening(const Listener& listener);

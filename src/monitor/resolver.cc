@@ -22,7 +22,7 @@ void Resolver::resolve(const std::string& host, uint16_t port, Callback callback
 }
 
 void Resolver::start(const std::string& host) {
-  auto child = Child::start(loop_, log_, helpers_, ipc::Role::kResolve, setup_, UniqueFd(),
+  auto child = Child::start(loop_, log_, helpers_, {.role = ipc::Role::kResolve, .setup = setup_},
                             {.on_ready =
                                  [this, host] {
                                    Child& asked = *lookups_.at(host).child;

@@ -48,6 +48,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
       helpers_(std::move(helpers)),
       listeners_(std::move(listeners)),
       bind_addresses_(std::move(bind_addresses)),
+      stdio_(std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.stdio; })),
       url_("wss://" + bracketed(config_.endpoint.host) + ":" + std::to_string(config_.endpoint.port)),
       resolver_(loop, log, helpers_, make_setup(false)),
       targets_(
@@ -97,14 +98,16 @@ ipc::Setup Supervisor::make_setup(bool for_net) const {
 // ---- the bridge ----
 
 void Supervisor::start_bridge() {
+  const ipc::Setup setup = make_setup(false);
   auto bridge = Child::start(
-      loop_, log_, helpers_, Role::kBridge, make_setup(false), UniqueFd(),
+      loop_, log_, helpers_, {.role = Role::kBridge, .setup = setup, .standard_streams = stdio_},
       {.on_ready = [this] { connect(); }, .on_exit = [this](const Exit& exit) { on_bridge_exit(exit); }});
   if (!bridge) return end(ExitStatus::kSystem, bridge.error().text());
   bridge_ = std::move(*bridge);
   bridge_->port().on<ipc::Dial>([this](const ipc::Dial& message) { on_dial(message); });
   bridge_->port().on<ipc::DialCancel>([this](const ipc::DialCancel& m) { targets_.cancel(m.cookie); });
   bridge_->port().on<ipc::Counters>([this](const ipc::Counters& message) { on_counters(message); });
+  bridge_->port().on<ipc::StdioEnded>([this](const ipc::StdioEnded& message) { on_stdio_ended(message); });
 }
 
 void Supervisor::on_bridge_exit(const Exit& exit) {
@@ -114,6 +117,17 @@ void Supervisor::on_bridge_exit(const Exit& exit) {
   }
   end(ExitStatus::kSystem,
       "the bridge process " + exit.describe() + "; without it there is nothing to carry on with");
+}
+
+void Supervisor::on_stdio_ended(const ipc::StdioEnded& message) {
+  if (phase_ == Phase::kStopping) return;
+  if (message.lost == 0) {
+    log_.info("the connection of standard input and output has ended");
+    return stop();
+  }
+  end(ExitStatus::kUnavailable,
+      "the tunnel was lost, and with it the connection of standard input and output, which cannot be made "
+      "again");
 }
 
 void Supervisor::on_dial(const ipc::Dial& message) {
@@ -163,8 +177,9 @@ void Supervisor::start_net(Result<Connected> connected) {
                sizeof kNotSentLowWater);
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return end(ExitStatus::kSystem, channel.error().text());
+  const ipc::Setup setup = make_setup(true);
   auto net = Child::start(
-      loop_, log_, helpers_, Role::kNet, make_setup(true), std::move(channel->second),
+      loop_, log_, helpers_, {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
       {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
   if (!net) return end(ExitStatus::kSystem, net.error().text());
   phase_ = Phase::kNegotiating;
@@ -230,6 +245,15 @@ bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
   return true;
 }
 
+// Binds for a service that the command line has no place for: the one of the configuration directory, or a
+// free port. That is on one address: Landlock lets this process bind port 0, and not a port it has just
+// learnt of.
+Result<Listener> Supervisor::bind_late(std::optional<size_t> mapping) const {
+  if (!mapping) return bind_listener({bind_addresses_.front()});
+  const config::ServiceMapping& known = config_.services[*mapping];
+  return bind_service(known, listen_addresses(known, bind_addresses_));
+}
+
 // Puts the listeners in the order of the tunnel's services, so that one index means the same everywhere, and
 // binds those that were not asked for on the command line.
 bool Supervisor::assign_listeners(const Assignment& assignment) {
@@ -239,10 +263,7 @@ bool Supervisor::assign_listeners(const Assignment& assignment) {
       ordered.push_back(std::move(listeners_[*index]));
       continue;
     }
-    // A free port is one address's: Landlock lets this process bind port 0, and not a port it has just learnt
-    // of.
-    auto bound = bind_listener(index ? listen_addresses(config_.services[*index], bind_addresses_)
-                                     : std::vector<Address>{bind_addresses_.front()});
+    auto bound = bind_late(index);
     if (!bound) {
       end(ExitStatus::kCannotBind, bound.error().text());
       return false;
@@ -256,13 +277,17 @@ bool Supervisor::assign_listeners(const Assignment& assignment) {
 bool Supervisor::hand_over_listeners() {
   for (size_t i = 0; i < listeners_.size(); ++i) {
     Listener& listener = listeners_[i];
+    if (listener.stdio) {
+      bridge_->port().send(ipc::Stdio{static_cast<uint16_t>(i)});
+      continue;
+    }
     for (const Address& address : listener.addresses)
-      log_.info("Resolved bind IP: " + host_of(address));
+      if (listener.port != 0) log_.info("Resolved bind IP: " + host_of(address));
     if (auto listening = start_listening(listener); !listening) {
       end(ExitStatus::kCannotBind, listening.error().text());
       return false;
     }
-    const std::string name = "port " + std::to_string(listener.port);
+    const std::string name = listener.name();
     for (UniqueFd& socket : listener.sockets) {
       bridge_->port().send(ipc::Listener{static_cast<uint16_t>(i), {name}}, std::move(socket));
     }
@@ -374,6 +399,10 @@ void Supervisor::on_stop_signal() {
     return end(ExitStatus::kSuccess);
   }
   log_.info("stopping: what was accepted is sent, then the tunnel is closed; a second signal ends at once");
+  stop();
+}
+
+void Supervisor::stop() {
   phase_ = Phase::kStopping;
   retry_timer_.stop();
   stop_timer_.start(limits::kStopChild);
@@ -387,6 +416,8 @@ void Supervisor::on_stop_signal() {
 }
 
 void Supervisor::on_reload_signal() {
+  // ssh(1) sends this signal to its ProxyCommand when it has no more use for it.
+  if (stdio_) return on_stop_signal();
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
   if (!config_.access_token_file.empty()) {
     auto token = config::read_token_file(config_.access_token_file);

@@ -52,6 +52,7 @@ class Supervisor {
   void on_up(const ipc::Up& up);
   bool assign_services(const std::vector<std::string>& tunnel);
   bool assign_listeners(const Assignment& assignment);
+  Result<Listener> bind_late(std::optional<size_t> mapping) const;
   bool hand_over_listeners();
   void hand_over_targets();
   void serve();
@@ -63,6 +64,9 @@ class Supervisor {
   void on_dialed(uint32_t cookie, Result<Connected> connected);
   void on_counters(const ipc::Counters& counters);
 
+  void on_stdio_ended(const ipc::StdioEnded& message);
+
+  void stop();
   void on_stop_signal();
   void on_reload_signal();
   void on_child_signal();
@@ -74,6 +78,7 @@ class Supervisor {
   const Helpers helpers_;
   std::vector<Listener> listeners_;
   const std::vector<Address> bind_addresses_;
+  const bool stdio_;       // standard input and output are a local client
   const std::string url_;  // wss://HOST:PORT
 
   Phase phase_ = Phase::kStarting;

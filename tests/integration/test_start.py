@@ -169,3 +169,39 @@ def test_the_endpoint_may_come_from_the_environment(lab):
                        token=service.token("t1", "source"),
                        environment={"AWSIOT_TUNNEL_ENDPOINT": f"localhost:{service.port}"})
     source.wait_log(READY)
+
+
+@pytest.fixture
+def own_name():
+    """A name of this machine that is not localhost, for an address of loopback."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = ""
+    if name == "localhost" or not address.startswith("127."):
+        pytest.skip(f"the name of this machine, {name}, is not one of loopback")
+    return name, address
+
+
+@pytest.mark.parametrize("where", ["bind address", "map"])
+def test_a_name_to_listen_on_is_looked_up_before_anything_else(lab, own_name, where):
+    name, address = own_name
+    service = lab.service({"t1": ["APP"]})
+    port = free_ports(["APP"])["APP"]
+    source = lab.source(service, "t1", {"APP": port if where == "bind address" else f"{name}:{port}"},
+                        more=["-b", name] if where == "bind address" else ())
+    source.wait_log(rf"Resolved bind IP: {re.escape(address)}$")
+    source.wait_log(rf"Listening for new connection on port {port}\b")
+    socket.create_connection((address, port), timeout=10).close()
+    assert source.find_log(r"resolve: sandbox: uid \d+ .*seccomp filter")
+
+
+@pytest.mark.parametrize("arguments", [["-b", "no-such-name.invalid"], []])
+def test_a_name_to_listen_on_that_is_not_known(lab, arguments):
+    service = lab.service({"t1": ["APP"]})
+    source = lab.source(service, "t1", {"APP": 5555 if arguments else "no-such-name.invalid:5555"}, more=arguments)
+    assert source.wait() == 73
+    assert "cannot resolve no-such-name.invalid" in source.log
+    assert ("-b: " if arguments else "-s: ") in source.log
+    assert service.status()["handshakes"]["accepted"] == 0

@@ -41,10 +41,12 @@ async def _check(reader, seed, direction, size):
 
 
 class StreamServer:
-    """Serves exchange() at 127.0.0.1:port, in a thread of the caller. open, most: connections now, and at once."""
+    """Serves exchange() at 127.0.0.1:port, or on a UNIX socket at path, in a thread of the caller. open, most:
+    connections now, and at once."""
 
-    def __init__(self):
+    def __init__(self, path=None):
         self.port = 0
+        self._path = path
         self.open = 0
         self.most = 0
         self._ready = threading.Event()
@@ -55,9 +57,13 @@ class StreamServer:
 
     def _run(self):
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=BACKLOG))
-        self.port = server.sockets[0].getsockname()[1]
+        if self._path is None:
+            starting = asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=BACKLOG)
+        else:
+            starting = asyncio.start_unix_server(self._serve, self._path, backlog=BACKLOG)
+        server = self._loop.run_until_complete(starting)
+        if self._path is None:
+            self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
         server.close()
@@ -88,10 +94,16 @@ class StreamServer:
         self._thread.join(10)
 
 
-async def exchange(port, seed, up, down, everyone_is_here=None):
-    """Sends `up` bytes and gets `down` bytes through 127.0.0.1:port at the same time; AssertionError when a byte
-    is wrong or missing. everyone_is_here: awaited between connecting and sending."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def _connect(where):
+    if isinstance(where, int):
+        return await asyncio.open_connection("127.0.0.1", where)
+    return await asyncio.open_unix_connection(where)
+
+
+async def exchange(where, seed, up, down, everyone_is_here=None):
+    """Sends `up` bytes and gets `down` bytes through a port of 127.0.0.1, or through a UNIX socket, at the same
+    time; AssertionError when a byte is wrong or missing. everyone_is_here: awaited between connecting and sending."""
+    reader, writer = await _connect(where)
     try:
         writer.write(HEADER.pack(seed, up, down))
         assert await reader.readexactly(1) == b"R"
@@ -111,7 +123,7 @@ async def exchange(port, seed, up, down, everyone_is_here=None):
 
 
 def exchange_all(jobs, at_once=False, timeout=120):
-    """Runs exchange() for all (port, seed, up, down) at the same time; at_once: none sends before all are there."""
+    """Runs exchange() for all (port or path, seed, up, down) at the same time; at_once: none sends before all are there."""
     arrived = 0
 
     async def run():

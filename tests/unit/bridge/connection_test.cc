@@ -42,12 +42,13 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
     client_ = std::move(tcp.first);
     socket_ = std::move(tcp.second);
   }
-  void connect() { connection_->connect(std::move(socket_), "a client"); }
+  void connect() { connection_->connect({std::move(socket_), UniqueFd(), "a client"}, idle_timeout_); }
 
   void on_channel_end() override {
     ++channel_ends_;
     if (at_channel_end_) at_channel_end_();
   }
+  void on_idle(Connection&) override { ++idle_; }
   void on_closed(Connection& connection) override {
     EXPECT_EQ(&connection, connection_.get());
     EXPECT_TRUE(connection.closed());
@@ -85,6 +86,8 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
     ASSERT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
 
+  std::chrono::seconds idle_timeout_{0};
+  int idle_ = 0;
   event::Loop loop_;
   PipePool pool_;
   std::unique_ptr<Connection> connection_;
@@ -338,6 +341,98 @@ TEST_F(ConnectionTest, DrainingWhileItIsDialledEndsItOnceItIsThere) {
   EXPECT_EQ(read_more(net_.get(), got), End::kNone);
   connect();
   ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+}
+
+// ---- idle connections ----
+
+TEST_F(ConnectionTest, AnIdleOneEndsAsIfItsLocalSideHadEnded) {
+  idle_timeout_ = std::chrono::seconds(1);
+  connect();
+  std::string got;
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  EXPECT_EQ(idle_, 1);
+  EXPECT_FALSE(connection_->closed());
+  // What the peer says to that still arrives, and its end is one in order.
+  write(net_.get(), "bye");
+  connection_->finish();
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kFin);
+  EXPECT_EQ(client_got_, "bye");
+}
+
+TEST_F(ConnectionTest, BytesKeepItFromBeingIdle) {
+  idle_timeout_ = std::chrono::seconds(1);
+  connect();
+  std::string net_got;
+  size_t sent = 0;
+  // Longer than an idle one lives.
+  event::Timer longer(loop_, [&] { sent = 1'000'000; });
+  longer.start(std::chrono::milliseconds(3'000));
+  ASSERT_TRUE(run_until(loop_, [&] {
+    if (net_got.size() == sent) {
+      write(client_.get(), ".");
+      ++sent;
+    }
+    read_more(net_.get(), net_got);
+    return sent >= 1'000'000;
+  }));
+  EXPECT_EQ(idle_, 0);
+}
+
+// ---- two descriptors instead of a socket ----
+
+class TwoPipesTest : public ConnectionTest {
+ protected:
+  void SetUp() override {
+    ConnectionTest::SetUp();
+    auto in = make_pipe();
+    auto out = make_pipe();
+    ASSERT_TRUE(in.ok() && out.ok());
+    typed_ = std::move(in->second);
+    shown_ = std::move(out->first);
+    connection_->connect({std::move(in->first), std::move(out->second), "standard input and output"}, {});
+  }
+  UniqueFd typed_, shown_;
+};
+
+TEST_F(TwoPipesTest, MoveBytesBothWays) {
+  const std::string sent = pattern(40'000);
+  write(typed_.get(), sent);
+  write(net_.get(), sent);
+  std::string net_got, shown;
+  ASSERT_TRUE(run_until(loop_, [&] {
+    read_more(net_.get(), net_got);
+    read_more(shown_.get(), shown);
+    return net_got.size() == sent.size() && shown.size() == sent.size();
+  }));
+  EXPECT_TRUE(net_got == sent && shown == sent);
+}
+
+TEST_F(TwoPipesTest, TheEndOfTheInputIsTheEndOfTheConnection) {
+  write(typed_.get(), "last");
+  typed_.reset();
+  std::string got;
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  EXPECT_EQ(got, "last");
+}
+
+TEST_F(TwoPipesTest, WhatWasWrittenStaysWhenItEnds) {
+  write(net_.get(), "the end");
+  connection_->finish();
+  net_.reset();
+  ASSERT_TRUE(run_until(loop_, [&] { return closed_ == 1; }));
+  std::string shown;
+  EXPECT_EQ(read_more(shown_.get(), shown), End::kFin);
+  EXPECT_EQ(shown, "the end");
+}
+
+TEST_F(TwoPipesTest, ALostTunnelClosesBoth) {
+  net_.reset();
+  ASSERT_TRUE(run_until(loop_, [&] { return closed_ == 1; }));
+  std::string shown;
+  EXPECT_EQ(read_more(shown_.get(), shown), End::kFin);
+  EXPECT_EQ(::write(typed_.get(), "x", 1), -1);
+  EXPECT_EQ(errno, EPIPE);
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ TEST_F(LandlockTest, AFileMayBeWrittenButNotRemoved) {
 }
 
 TEST_F(LandlockTest, FilesOfAFolderMayBeRemovedButNotOpened) {
-  EXPECT_EQ(tried({.remove = {in("")}},
+  EXPECT_EQ(tried({.make_sockets = {in("")}},
                   [&] {
                     return std::vector{open_error(in()), error_of(::unlink(in().c_str())),
                                        error_of(::unlink(out().c_str()))};
