@@ -11,8 +11,9 @@
 
 #include "base/fd.h"
 #include "build_config.h"
+#include "sandbox/filter.h"
 #include "sandbox/ids.h"
-#include "sandbox/seccomp.h"
+#include "sandbox/namespaces.h"
 
 namespace localproxy::sandbox {
 namespace {
@@ -65,11 +66,9 @@ std::string_view value_of(std::string_view status, std::string_view name) {
 }
 
 // What the kernel itself says, before the filter is loaded that takes the right to ask.
-Result<> verify() {
-  UniqueFd file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
-  if (!file) return system_error("/proc/self/status", errno);
+Result<> verify(int status_file) {
   std::string status(8'192, '\0');
-  const ssize_t size = ::read(file.get(), status.data(), status.size());
+  const ssize_t size = ::pread(status_file, status.data(), status.size(), 0);
   if (size <= 0) return system_error("/proc/self/status", errno);
   status.resize(static_cast<size_t>(size));
   static constexpr std::string_view kNone = "0000000000000000";
@@ -97,15 +96,23 @@ Result<> probe_seccomp() {
 }  // namespace
 
 Result<std::string> enter(const Request& request) {
+  // Opened while there is still a way to it; what it says is of the time when it is read.
+  const UniqueFd status_file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  if (!status_file) return system_error("/proc/self/status", errno);
+  std::string report = "sandbox: uid " + std::to_string(::getuid()) + " gid " + std::to_string(::getgid()) +
+                       ", no capabilities, no-new-privs";
+  if (request.policy->namespaces) {
+    auto reached = enter_namespaces();
+    if (!reached) return Error("namespaces: " + reached.error().text());
+    report += ", " + *reached;
+  }
   if (auto r = drop_capabilities(); !r) return r.error();
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
   if (auto r = seal_memory(); !r) return r.error();
   if (auto r = limit_resources(*request.policy); !r) return r.error();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("PR_SET_NO_NEW_PRIVS", errno);
-  if (auto r = verify(); !r) return r.error();
+  if (auto r = verify(status_file.get()); !r) return r.error();
 
-  std::string report = "sandbox: uid " + std::to_string(::getuid()) + " gid " + std::to_string(::getgid()) +
-                       ", no capabilities, no-new-privs";
   if (request.landlock) {
     auto abi = enter_landlock(request.reach);
     if (!abi) return abi.error();
@@ -116,7 +123,9 @@ Result<std::string> enter(const Request& request) {
   if constexpr (LOCALPROXY_SANITIZER_BUILD) {
     return report + ", NO SECCOMP (sanitizer build: for tests only)";
   }
-  if (auto r = enter_seccomp(*request.policy); !r) return r.error();
+  auto filter = compile_filter(*request.policy);
+  if (!filter) return filter.error();
+  if (auto r = enter_filter(*filter); !r) return r.error();
   if (auto r = probe_seccomp(); !r) return r.error();
   return report + ", seccomp filter";
 }

@@ -58,6 +58,7 @@ struct Policy {
   std::span<const Rule> rules;   // besides those that every role has
   bool may_fork = false;         // false: RLIMIT_NPROC 0
   bool may_write_files = false;  // false: RLIMIT_FSIZE 0 (standard error of the monitor may be a file)
+  bool namespaces = false;       // true: namespaces of its own, where the kernel grants them
 };
 
 // What libc, libstdc++ and the event loop need in every role.

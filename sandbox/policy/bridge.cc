@@ -27,6 +27,6 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-const Policy kBridgePolicy{"bridge", kRules};
+const Policy kBridgePolicy{.role = "bridge", .rules = kRules, .namespaces = true};
 
 }  // namespace localproxy::sandbox

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -46,6 +47,11 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(umask), "UNIX sockets of listeners are this user's alone"),
     allow(SCMP_SYS(epoll_create1), "start of a helper: its event loop"),
     allow(SCMP_SYS(rt_sigaction), "start of a helper: signals"),
+    allow(SCMP_SYS(unshare),
+          equals(0, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS),
+          "start of a helper: namespaces of its own"),
+    allow(SCMP_SYS(chroot), "start of a helper: an empty root"),
+    allow(SCMP_SYS(chdir), "start of a helper: an empty root"),
     // The loader, libc and the sandbox of a helper.
     allow(SCMP_SYS(access), "start of a helper: loader"),
     allow(SCMP_SYS(newfstatat), "start of a helper: loader, certificates"),
@@ -97,6 +103,6 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-const Policy kMonitorPolicy{"monitor", kRules, true, true};
+const Policy kMonitorPolicy{.role = "monitor", .rules = kRules, .may_fork = true, .may_write_files = true};
 
 }  // namespace localproxy::sandbox

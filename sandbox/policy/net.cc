@@ -20,6 +20,6 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-const Policy kNetPolicy{"net", kRules};
+const Policy kNetPolicy{.role = "net", .rules = kRules, .namespaces = true};
 
 }  // namespace localproxy::sandbox

@@ -60,6 +60,6 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-const Policy kResolvePolicy{"resolve", kRules};
+const Policy kResolvePolicy{.role = "resolve", .rules = kRules};
 
 }  // namespace localproxy::sandbox

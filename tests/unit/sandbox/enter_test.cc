@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,6 +38,22 @@ std::string expected_ids() {
 constexpr const char* kFilter =
     LOCALPROXY_SANITIZER_BUILD ? "NO SECCOMP (sanitizer build: for tests only)" : "seccomp filter";
 
+// Whether an ordinary process here may have namespaces.
+bool namespaces_are_granted() {
+  return in_child([](const Child::Say&) {
+           return leave_root() && ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 ? 0 : 1;
+         }).status == 0;
+}
+
+std::string expected_report(const Policy& policy, const std::string& landlock) {
+  const std::string namespaces = !policy.namespaces         ? ""
+                                 : namespaces_are_granted() ? ", own user, network, mount, ipc and uts "
+                                                              "namespaces, empty root"
+                                                            : ", no namespaces (Operation not permitted)";
+  return "sandbox: " + expected_ids() + ", no capabilities, no-new-privs" + namespaces + ", " + landlock +
+         ", " + kFilter;
+}
+
 // Enters, says the report or the error, and returns 0 or 3.
 int enter_and_say(const Request& request, const Child::Say& say) {
   const auto entered = enter(request);
@@ -51,8 +68,7 @@ TEST(EnterTest, ReportsWhatWasReached) {
       return leave_root() ? enter_and_say({.policy = policy}, say) : 2;
     });
     EXPECT_EQ(ended.status, 0) << ended.signal;
-    EXPECT_EQ(ended.said, "sandbox: " + expected_ids() + ", no capabilities, no-new-privs, Landlock ABI " +
-                              std::to_string(landlock_abi()) + ", " + kFilter);
+    EXPECT_EQ(ended.said, expected_report(*policy, "Landlock ABI " + std::to_string(landlock_abi())));
   }
 }
 
@@ -61,9 +77,7 @@ TEST(EnterTest, SaysLoudlyWhenThereIsNoLandlock) {
     return leave_root() ? enter_and_say({.policy = &kNetPolicy, .landlock = false}, say) : 2;
   });
   EXPECT_EQ(ended.status, 0) << ended.signal;
-  EXPECT_EQ(ended.said, "sandbox: " + expected_ids() +
-                            ", no capabilities, no-new-privs, NO LANDLOCK (--sandbox=no-landlock), " +
-                            kFilter);
+  EXPECT_EQ(ended.said, expected_report(kNetPolicy, "NO LANDLOCK (--sandbox=no-landlock)"));
 }
 
 TEST(EnterTest, RootDoesNotGoOn) {

@@ -1,6 +1,6 @@
 // The system call filters: each role's policy can be loaded, lets through what the role does, and kills what
 // it must not do.
-#include "sandbox/seccomp.h"
+#include "sandbox/filter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,11 +48,8 @@ class SeccompTest : public testing::Test {
   static Ended behind(const Policy& policy, const std::function<long()>& call) {
     return in_child([&](const Child::Say& say) {
       if (!test::no_new_privs()) return 2;
-      const auto entered = enter_seccomp(policy);
-      if (!entered.ok()) {
-        say(entered.error().text());
-        return 3;
-      }
+      const auto program = compile_filter(policy);
+      if (!program.ok() || !enter_filter(*program).ok()) return 3;
       const long returned = call();
       say(returned >= 0 ? "done" : std::to_string(errno));
       return 0;

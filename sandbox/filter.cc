@@ -1,0 +1,112 @@
+#include "sandbox/filter.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+
+#include "base/fd.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+struct Release {
+  void operator()(void* filter) const { seccomp_release(filter); }
+};
+using Filter = std::unique_ptr<void, Release>;
+
+Error failed(const std::string& what, int returned) {
+  return system_error("seccomp: " + what, -returned);
+}
+
+Result<> add(scmp_filter_ctx filter, const Rule& rule) {
+  scmp_arg_cmp args[kMaxArgs];
+  for (size_t i = 0; i < rule.arg_count; ++i) {
+    args[i] = {rule.args[i].index, SCMP_CMP_MASKED_EQ, rule.args[i].mask, rule.args[i].value};
+  }
+  const uint32_t action =
+      rule.error == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(static_cast<uint32_t>(rule.error) & 0xffffU);
+  const int added =
+      seccomp_rule_add_array(filter, action, rule.number, static_cast<unsigned>(rule.arg_count), args);
+  if (added == 0) return {};
+  std::unique_ptr<char, decltype(&free)> name(seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, rule.number),
+                                              &free);
+  return failed(std::string("rule for ") + (name ? name.get() : "a system call"), added);
+}
+
+Result<Filter> make(const Policy& policy, uint32_t architecture) {
+  Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
+  if (!filter) return Error("seccomp_init failed");
+  if (int e = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); e != 0)
+    return failed("bad architectures", e);
+  // A binary tree instead of a long chain of comparisons: every system call pays for this.
+  if (int e = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2); e != 0) return failed("tree", e);
+  if (architecture != seccomp_arch_native()) {
+    if (int e = seccomp_arch_add(filter.get(), architecture); e != 0) return failed("architecture", e);
+    if (int e = seccomp_arch_remove(filter.get(), SCMP_ARCH_NATIVE); e != 0) return failed("architecture", e);
+  }
+  for (const auto& rules : {common_rules(), policy.rules}) {
+    for (const Rule& rule : rules) {
+      if (auto added = add(filter.get(), rule); !added) return added.error();
+    }
+  }
+  return filter;
+}
+
+// The program that libseccomp makes of a filter; it writes to descriptors only.
+Result<FilterProgram> program_of(scmp_filter_ctx filter) {
+  auto pipe = make_pipe();
+  if (!pipe) return pipe.error();
+  if (int e = seccomp_export_bpf(filter, pipe->second.get()); e != 0) return failed("export", e);
+  FilterProgram program(BPF_MAXINSNS);
+  const ssize_t size = ::read(pipe->first.get(), program.data(), program.size() * sizeof(sock_filter));
+  if (size <= 0 || static_cast<size_t>(size) % sizeof(sock_filter) != 0) return Error("seccomp: no program");
+  program.resize(static_cast<size_t>(size) / sizeof(sock_filter));
+  return program;
+}
+
+// What runs before the program: calls newer than the policies are not there. libseccomp has no such action.
+std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
+  constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA);
+  return {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, architecture, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kNewestCall, 0, 2),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kFirstForeignCall, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, kNoSuchCall),
+      // Loads what it needs itself.
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+  }};
+}
+
+}  // namespace
+
+Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture) {
+  if (architecture == 0) architecture = seccomp_arch_native();
+  auto filter = make(policy, architecture);
+  if (!filter) return filter.error();
+  auto program = program_of(filter->get());
+  if (!program) return program;
+  const auto front = newer_calls(architecture);
+  program->insert(program->begin(), front.begin(), front.end());
+  if (program->size() > BPF_MAXINSNS) return Error("seccomp: the program is too long");
+  return program;
+}
+
+Result<> enter_filter(const FilterProgram& program) {
+  const sock_fprog kernel_program{static_cast<unsigned short>(program.size()),
+                                  const_cast<sock_filter*>(program.data())};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &kernel_program) != 0)
+    return system_error("seccomp", errno);
+  return {};
+}
+
+}  // namespace localproxy::sandbox

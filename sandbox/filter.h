@@ -1,0 +1,33 @@
+// The system call filter of a role: its policy, compiled with libseccomp to the program that the kernel runs
+// at each call.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sandbox/policy.h"
+
+namespace localproxy::sandbox {
+
+// Classic BPF over struct seccomp_data.
+using FilterProgram = std::vector<sock_filter>;
+
+// The newest system call of the kernel (Linux 6.1, set_mempolicy_home_node) that the policies were written
+// with. Since 424 all architectures give a call the same number.
+inline constexpr uint32_t kNewestCall = 450;
+// Where numbers of another kind begin: x32 calls, and the private ones of 32-bit Arm.
+inline constexpr uint32_t kFirstForeignCall = 0x000f'0000;
+
+// Calls that a rule allows are allowed, those that a rule refuses get its error, calls newer than kNewestCall
+// get ENOSYS, so that a libc which tries them first goes on to what it did before; everything else, and every
+// call of another architecture, kills the process. architecture: an SCMP_ARCH_ number; 0: this machine's.
+Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture = 0);
+
+// Has the kernel run the program from now on. REQUIRES: no-new-privs.
+Result<> enter_filter(const FilterProgram& program);
+
+}  // namespace localproxy::sandbox
