@@ -68,5 +68,6 @@ extern const Policy kMonitorPolicy;
 extern const Policy kNetPolicy;
 extern const Policy kBridgePolicy;
 extern const Policy kResolvePolicy;
+extern const Policy kLaunchPolicy;
 
 }  // namespace localproxy::sandbox

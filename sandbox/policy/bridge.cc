@@ -13,6 +13,9 @@ namespace localproxy::sandbox {
 namespace {
 
 constexpr std::array kRules = {
+    allow(SCMP_SYS(read), "what still comes of a local socket that is being closed"),
+    allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
+    allow(SCMP_SYS(shutdown), "orderly end of a stream"),
     allow(SCMP_SYS(accept4), "local clients of a source"),
     allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), only(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
           "a connection's channel"),

@@ -13,14 +13,11 @@ namespace localproxy::sandbox {
 namespace {
 
 constexpr std::array kRules = {
-    allow(SCMP_SYS(read), "channels, sockets, the signal pipe of the loop"),
     allow(SCMP_SYS(write), "channels, sockets, standard error"),
     allow(SCMP_SYS(close), "descriptors end"),
-    allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
     allow(SCMP_SYS(epoll_wait), "the event loop"),
     allow(SCMP_SYS(epoll_pwait), "the event loop, on architectures without epoll_wait"),
     allow(SCMP_SYS(epoll_ctl), "the event loop"),
-    allow(SCMP_SYS(shutdown), "orderly end of a stream"),
     allow(SCMP_SYS(brk), "malloc"),
     allow(SCMP_SYS(mmap), none_of(2, PROT_EXEC), "malloc, of large blocks; never executable"),
     allow(SCMP_SYS(munmap), "malloc"),

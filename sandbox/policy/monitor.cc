@@ -1,12 +1,10 @@
-// monitor: dials, binds, and starts the three helpers. A filter is inherited over exec, so this one also has
-// what a helper needs between its start and its own, narrower filter; what that is, is marked "start of a
-// helper".
-#include <errno.h>
+// monitor: binds, dials and supervises. It can receive nothing from a socket that it dialled or accepted: the
+// only way to receive is recvfrom() with MSG_TRUNC, which gives the message of a UNIX socket's other end, and
+// nothing at all of a TCP stream (tcp(7)). It starts nothing, makes no memory executable, signals nobody.
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -16,93 +14,50 @@
 namespace localproxy::sandbox {
 namespace {
 
+constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
 constexpr std::array kRules = {
+    allow(SCMP_SYS(recvfrom), equals(3, MSG_TRUNC), "messages of the other processes"),
+    allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "descriptors go to the other processes"),
+    allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), equals(1, SOCK_SEQPACKET | kSocketFlags),
+          "channels between the processes"),
     // Dialling and listening.
-    allow(SCMP_SYS(socket), equals(0, AF_INET), "the tunnel, local services, listeners"),
-    allow(SCMP_SYS(socket), equals(0, AF_INET6), "the tunnel, local services, listeners"),
-    allow(SCMP_SYS(socket), equals(0, AF_UNIX), "local services on a path; nscd for resolve"),
-    allow(SCMP_SYS(socket), equals(0, AF_NETLINK), "resolve"),
-    allow(SCMP_SYS(bind), "listeners; the local address to connect from"),
+    allow(SCMP_SYS(socket), equals(0, AF_INET), equals(1, SOCK_STREAM | kSocketFlags), equals(2, 0),
+          "the tunnel, local services, listeners"),
+    allow(SCMP_SYS(socket), equals(0, AF_INET6), equals(1, SOCK_STREAM | kSocketFlags), equals(2, 0),
+          "the tunnel, local services, listeners"),
+    allow(SCMP_SYS(socket), equals(0, AF_UNIX), equals(1, SOCK_STREAM | kSocketFlags), equals(2, 0),
+          "local services and listeners on a path"),
+    allow(SCMP_SYS(connect), "the tunnel, local services; Landlock has the ports"),
+    allow(SCMP_SYS(bind), "listeners, the local address to connect from; Landlock has the ports"),
     allow(SCMP_SYS(listen), "listeners, once the tunnel is up"),
-    allow(SCMP_SYS(connect), "the tunnel, local services"),
     allow(SCMP_SYS(getsockname), "which free port a listener got"),
-    allow(SCMP_SYS(getpeername), "resolve"),
-    allow(SCMP_SYS(getsockopt), "how a connect ended"),
-    allow(SCMP_SYS(setsockopt), "options of sockets that are handed on"),
-    allow(SCMP_SYS(sendmsg), "descriptors go to the helpers"),
-    // Starting and ending helpers.
-    allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), "channels between the processes"),
-    allow(SCMP_SYS(pipe2), "standard error of a helper"),
-    allow(SCMP_SYS(clone), "fork of a helper"),
-    refuse(SCMP_SYS(clone3), ENOSYS, "libc falls back to clone, whose flags a filter can see"),
-    allow(SCMP_SYS(execveat), "a helper, by the descriptor that was opened at the start"),
-    allow(SCMP_SYS(wait4), "how a helper ended"),
-    allow(SCMP_SYS(kill), "a helper that does not stop"),
-    allow(SCMP_SYS(dup2), "fixed descriptor numbers of a helper"),
-    allow(SCMP_SYS(dup3), "fixed descriptor numbers of a helper, on architectures without dup2"),
-    allow(SCMP_SYS(close_range), "a helper gets no other descriptor"),
-    allow(SCMP_SYS(fcntl), "flags of descriptors"),
-    allow(SCMP_SYS(openat), "the token file is read again; start of a helper"),
-    allow(SCMP_SYS(unlink), "UNIX sockets of listeners are removed at the end"),
-    allow(SCMP_SYS(umask), "UNIX sockets of listeners are this user's alone"),
-    allow(SCMP_SYS(epoll_create1), "start of a helper: its event loop"),
-    allow(SCMP_SYS(rt_sigaction), "start of a helper: signals"),
-    allow(SCMP_SYS(unshare),
-          equals(0, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS),
-          "start of a helper: namespaces of its own"),
-    allow(SCMP_SYS(chroot), "start of a helper: an empty root"),
-    allow(SCMP_SYS(chdir), "start of a helper: an empty root"),
-    // The loader, libc and the sandbox of a helper.
-    allow(SCMP_SYS(access), "start of a helper: loader"),
-    allow(SCMP_SYS(newfstatat), "start of a helper: loader, certificates"),
-    allow(SCMP_SYS(fstat), "start of a helper: loader, certificates"),
-    allow(SCMP_SYS(statx), "start of a helper: loader"),
-    allow(SCMP_SYS(pread64), "start of a helper: loader"),
-    allow(SCMP_SYS(lseek), "start of a helper: certificates"),
-    allow(SCMP_SYS(getdents64), "start of a helper: directories of certificates"),
-    allow(SCMP_SYS(readlink), "start of a helper: loader"),
-    allow(SCMP_SYS(mmap), "start of a helper: code of libraries"),
-    allow(SCMP_SYS(mprotect), "start of a helper: relocations become read-only"),
-    allow(SCMP_SYS(arch_prctl), "start of a helper: thread pointer"),
-    allow(SCMP_SYS(set_tid_address), "start of a helper: libc"),
-    allow(SCMP_SYS(set_robust_list), "start of a helper: libc"),
-    allow(SCMP_SYS(rseq), "start of a helper: libc"),
-    allow(SCMP_SYS(prlimit64), "start of a helper: limits"),
-    allow(SCMP_SYS(setrlimit), "start of a helper: limits"),
-    allow(SCMP_SYS(getrlimit), "start of a helper: limits"),
-    allow(SCMP_SYS(uname), "start of a helper: libcap-ng, libseccomp"),
-    allow(SCMP_SYS(sysinfo), "start of a helper: memory of the machine"),
-    allow(SCMP_SYS(sched_getaffinity), "start of a helper: libc"),
-    allow(SCMP_SYS(getuid), "start of a helper: who am I"),
-    allow(SCMP_SYS(geteuid), "start of a helper: who am I"),
-    allow(SCMP_SYS(getgid), "start of a helper: who am I"),
-    allow(SCMP_SYS(getegid), "start of a helper: who am I"),
-    allow(SCMP_SYS(getppid), "start of a helper: is the monitor still there"),
-    allow(SCMP_SYS(gettid), "start of a helper: libcap-ng"),
-    allow(SCMP_SYS(prctl), "start of a helper: death signal, not dumpable, no-new-privs"),
-    allow(SCMP_SYS(capget), "start of a helper: capabilities"),
-    allow(SCMP_SYS(capset), "start of a helper: capabilities"),
-    allow(SCMP_SYS(statfs), "start of a helper: libcap-ng"),
-    allow(SCMP_SYS(fstatfs), "start of a helper: libcap-ng"),
-    allow(SCMP_SYS(landlock_create_ruleset), "start of a helper: Landlock"),
-    allow(SCMP_SYS(landlock_add_rule), "start of a helper: Landlock"),
-    allow(SCMP_SYS(landlock_restrict_self), "start of a helper: Landlock"),
-    allow(SCMP_SYS(seccomp), "start of a helper: its own filter"),
-    // What the helpers' own filters allow and this one must not take away.
-    allow(SCMP_SYS(accept4), "bridge"),
-    allow(SCMP_SYS(splice), "bridge"),
-    allow(SCMP_SYS(poll), "resolve"),
-    allow(SCMP_SYS(ppoll), "resolve"),
-    allow(SCMP_SYS(sendto), "resolve"),
-    allow(SCMP_SYS(sendmmsg), "resolve"),
-    allow(SCMP_SYS(recvfrom), "resolve"),
-    allow(SCMP_SYS(writev), "resolve"),
-    allow(SCMP_SYS(ioctl), equals(1, FIONREAD), "resolve"),
-    allow(SCMP_SYS(clock_nanosleep), "resolve"),
+    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR), "how a connect ended"),
+    allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_REUSEADDR),
+          "a listener comes back after a restart"),
+    allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_IPV6), equals(2, IPV6_V6ONLY), "one listener a family"),
+    allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NODELAY), "keystrokes leave at once"),
+    allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NOTSENT_LOWAT),
+          "the tunnel's unsent queue stays short"),
+    // UNIX sockets of listeners.
+    allow(SCMP_SYS(umask), "they are this user's alone"),
+    allow(SCMP_SYS(newfstatat), "is one stale, is it still ours"),
+    allow(SCMP_SYS(unlink), "they are removed at the end, stale ones before"),
+    allow(SCMP_SYS(unlinkat), "the same, on architectures without unlink"),
+    allow(SCMP_SYS(geteuid), "whose is a stale one"),
+    // The token is read again after SIGHUP.
+    allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_LARGEFILE),
+          "the token file; Landlock has the directory"),
+    allow(SCMP_SYS(fstat), "the token file"),
+    allow(SCMP_SYS(pread64), "the token file; this works on files alone"),
+    // The end.
+    allow(SCMP_SYS(wait4), "how the launch process ended"),
+    allow(SCMP_SYS(rt_sigaction), "signals are ignored while it ends"),
+    allow(SCMP_SYS(fcntl), equals(1, F_SETFL), "standard input and output get their flags back"),
 };
 
 }  // namespace
 
-const Policy kMonitorPolicy{.role = "monitor", .rules = kRules, .may_fork = true, .may_write_files = true};
+const Policy kMonitorPolicy{.role = "monitor", .rules = kRules, .may_write_files = true};
 
 }  // namespace localproxy::sandbox

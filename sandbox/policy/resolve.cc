@@ -14,6 +14,8 @@ namespace localproxy::sandbox {
 namespace {
 
 constexpr std::array kRules = {
+    allow(SCMP_SYS(read), "resolver files, name services"),
+    allow(SCMP_SYS(recvmsg), "the host to look up; netlink"),
     allow(SCMP_SYS(openat),
           only(2, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW),
           "resolver files and name service modules, read only"),

@@ -104,6 +104,8 @@ inline constexpr milliseconds kDrain{5'000};
 inline constexpr milliseconds kCloseReply{2'000};
 // A child that was told to stop and is still there after this is killed.
 inline constexpr milliseconds kStopChild{kDrain + kCloseReply + seconds{1}};
+// At the end: the launch process has this long to end the others.
+inline constexpr milliseconds kStopLauncher{2'000};
 // A child has this long from its start to say that it is in its sandbox.
 inline constexpr milliseconds kChildStart{10'000};
 

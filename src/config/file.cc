@@ -14,11 +14,16 @@
 namespace localproxy::config {
 namespace {
 
-// Reads until the end or until the buffer is full; the number of bytes, or -1 and errno.
+// Reads until the end or until the buffer is full; the number of bytes, or -1 and errno. A file is read by
+// position, which works on files alone: the monitor may not read() any more when it reads the token again.
 ssize_t read_until_full(int fd, std::string& buffer) {
+  struct stat status {};
+  const bool file = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fd != STDIN_FILENO;
   size_t have = 0;
   while (have < buffer.size()) {
-    const ssize_t got = ::read(fd, buffer.data() + have, buffer.size() - have);
+    char* const at = buffer.data() + have;
+    const size_t room = buffer.size() - have;
+    const ssize_t got = file ? ::pread(fd, at, room, static_cast<off_t>(have)) : ::read(fd, at, room);
     if (got == 0) break;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return -1;

@@ -1,8 +1,13 @@
 #include "event/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
+#include <array>
 #include <utility>
 
 #include "base/log.h"
@@ -114,14 +119,56 @@ void Timer::stop() {
   running_ = false;
 }
 
+namespace {
+
+// Where the handler of each signal leaves its note.
+std::array<volatile sig_atomic_t, NSIG> note_fds = [] {
+  std::array<volatile sig_atomic_t, NSIG> none{};
+  for (auto& fd : none)
+    fd = -1;
+  return none;
+}();
+
+void on_signal(int number) {
+  const int kept = errno;
+  const char note = 0;
+  // Full: there is a note already.
+  [[maybe_unused]] const ssize_t written = ::write(note_fds[static_cast<size_t>(number)], &note, sizeof note);
+  errno = kept;
+}
+
+FdPair make_notes() {
+  auto pair = make_socketpair(SOCK_SEQPACKET);
+  check(pair.ok(), "no socketpair for a signal");
+  return std::move(*pair);
+}
+
+}  // namespace
+
 Signal::Signal(Loop& loop, int number, Callback callback)
-    : callback_(std::move(callback)),
-      event_(make_event(loop.base(), number, EV_SIGNAL | EV_PERSIST, &callback_)) {
-  check(event_add(event_, nullptr) == 0, "cannot watch a signal");
+    : number_(number),
+      callback_(std::move(callback)),
+      notes_(make_notes()),
+      watcher_(
+          loop, notes_.first.get(), [this] { on_readable(); }, [] {}) {
+  watcher_.want_read(true);
+  note_fds[static_cast<size_t>(number)] = notes_.second.get();
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  check(::sigaction(number, &action, nullptr) == 0, "cannot watch a signal");
 }
 
 Signal::~Signal() {
-  event_free(event_);
+  ::signal(number_, SIG_IGN);
+  note_fds[static_cast<size_t>(number_)] = -1;
+}
+
+void Signal::on_readable() {
+  char note = 0;
+  while (::recv(notes_.first.get(), &note, sizeof note, MSG_TRUNC) > 0) {
+  }
+  callback_();
 }
 
 }  // namespace localproxy::event

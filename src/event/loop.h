@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/fd.h"
+
 struct event;
 struct event_base;
 
@@ -82,16 +84,24 @@ class Timer {
   bool running_ = false;
 };
 
+// Calls back after a signal has arrived, once for several that arrived together. One for each number.
+//
+// Not libevent's: that reads its own notes with read(), which the monitor's filter does not allow.
 class Signal {
  public:
   Signal(Loop& loop, int number, Callback callback);
+  // The signal is ignored from now on.
   ~Signal();
   Signal(const Signal&) = delete;
   Signal& operator=(const Signal&) = delete;
 
  private:
+  void on_readable();
+
+  const int number_;
   Callback callback_;
-  ::event* event_;
+  FdPair notes_;  // the handler writes to the second, the loop reads from the first
+  Watcher watcher_;
 };
 
 }  // namespace localproxy::event

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -13,13 +14,24 @@
 namespace localproxy::ipc {
 namespace {
 
+// Whether any message for `role` carries a descriptor.
+bool takes_fds(Role role) {
+  return std::ranges::any_of(table(), [role](const Spec& spec) {
+    return spec.fds > 0 && (spec.to & (1U << static_cast<uint8_t>(role))) != 0;
+  });
+}
+
 // Room for more descriptors than any message has, so that one too many is seen rather than cut off.
 constexpr size_t kControlFds = 4;
 
 }  // namespace
 
 Channel::Channel(UniqueFd fd, Role self, Role peer)
-    : fd_(std::move(fd)), self_(self), peer_(peer), buffer_(max_message_size() + 1) {}
+    : fd_(std::move(fd)),
+      self_(self),
+      peer_(peer),
+      takes_fds_(takes_fds(self)),
+      buffer_(max_message_size() + 1) {}
 
 Channel::~Channel() {
   for (Queued& queued : queue_)
@@ -98,6 +110,32 @@ Error Channel::violation(const std::string& what) {
 }
 
 Result<std::optional<Channel::Received>> Channel::receive() {
+  ssize_t size = 0;
+  bool cut = false;
+  std::vector<UniqueFd> fds;
+  do {
+    size = takes_fds_ ? receive_with_fds(fds, cut) : receive_bytes(cut);
+    // A peer that ended with something unread leaves ECONNRESET, once, in front of what it sent before.
+  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (size < 0) {
+    if (errno == EAGAIN) return std::optional<Received>();
+    return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);
+  }
+  // An empty datagram cannot be sent by our own code, so that 0 means the end.
+  if (size == 0 && fds.empty()) return Error("closed");
+  return admit(static_cast<size_t>(size), std::move(fds), cut);
+}
+
+// Descriptors that come all the same are closed by the kernel. With MSG_TRUNC a TCP socket would give
+// nothing: the filter of a process that has to do with sockets and must not read them allows no other way to
+// receive.
+ssize_t Channel::receive_bytes(bool& cut) {
+  const ssize_t size = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC);
+  cut = size > static_cast<ssize_t>(buffer_.size());
+  return size;
+}
+
+ssize_t Channel::receive_with_fds(std::vector<UniqueFd>& fds, bool& cut) {
   iovec part{buffer_.data(), buffer_.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(kControlFds * sizeof(int))] = {};
   msghdr message{};
@@ -105,17 +143,9 @@ Result<std::optional<Channel::Received>> Channel::receive() {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  ssize_t size = 0;
-  do {
-    size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
-    // A peer that ended with something unread leaves ECONNRESET, once, in front of what it sent before.
-  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
-  if (size < 0) {
-    if (errno == EAGAIN) return std::optional<Received>();
-    return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);
-  }
-
-  std::vector<UniqueFd> fds;
+  const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
+  if (size < 0) return size;
+  cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -125,10 +155,7 @@ Result<std::optional<Channel::Received>> Channel::receive() {
       fds.emplace_back(raw);
     }
   }
-  // An empty datagram cannot be sent by our own code, so that 0 means the end.
-  if (size == 0 && fds.empty()) return Error("closed");
-  return admit(static_cast<size_t>(size), std::move(fds),
-               (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0);
+  return size;
 }
 
 Result<std::optional<Channel::Received>> Channel::admit(size_t size, std::vector<UniqueFd> fds, bool cut) {

@@ -71,12 +71,15 @@ class Channel {
   Result<> send_datagram(std::string datagram, UniqueFd fd);
   // True: sent. False: the socket is full.
   Result<bool> try_send(const Queued& queued);
+  ssize_t receive_bytes(bool& cut);
+  ssize_t receive_with_fds(std::vector<UniqueFd>& fds, bool& cut);
   Error violation(const std::string& what);
   Result<std::optional<Received>> admit(size_t size, std::vector<UniqueFd> fds, bool cut);
 
   UniqueFd fd_;
   Role self_;
   Role peer_;
+  bool takes_fds_;
   State state_ = State::kStart;
   bool violation_ = false;
   bool peer_gone_ = false;

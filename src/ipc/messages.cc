@@ -34,7 +34,8 @@ constexpr uint8_t kM = bit(Role::kMonitor);
 constexpr uint8_t kN = bit(Role::kNet);
 constexpr uint8_t kB = bit(Role::kBridge);
 constexpr uint8_t kR = bit(Role::kResolve);
-constexpr uint8_t kChild = kN | kB | kR;
+constexpr uint8_t kL = bit(Role::kLaunch);
+constexpr uint8_t kChild = kN | kB | kR | kL;
 constexpr uint8_t kAnyState = in(kStart, kReady, kNegotiating, kUp, kServing, kStopping);
 
 // The states are those of the receiver. A net that was just told to stop may have sent anything before it
@@ -43,7 +44,7 @@ constexpr std::array kTable = {
     row<Setup>("SETUP", kM, kChild, in(kStart)),
     row<Ready>("READY", kChild, kM, in(kStart)),
     row<LogLine>("LOG", kChild, kM, kAnyState),
-    row<Stop>("STOP", kM, kN | kB, in(kReady, kNegotiating, kUp, kServing)),
+    row<Stop>("STOP", kM, kN | kB | kL, in(kReady, kNegotiating, kUp, kServing)),
     row<Grant>("GRANT", kM, kN, in(kReady), 1, true),
     row<Up>("UP", kN, kM, in(kNegotiating, kStopping)),
     row<Services>("SERVICES", kM, kN, in(kUp, kStopping)),
@@ -69,6 +70,10 @@ constexpr std::array kTable = {
     row<LookupFailed>("LOOKUP_FAILED", kR, kM, in(kReady)),
     row<Stdio>("STDIO", kM, kB, in(kReady)),
     row<StdioEnded>("STDIO_ENDED", kB, kM, in(kReady, kStopping)),
+    row<Part>("PART", kM, kL, in(kReady), 1),
+    row<Launch>("LAUNCH", kM, kL, in(kReady)),
+    row<Kill>("KILL", kM, kL, in(kReady)),
+    row<Exited>("EXITED", kL, kM, in(kReady, kStopping)),
 };
 
 consteval bool in_order() {
@@ -91,6 +96,8 @@ std::string_view to_string(Role role) {
       return "bridge";
     case Role::kResolve:
       return "resolve";
+    case Role::kLaunch:
+      return "launch";
   }
   return "?";
 }

@@ -15,7 +15,7 @@
 
 namespace localproxy::ipc {
 
-enum class Role : uint8_t { kMonitor, kNet, kBridge, kResolve };
+enum class Role : uint8_t { kMonitor, kNet, kBridge, kResolve, kLaunch, kLast = kLaunch };
 std::string_view to_string(Role role);
 
 // How far the receiver is with the sender. One bit each, so that a row of the table can name several.
@@ -59,11 +59,15 @@ enum class Type : uint16_t {
   kLookupFailed,
   kStdio,
   kStdioEnded,
-  kLast = kStdioEnded,
+  kPart,
+  kLaunch,
+  kKill,
+  kExited,
+  kLast = kExited,
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 2;
+inline constexpr uint32_t kTableVersion = 3;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxCaPaths = 8;
@@ -77,8 +81,8 @@ inline constexpr size_t kMaxAddresses = 16;
 struct Setup {
   static constexpr Type kType = Type::kSetup;
   uint32_t version = kTableVersion;
-  uint32_t monitor_pid = 0;
-  uint32_t user = 0;  // not 0: whom to become, because the monitor is still root
+  uint32_t parent_pid = 0;
+  uint32_t user = 0;  // launch: not 0: whom to become, because it was started by root
   uint32_t group = 0;
   uint8_t log_level = 0;
   uint8_t landlock = 1;    // 0: --sandbox=no-landlock
@@ -86,7 +90,7 @@ struct Setup {
   TextList<kMaxCaPaths, kMaxPath> ca_paths;
   Text<kMaxPath> ca_file;
   static auto fields(Setup& m) {
-    return std::tie(m.version, m.monitor_pid, m.user, m.group, m.log_level, m.landlock, m.load_roots,
+    return std::tie(m.version, m.parent_pid, m.user, m.group, m.log_level, m.landlock, m.load_roots,
                     m.ca_paths, m.ca_file);
   }
 };
@@ -331,6 +335,46 @@ struct StdioEnded {
   static constexpr Type kType = Type::kStdioEnded;
   uint8_t lost = 0;  // 1: not in order, bytes may be missing
   static auto fields(StdioEnded& m) { return std::tie(m.lost); }
+};
+
+// What a child gets besides /dev/null.
+enum class Slot : uint8_t {
+  kChannel,  // to the monitor
+  kErrors,   // its standard error
+  kSibling,  // net's channel to the bridge
+  kLast = kSibling,
+};
+
+// monitor -> launch, with a descriptor for the next child.
+struct Part {
+  static constexpr Type kType = Type::kPart;
+  Slot slot = Slot::kChannel;
+  static auto fields(Part& m) { return std::tie(m.slot); }
+};
+
+// monitor -> launch: start a child with the parts that came before.
+struct Launch {
+  static constexpr Type kType = Type::kLaunch;
+  uint32_t number = 0;  // what the monitor calls it
+  Role role = Role::kNet;
+  uint8_t standard_streams = 0;  // 1: it gets standard input and output
+  static auto fields(Launch& m) { return std::tie(m.number, m.role, m.standard_streams); }
+};
+
+// monitor -> launch: end a child at once.
+struct Kill {
+  static constexpr Type kType = Type::kKill;
+  uint32_t number = 0;
+  static auto fields(Kill& m) { return std::tie(m.number); }
+};
+
+// launch -> monitor: a child has ended, or could not be started.
+struct Exited {
+  static constexpr Type kType = Type::kExited;
+  uint32_t number = 0;
+  uint8_t by_signal = 0;
+  uint8_t value = 0;  // of the signal, or the exit status
+  static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value); }
 };
 
 // One row of the table.

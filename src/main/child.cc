@@ -83,7 +83,7 @@ void Child::enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules 
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
   }
   auto report = sandbox::enter({.policy = &policy,
-                                .parent = static_cast<pid_t>(setup_.monitor_pid),
+                                .parent = static_cast<pid_t>(setup_.parent_pid),
                                 .reach = std::move(reach),
                                 .landlock = setup_.landlock != 0});
   if (!report) fatal("the sandbox refused: " + report.error().text());

@@ -12,7 +12,15 @@ namespace localproxy {
 
 // The descriptors that a child is started with, besides /dev/null as 0 and 1 and a pipe to the monitor as 2.
 inline constexpr int kMonitorFd = 3;
-inline constexpr int kSiblingFd = 4;
+inline constexpr int kSiblingFd = 4;  // net
+// launch: the programs that it starts.
+inline constexpr int kNetProgramFd = 4;
+inline constexpr int kBridgeProgramFd = 5;
+inline constexpr int kResolveProgramFd = 6;
+inline constexpr int kNullFd = 7;
+
+// Where DNS servers listen.
+inline constexpr uint16_t kDnsPort = 53;
 
 class Child {
  public:

@@ -15,6 +15,7 @@
 #include "base/exit_status.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "monitor/launcher.h"
 #include "monitor/local_names.h"
 #include "monitor/standard_streams.h"
 #include "monitor/supervisor.h"
@@ -26,9 +27,6 @@ extern char** environ;
 namespace {
 
 using namespace localproxy;
-
-// Where DNS servers listen: the resolve process inherits the monitor's limits and must reach them.
-constexpr uint16_t kDnsPort = 53;
 
 int leave(ExitStatus status) {
   return static_cast<int>(status);
@@ -52,17 +50,9 @@ Result<> check_supported(const config::Config& config) {
 // What is done on this machine before there is a sandbox: names are looked up, listeners bound.
 class LocalSetup {
  public:
-  LocalSetup(const config::Config& config, monitor::StderrLog& log, const monitor::Helpers& helpers,
-             const std::optional<sandbox::Ids>& ids)
-      : config_(config), log_(log), helpers_(helpers) {
-    setup_.monitor_pid = static_cast<uint32_t>(::getpid());
-    setup_.log_level = static_cast<uint8_t>(config.verbosity);
-    setup_.landlock = config.landlock;
-    if (ids) {
-      setup_.user = ids->uid;
-      setup_.group = ids->gid;
-    }
-  }
+  LocalSetup(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
+             monitor::Launcher& launcher)
+      : config_(config), loop_(loop), log_(log), launcher_(launcher) {}
 
   // The addresses of -b, or of localhost.
   Result<std::vector<Address>> bind_addresses() const {
@@ -85,44 +75,51 @@ class LocalSetup {
 
  private:
   Result<std::vector<Address>> look_up(const std::string& host, const std::string& option) const {
-    auto addresses = monitor::local_addresses(host, log_, helpers_, setup_);
+    ipc::Setup setup;
+    setup.parent_pid = static_cast<uint32_t>(launcher_.pid());
+    setup.log_level = static_cast<uint8_t>(config_.verbosity);
+    setup.landlock = config_.landlock;
+    auto addresses = monitor::local_addresses(host, loop_, log_, launcher_, setup);
     if (!addresses) return Error(option + ": " + addresses.error().text());
     return addresses;
   }
 
   const config::Config& config_;
+  localproxy::event::Loop& loop_;
   monitor::StderrLog& log_;
-  const monitor::Helpers& helpers_;
-  ipc::Setup setup_;
+  monitor::Launcher& launcher_;
 };
 
-// What the monitor, and a helper until it is in its own sandbox, may still reach.
-sandbox::LandlockRules reach(const config::Config& config, const monitor::Helpers& helpers) {
+// What the launch process is told.
+ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids) {
+  ipc::Setup setup;
+  setup.parent_pid = static_cast<uint32_t>(::getpid());
+  setup.log_level = static_cast<uint8_t>(config.verbosity);
+  setup.landlock = config.landlock;
+  setup.ca_paths.value = config.ca_paths;
+  setup.ca_file.value = config.ca_file;
+  if (ids) {
+    setup.user = ids->uid;
+    setup.group = ids->gid;
+  }
+  return setup;
+}
+
+bool uses_stdio(const config::Config& config) {
+  return std::ranges::any_of(config.services, [](const config::ServiceMapping& mapping) {
+    return mapping.address.kind == config::LocalAddress::Kind::kStdio;
+  });
+}
+
+// What the monitor may still reach.
+sandbox::LandlockRules reach(const config::Config& config) {
   sandbox::LandlockRules rules;
-  // Libraries, certificates, resolver files, and /proc/self/status of a helper that verifies its sandbox.
-  rules.read = {"/etc",
-                "/usr",
-                "/lib",
-                "/lib64",
-                "/proc",
-                "/run/systemd/resolve",
-                "/run/resolvconf",
-                "/run/NetworkManager",
-                "/run/nscd",
-                "/run/systemd/machines"};
-  rules.read.insert(rules.read.end(), config.ca_paths.begin(), config.ca_paths.end());
-  if (!config.ca_file.empty()) rules.read.push_back(config.ca_file);
   if (!config.access_token_file.empty()) {
     // The directory: a token is often renewed by renaming a new file over the old one.
     const size_t slash = config.access_token_file.rfind('/');
     rules.read.push_back(slash == std::string::npos ? "." : config.access_token_file.substr(0, slash + 1));
   }
-  // The program interpreter.
-  rules.execute = {"/lib", "/lib64", "/usr/lib", "/usr/lib64"};
-  for (const ipc::Role role : {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve}) {
-    rules.execute_files.push_back(helpers.fd(role));
-  }
-  rules.connect_ports = {config.endpoint.port, kDnsPort};
+  rules.connect_ports = {config.endpoint.port};
   // 0: free ports, for a source without a map and for connecting from a given address.
   rules.bind_ports = {0};
   const bool source = config.mode == config::Mode::kSource;
@@ -168,7 +165,15 @@ int run(config::Run run) {
     if (!found) return fail(log, ExitStatus::kSystem, found.error());
     ids = *found;
   }
-  const LocalSetup local(config, log, *helpers, ids);
+  const bool stdio = uses_stdio(config);
+  monitor::StandardStreams streams;
+  if (stdio) {
+    if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
+  }
+  localproxy::event::Loop loop;  // <event2/event.h> has a struct event
+  auto launcher = monitor::Launcher::start(loop, log, *helpers, launcher_setup(config, ids), stdio);
+  if (!launcher) return fail(log, ExitStatus::kSystem, launcher.error());
+  const LocalSetup local(config, loop, log, **launcher);
   auto on = local.bind_addresses();
   if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
   std::vector<monitor::Listener> listeners;
@@ -177,11 +182,6 @@ int run(config::Run run) {
     if (!bound) return fail(log, ExitStatus::kCannotBind, bound.error());
     listeners = std::move(*bound);
   }
-  monitor::StandardStreams streams;
-  if (std::ranges::any_of(listeners, &monitor::Listener::stdio)) {
-    if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
-  }
-
   if (ids) {
     for (const monitor::Listener& listener : listeners) {
       if (listener.file.path().empty()) continue;
@@ -194,10 +194,9 @@ int run(config::Run run) {
     fputs(config::describe(config).c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
-  localproxy::event::Loop loop;  // <event2/event.h> has a struct event
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
-  const sandbox::LandlockRules rules = reach(config, *helpers);
-  monitor::Supervisor supervisor(loop, log, std::move(config), std::move(*helpers), std::move(listeners),
+  const sandbox::LandlockRules rules = reach(config);
+  monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(listeners),
                                  std::move(*on));
   auto report = sandbox::enter(
       {.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = rules, .landlock = config.landlock});

@@ -9,7 +9,7 @@ localproxy::sandbox::LandlockRules reach() {
   return {
       .read = {"/etc", "/usr/lib", "/lib", "/lib64", "/usr/lib64", "/run/systemd/resolve", "/run/resolvconf",
                "/run/NetworkManager", "/run/nscd", "/run/systemd/machines", "/usr/share/zoneinfo"},
-      .connect_ports = {53}};
+      .connect_ports = {localproxy::kDnsPort}};
 }
 
 }  // namespace

@@ -1,15 +1,13 @@
 // A helper process, as its parent sees it: started, heard, waited for.
 #pragma once
 
-#include <sys/types.h>
-
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "event/loop.h"
 #include "ipc/port.h"
-#include "monitor/helpers.h"
 #include "monitor/stderr_log.h"
 
 namespace localproxy::monitor {
@@ -20,6 +18,27 @@ struct Exit {
   int number = 0;  // of the signal, or the exit status
   // "ended with status 71", "was killed by SIGSYS (sandbox violation)".
   std::string describe() const;
+};
+
+class Child;
+
+// Who makes children, and ends them.
+class Starter {
+ public:
+  // What a child gets: its channel to us, its standard error, and what else it is for.
+  struct Parts {
+    ipc::Role role;
+    UniqueFd channel;
+    UniqueFd errors;
+    UniqueFd sibling;
+    bool standard_streams;
+  };
+  virtual ~Starter() = default;
+  // The number by which the child is known here. Its end is told by Child::exited(), from the loop.
+  virtual Result<uint32_t> start(Child& child, Parts parts) = 0;
+  virtual void kill(uint32_t number) = 0;
+  // Kills it, and tells nobody any more.
+  virtual void forget(uint32_t number) = 0;
 };
 
 class Child {
@@ -39,34 +58,34 @@ class Child {
 
   // Starts a helper: fd 3 is its channel to us, fd 4 `sibling` (if valid), and nothing else is open in it but
   // 0 to 2.
-  static Result<std::unique_ptr<Child>> start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
+  static Result<std::unique_ptr<Child>> start(event::Loop& loop, StderrLog& log, Starter& starter,
                                               Start start, Events events);
-  // Kills and reaps what still runs.
+  // Kills what still runs.
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  pid_t pid() const { return pid_; }
-  bool running() const { return pid_ > 0; }
+  bool running() const { return running_; }
   bool ready() const { return ready_; }
   ipc::Port& port() { return *port_; }
   void kill();
-  // To be called after SIGCHLD: notices whether this child has ended.
-  void reap();
+  // For its starter: it has ended.
+  void exited(const Exit& exit);
   // Kills the child unless it ends in time.
   void end_within(std::chrono::milliseconds time) { deadline_.start(time); }
 
  private:
-  Child(event::Loop& loop, StderrLog& log, ipc::Role role, Events events);
-  Result<> spawn(const Helpers& helpers, const Start& start, UniqueFd channel);
+  Child(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Role role, Events events);
   void on_stderr();
   void log_stderr(bool all);
 
   event::Loop& loop_;
   StderrLog& log_;
+  Starter& starter_;
   const ipc::Role role_;
   Events events_;
-  pid_t pid_ = -1;
+  uint32_t number_ = 0;
+  bool running_ = false;
   bool ready_ = false;
   std::unique_ptr<ipc::Port> port_;
   UniqueFd stderr_;

@@ -52,7 +52,8 @@ Result<Helpers> Helpers::open() {
   if (!own) return own.error();
   const std::string directory = helper_directory(*own);
   Helpers helpers;
-  for (const ipc::Role role : {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve}) {
+  for (const ipc::Role role :
+       {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve, ipc::Role::kLaunch}) {
     auto file = open_helper(directory + "/" + program_name(role));
     if (!file) return file.error();
     helpers.files_[static_cast<size_t>(role)] = std::move(*file);

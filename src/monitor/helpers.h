@@ -13,7 +13,7 @@ namespace localproxy::monitor {
 
 class Helpers {
  public:
-  // Opens the three helpers of this program: those of the installation that it belongs to, or those beside it
+  // Opens the helpers of this program: those of the installation that it belongs to, or those beside it
   // in a build folder. Nothing in the environment has a say in it. An error: one is missing, is not a plain
   // file, or could be replaced by another user.
   static Result<Helpers> open();
@@ -23,7 +23,7 @@ class Helpers {
   UniqueFd null;  // /dev/null
 
  private:
-  std::array<UniqueFd, 4> files_;
+  std::array<UniqueFd, static_cast<size_t>(ipc::Role::kLast) + 1> files_;
 };
 
 // "localproxy-net" and so on.

@@ -10,7 +10,7 @@ namespace localproxy::monitor {
 
 // The addresses of host, with port 0: at once for addresses and localhost, else by a resolve process, which
 // is waited for. setup: for that process.
-Result<Addresses> local_addresses(const std::string& host, StderrLog& log, const Helpers& helpers,
-                                  const ipc::Setup& setup);
+Result<Addresses> local_addresses(const std::string& host, event::Loop& loop, StderrLog& log,
+                                  Starter& starter, const ipc::Setup& setup);
 
 }  // namespace localproxy::monitor

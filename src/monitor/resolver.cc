@@ -22,7 +22,7 @@ void Resolver::resolve(const std::string& host, uint16_t port, Callback callback
 }
 
 void Resolver::start(const std::string& host) {
-  auto child = Child::start(loop_, log_, helpers_, {.role = ipc::Role::kResolve, .setup = setup_},
+  auto child = Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
                             {.on_ready =
                                  [this, host] {
                                    Child& asked = *lookups_.at(host).child;
@@ -74,12 +74,6 @@ void Resolver::answer(const std::string& host, Result<std::vector<std::string>> 
     } else {
       waiting.callback(std::move(found));
     }
-  }
-}
-
-void Resolver::reap() {
-  for (auto& [host, lookup] : lookups_) {
-    if (lookup.child) lookup.child->reap();
   }
 }
 

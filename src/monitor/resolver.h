@@ -24,13 +24,11 @@ class Resolver {
  public:
   using Callback = std::function<void(Result<Addresses> addresses)>;
 
-  Resolver(event::Loop& loop, StderrLog& log, const Helpers& helpers, ipc::Setup setup)
-      : loop_(loop), log_(log), helpers_(helpers), setup_(std::move(setup)) {}
+  Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
+      : loop_(loop), log_(log), starter_(starter), setup_(std::move(setup)) {}
 
   // Calls back once, from the loop. Lookups of the same host share a process.
   void resolve(const std::string& host, uint16_t port, Callback callback);
-  // After SIGCHLD.
-  void reap();
 
  private:
   struct Waiting {
@@ -48,7 +46,7 @@ class Resolver {
 
   event::Loop& loop_;
   StderrLog& log_;
-  const Helpers& helpers_;
+  Starter& starter_;
   const ipc::Setup setup_;
   std::map<std::string, Lookup> lookups_;
 };

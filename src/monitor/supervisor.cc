@@ -40,17 +40,17 @@ uint32_t random_seed() {
 
 }  // namespace
 
-Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Helpers helpers,
+Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
                        std::vector<Listener> listeners, std::vector<Address> bind_addresses)
     : loop_(loop),
       log_(log),
       config_(std::move(config)),
-      helpers_(std::move(helpers)),
+      launcher_(launcher),
       listeners_(std::move(listeners)),
       bind_addresses_(std::move(bind_addresses)),
       stdio_(std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.stdio; })),
       url_("wss://" + bracketed(config_.endpoint.host) + ":" + std::to_string(config_.endpoint.port)),
-      resolver_(loop, log, helpers_, make_setup(false)),
+      resolver_(loop, log, launcher_, make_setup(false)),
       targets_(
           loop, log, resolver_, config_,
           config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
@@ -68,7 +68,9 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
   on_signal(SIGUSR1, [this] {
     if (bridge_->ready()) bridge_->port().send(ipc::Count{});
   });
-  on_signal(SIGCHLD, [this] { on_child_signal(); });
+  launcher_.on_lost([this](const std::string& how) {
+    end(ExitStatus::kSystem, "the launch process " + how + "; without it no other can be started");
+  });
 }
 
 Supervisor::~Supervisor() = default;
@@ -76,7 +78,7 @@ Supervisor::~Supervisor() = default;
 ExitStatus Supervisor::run() {
   start_bridge();
   if (phase_ != Phase::kEnded) loop_.run();
-  // What still runs is killed and waited for, so that nothing is left behind.
+  // What still runs is killed; the launch process waits for it.
   net_.reset();
   bridge_.reset();
   return status_;
@@ -84,7 +86,7 @@ ExitStatus Supervisor::run() {
 
 ipc::Setup Supervisor::make_setup(bool for_net) const {
   ipc::Setup setup;
-  setup.monitor_pid = static_cast<uint32_t>(::getpid());
+  setup.parent_pid = static_cast<uint32_t>(launcher_.pid());
   setup.log_level = static_cast<uint8_t>(config_.verbosity);
   setup.landlock = config_.landlock;
   if (for_net && config_.verify_host) {
@@ -100,7 +102,7 @@ ipc::Setup Supervisor::make_setup(bool for_net) const {
 void Supervisor::start_bridge() {
   const ipc::Setup setup = make_setup(false);
   auto bridge = Child::start(
-      loop_, log_, helpers_, {.role = Role::kBridge, .setup = setup, .standard_streams = stdio_},
+      loop_, log_, launcher_, {.role = Role::kBridge, .setup = setup, .standard_streams = stdio_},
       {.on_ready = [this] { connect(); }, .on_exit = [this](const Exit& exit) { on_bridge_exit(exit); }});
   if (!bridge) return end(ExitStatus::kSystem, bridge.error().text());
   bridge_ = std::move(*bridge);
@@ -179,7 +181,7 @@ void Supervisor::start_net(Result<Connected> connected) {
   if (!channel) return end(ExitStatus::kSystem, channel.error().text());
   const ipc::Setup setup = make_setup(true);
   auto net = Child::start(
-      loop_, log_, helpers_, {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
+      loop_, log_, launcher_, {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
       {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
   if (!net) return end(ExitStatus::kSystem, net.error().text());
   phase_ = Phase::kNegotiating;
@@ -386,12 +388,6 @@ void Supervisor::retry(const std::string& why, bool crashed) {
 }
 
 // ---- signals ----
-
-void Supervisor::on_child_signal() {
-  if (bridge_) bridge_->reap();
-  if (net_) net_->reap();
-  resolver_.reap();
-}
 
 void Supervisor::on_stop_signal() {
   if (phase_ == Phase::kStopping) {

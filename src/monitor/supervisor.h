@@ -13,7 +13,7 @@
 #include "monitor/backoff.h"
 #include "monitor/child.h"
 #include "monitor/dialer.h"
-#include "monitor/helpers.h"
+#include "monitor/launcher.h"
 #include "monitor/listeners.h"
 #include "monitor/resolver.h"
 #include "monitor/services.h"
@@ -25,7 +25,7 @@ class Supervisor {
  public:
   // listeners: one for each entry of config.services in source mode, bound. bind_addresses: of -b or
   // localhost.
-  Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Helpers helpers,
+  Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
              std::vector<Listener> listeners, std::vector<Address> bind_addresses);
   ~Supervisor();
 
@@ -69,13 +69,12 @@ class Supervisor {
   void stop();
   void on_stop_signal();
   void on_reload_signal();
-  void on_child_signal();
   void end(ExitStatus status, const std::string& error = "");
 
   event::Loop& loop_;
   StderrLog& log_;
   config::Config config_;
-  const Helpers helpers_;
+  Launcher& launcher_;
   std::vector<Listener> listeners_;
   const std::vector<Address> bind_addresses_;
   const bool stdio_;       // standard input and output are a local client

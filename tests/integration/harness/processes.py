@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-ROLES = ("net", "bridge", "resolve")
+ROLES = ("net", "bridge", "resolve", "launch")
 
 
 def _read(pid, name):

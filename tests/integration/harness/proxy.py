@@ -89,7 +89,7 @@ class Proxy:
 
     def processes(self):
         """Role -> process ids: {"monitor": [..], "net": [..], "bridge": [..], "resolve": [..]}."""
-        found = {"monitor": [self.pid] if processes.is_alive(self.pid) else [], "net": [], "bridge": [], "resolve": []}
+        found = {"monitor": [self.pid] if processes.is_alive(self.pid) else [], **{role: [] for role in processes.ROLES}}
         for child in processes.children(self.pid):
             self.seen_pids.add(child)
             if role := processes.role(child):

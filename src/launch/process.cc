@@ -1,0 +1,115 @@
+#include "launch/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/exit_status.h"
+#include "base/spawn.h"
+
+namespace localproxy::launch {
+
+using ipc::Role;
+using ipc::Slot;
+
+namespace {
+
+size_t index(Slot slot) {
+  return static_cast<size_t>(slot);
+}
+
+}  // namespace
+
+Process::Process(event::Loop& loop, Log& log, ipc::Port& monitor, Programs programs)
+    : loop_(loop),
+      log_(log),
+      monitor_(monitor),
+      programs_(std::move(programs)),
+      child_signal_(loop, SIGCHLD, [this] { reap(); }) {
+  monitor_.on<ipc::Part>([this](const ipc::Part& m, UniqueFd fd) { on_part(m, std::move(fd)); });
+  monitor_.on<ipc::Launch>([this](const ipc::Launch& m) { on_launch(m); });
+  monitor_.on<ipc::Kill>([this](const ipc::Kill& m) { on_kill(m); });
+  monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
+}
+
+const UniqueFd& Process::program(Role role) const {
+  switch (role) {
+    case Role::kNet:
+      return programs_.net;
+    case Role::kBridge:
+      return programs_.bridge;
+    case Role::kResolve:
+      return programs_.resolve;
+    case Role::kMonitor:
+    case Role::kLaunch:
+      break;
+  }
+  fatal("the monitor asked for a " + std::string(to_string(role)) + " process");
+}
+
+void Process::on_part(const ipc::Part& message, UniqueFd fd) {
+  parts_[index(message.slot)] = std::move(fd);
+}
+
+void Process::on_launch(const ipc::Launch& message) {
+  const auto parts = std::exchange(parts_, {});
+  const UniqueFd& channel = parts[index(Slot::kChannel)];
+  const UniqueFd& errors = parts[index(Slot::kErrors)];
+  const UniqueFd& sibling = parts[index(Slot::kSibling)];
+  if (!channel || !errors || children_.contains(message.number))
+    fatal("the monitor asked for a child without its parts");
+  const int null = programs_.null.get();
+  const bool streams = message.standard_streams != 0;
+  // As main/child.h has them.
+  std::vector<int> fds{streams ? STDIN_FILENO : null, streams ? STDOUT_FILENO : null, errors.get(),
+                       channel.get()};
+  if (sibling) fds.push_back(sibling.get());
+  const std::string name = "localproxy-" + std::string(to_string(message.role));
+  const auto pid = spawn(program(message.role).get(), name.c_str(), fds);
+  if (!pid) {
+    log_.error(pid.error().text());
+    monitor_.send(ipc::Exited{message.number, 0, static_cast<uint8_t>(ExitStatus::kSystem)});
+    return;
+  }
+  children_.emplace(message.number, *pid);
+}
+
+void Process::on_kill(const ipc::Kill& message) {
+  // One that has just ended is not there any more.
+  const auto found = children_.find(message.number);
+  if (found != children_.end()) ::kill(found->second, SIGKILL);
+}
+
+void Process::reap() {
+  for (auto child = children_.begin(); child != children_.end();) {
+    int status = 0;
+    if (::waitpid(child->second, &status, WNOHANG) != child->second) {
+      ++child;
+      continue;
+    }
+    const bool by_signal = WIFSIGNALED(status);
+    const int value = by_signal ? WTERMSIG(status) : WEXITSTATUS(status);
+    monitor_.send(ipc::Exited{child->first, static_cast<uint8_t>(by_signal), static_cast<uint8_t>(value)});
+    child = children_.erase(child);
+  }
+  end_if_stopped();
+}
+
+void Process::on_stop() {
+  monitor_.set_state(ipc::State::kStopping);
+  stopping_ = true;
+  for (const auto& [number, pid] : children_)
+    ::kill(pid, SIGKILL);
+  end_if_stopped();
+}
+
+void Process::end_if_stopped() {
+  if (stopping_ && children_.empty()) loop_.stop();
+}
+
+}  // namespace localproxy::launch

@@ -1,0 +1,48 @@
+// The launch process: starts the helpers for the monitor, which therefore needs none of the rights that this
+// takes, and hears how they end. It sees no secret, no byte of a connection, and nothing from outside.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "event/loop.h"
+#include "ipc/port.h"
+
+namespace localproxy::launch {
+
+// The programs that may be started, opened with O_PATH.
+struct Programs {
+  UniqueFd net;
+  UniqueFd bridge;
+  UniqueFd resolve;
+  UniqueFd null;  // /dev/null
+};
+
+class Process {
+ public:
+  Process(event::Loop& loop, Log& log, ipc::Port& monitor, Programs programs);
+
+ private:
+  void on_part(const ipc::Part& message, UniqueFd fd);
+  void on_launch(const ipc::Launch& message);
+  void on_kill(const ipc::Kill& message);
+  void on_stop();
+  // After SIGCHLD: tells the monitor who has ended.
+  void reap();
+  void end_if_stopped();
+  const UniqueFd& program(ipc::Role role) const;
+
+  event::Loop& loop_;
+  Log& log_;
+  ipc::Port& monitor_;
+  const Programs programs_;
+  std::array<UniqueFd, static_cast<size_t>(ipc::Slot::kLast) + 1> parts_;  // of the next child
+  std::map<uint32_t, pid_t> children_;                                     // by the monitor's number
+  bool stopping_ = false;
+  event::Signal child_signal_;
+};
+
+}  // namespace localproxy::launch
