@@ -38,7 +38,7 @@ def verify(mode, program):
     with tempfile.TemporaryDirectory() as folder:
         # The program has to exist, and is not installed here.
         path = pathlib.Path(folder, f"localproxy-{mode}@.service")
-        path.write_text(text.replace(INSTALLED, program), encoding="utf-8")
+        path.write_text(text.replace(INSTALLED, str(pathlib.Path(program).resolve())), encoding="utf-8")
         instance = path.with_name(f"localproxy-{mode}@check.service")
         done = subprocess.run([need("systemd-analyze"), "verify", "--man=no", instance], check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
