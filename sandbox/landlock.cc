@@ -115,7 +115,9 @@ int landlock_abi() {
 Result<int> enter_landlock(const LandlockRules& rules) {
   const int abi = landlock_abi();
   if (abi < 1) {
-    return Error("this kernel has no Landlock (start with --sandbox=no-landlock to go on without it)");
+    return Error(
+        "this kernel has no Landlock, or the filter of a container keeps it from this process (start with "
+        "--sandbox=no-landlock to go on without it)");
   }
   const RulesetAttr attr = all_rights(abi);
   UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, attr_size(abi), 0)));

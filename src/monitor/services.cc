@@ -38,6 +38,23 @@ Result<Assignment> match_services(config::Mode mode, const std::vector<config::S
   return assignment;
 }
 
+std::vector<std::string> services_of_tunnel(const config::Config& config,
+                                            const std::vector<std::string>& announced) {
+  if (!announced.empty()) return announced;
+  if (config.settings.subprotocol == "aws.iot.securetunneling-1.0" && config.services.size() == 1) {
+    return {config.services.front().service};
+  }
+  return {""};
+}
+
+Result<> check_version(config::Version version, const std::vector<std::string>& tunnel) {
+  if (version != config::Version::kV1 || tunnel.size() == 1) return {};
+  return Error(
+      "-y V1 works with tunnels of one service, since version 1 cannot say which service is meant; this one "
+      "has " +
+      list(tunnel) + ". Use -y V2, or no -y if the destination is not older");
+}
+
 Assignment find_known(const std::vector<config::ServiceMapping>& known,
                       const std::vector<std::string>& tunnel) {
   Assignment assignment;

@@ -19,6 +19,14 @@ using Assignment = std::vector<std::optional<size_t>>;
 Result<Assignment> match_services(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,
                                   const std::vector<std::string>& tunnel);
 
+// The services of the tunnel: what SERVICE_IDS had, or one without an id when it was opened without services.
+// Subprotocol 1.0 has no SERVICE_IDS; there the only entry of -s or -d is for the tunnel's only service.
+std::vector<std::string> services_of_tunnel(const config::Config& config,
+                                            const std::vector<std::string>& announced);
+
+// An error when messages of that version cannot say which service of the tunnel they are for.
+Result<> check_version(config::Version version, const std::vector<std::string>& tunnel);
+
 // For the services of the tunnel that a configuration directory knows: the index of each in `known`.
 Assignment find_known(const std::vector<config::ServiceMapping>& known,
                       const std::vector<std::string>& tunnel);

@@ -211,9 +211,7 @@ void Supervisor::grant() {
 
 void Supervisor::on_up(const ipc::Up& up) {
   if (phase_ != Phase::kNegotiating) return;
-  std::vector<std::string> tunnel = up.services.value;
-  // A tunnel that was opened without services has one, without an id.
-  if (tunnel.empty()) tunnel.emplace_back();
+  const std::vector<std::string> tunnel = services_of_tunnel(config_, up.services.value);
   if (services_.empty()) {
     if (!assign_services(tunnel)) return;
   } else if (!std::is_permutation(tunnel.begin(), tunnel.end(), services_.begin(), services_.end())) {
@@ -224,6 +222,10 @@ void Supervisor::on_up(const ipc::Up& up) {
 
 bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
   const bool source = config_.mode == config::Mode::kSource;
+  if (const auto fits = check_version(config_.destination_version, tunnel); !fits) {
+    end(ExitStatus::kProtocol, fits.error().text());
+    return false;
+  }
   // Without a map, what the configuration directory knows of these services is the map.
   if (config_.services.empty()) {
     for (const auto& index : find_known(config_.known_services, tunnel)) {

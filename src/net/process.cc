@@ -1,5 +1,6 @@
 #include "net/process.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -66,16 +67,24 @@ void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
   monitor_.set_state(State::kNegotiating);
   source_ = grant.source != 0;
   max_connections_ = grant.max_connections;
+  check(grant.peer_version >= 1 && grant.peer_version <= 3, "the versions of the protocol are 1 to 3");
+  const int subprotocol = subprotocol_version(grant.subprotocol.value);
+  // The service takes no field that is newer than the subprotocol.
+  version_ = std::min<int>(grant.peer_version, subprotocol);
   // Version 1 of the protocol has no SERVICE_IDS.
-  expects_services_ = grant.subprotocol.value != "aws.iot.securetunneling-1.0";
+  expects_services_ = subprotocol > 1;
   link_.start(std::move(socket), std::move(grant));
 }
 
 void Process::on_services(const ipc::Services& message) {
   if (stopping_ || ending_) return;
   monitor_.set_state(State::kServing);
-  tunnel_ =
-      std::make_unique<Tunnel>(source_, message.services.value, random_stream_id(), max_connections_, *this);
+  if (source_ && version_ < 3) {
+    log_.info("speaking version " + std::to_string(version_) +
+              " of the protocol: a new local connection ends the one before it to the same service");
+  }
+  tunnel_ = std::make_unique<Tunnel>(source_, message.services.value, format_of_version(version_),
+                                     random_stream_id(), max_connections_, *this);
   bridge_.set_state(State::kServing);
   bridge_.set_reading(true);
   for (const std::string& early : std::exchange(early_, {})) {

@@ -70,6 +70,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   Link link_;
   wire::FrameSplitter splitter_;
   bool source_ = false;
+  int version_ = 3;  // of the protocol, for what we send
   uint32_t max_connections_ = 0;
   bool expects_services_ = false;  // UP was not sent yet
   std::string channel_id_;

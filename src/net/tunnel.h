@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "net/format.h"
 #include "net/outbox.h"
 #include "wire/data.h"
 #include "wire/message.h"
@@ -39,12 +40,15 @@ class TunnelEvents {
 
 class Tunnel {
  public:
-  // services: ids in the order of their indexes; first_stream_id: the first stream's id, to be unguessable
-  // from the last tunnel connection's, so that what was on its way for that one is stale here.
-  Tunnel(bool source, std::vector<std::string> services, int32_t first_stream_id, uint32_t max_connections,
-         TunnelEvents& events);
+  // services: ids in the order of their indexes. format: what a source sends, and the most that a destination
+  // answers with. first_stream_id: the first stream's id, to be unguessable from the last tunnel
+  // connection's, so that what was on its way for that one is stale here. REQUIRES: a source whose format has
+  // no service id has one service.
+  Tunnel(bool source, std::vector<std::string> services, Format format, int32_t first_stream_id,
+         uint32_t max_connections, TunnelEvents& events);
 
-  // A local client connected (source only): sends the start, at once followed by data. False: there is no id
+  // A local client connected (source only): sends the start, at once followed by data. A destination that has
+  // one connection to a service at a time loses the one before, which is finished. False: there is no id
   // left.
   bool local_opened(Number number, uint16_t service);
   // The local side has ended or could not be reached: says so to the peer.
@@ -63,8 +67,14 @@ class Tunnel {
     int32_t stream_id = 0;  // 0: no stream
     uint32_t last_connection_id = 0;
     std::map<uint32_t, Number> open;  // by connection id
-    bool peer_sends_service_id = true;
-    bool peer_sends_connection_id = true;
+    Format format;                    // of what we send on the stream
+    bool answered = false;            // source: the stream has shown the destination's version
+  };
+  // What a source of version 3 knows of the destination, which the service may have translated for.
+  enum class Peer : uint8_t {
+    kUnknown,
+    kOlder,    // knows no connection ids: one connection to a service at a time
+    kCurrent,  // of version 3
   };
   struct Connection {
     uint16_t service;
@@ -77,24 +87,33 @@ class Tunnel {
   Result<> on_connection_start(const wire::Message& message, uint16_t service);
   Result<> on_service_ids(const wire::Message& message);
   void on_data(const wire::DataView& data);
+  void on_connection_reset(const wire::Message& message, uint16_t service);
+  // The first message of a stream's destination shows its version.
+  void recognise(Service& service, const wire::DataView& first);
+  void keep_first_connections();
+  bool needs_new_stream(const Service& service) const;
+  void note_nameless(const std::string& what);
   void start_stream(const wire::Message& message, uint16_t service);
   void accept(const wire::Message& message, uint16_t service);
   void close_stream(uint16_t service);
   void close_all();
   void close_connection(uint16_t service, uint32_t connection_id);
-  void reset_peer(const Service& of, const std::string& service_id, int32_t stream_id,
-                  uint32_t connection_id);
+  void reset_peer(Format format, std::string_view service_id, int32_t stream_id, uint32_t connection_id);
   // The index of a service id; an absent one is the only service. Empty: unknown.
   std::optional<uint16_t> find_service(std::string_view id) const;
   void add(Number number, uint16_t service, uint32_t connection_id);
 
   const bool source_;
   const std::vector<std::string> services_;
+  const Format format_;
   std::vector<Service> state_;
   std::unordered_map<Number, Connection> connections_;
   int32_t next_stream_id_;
   const uint32_t max_connections_;
   Number next_number_ = 1;  // destination: we number
+  Peer peer_ = Peer::kUnknown;
+  bool refusal_noted_ = false;
+  bool nameless_data_noted_ = false;
   TunnelEvents& events_;
 };
 

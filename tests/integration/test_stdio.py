@@ -57,7 +57,7 @@ class Client:
 
 def command(lab, service):
     return [str(LOCALPROXY), "-s", "APP=-", "-e", endpoint(service), "-c", str(lab.ca_directory(service)), "-v", "5",
-            *map(str, lab._settings)]
+            *map(str, lab.settings())]
 
 
 def environment(service):

@@ -91,6 +91,8 @@ def test_connections_leave_no_descriptor_behind(tunnel, stream_server):
         return {f"{processes.role(pid) or 'monitor'} {pid}": more
                 for pid, now in counts().items() if (more := now - before[pid])}
 
+    # Everybody has been handed what it needs once bytes have gone through.
+    exchange_all([(port, 1, 10_000, 10_000)])
     before = counts()
     for start in range(100, 400, 50):
         exchange_all([(port, seed, 10_000, 10_000) for seed in range(start, start + 50)])

@@ -166,6 +166,36 @@ INSTANTIATE_TEST_SUITE_P(
         Match{"CaseMatters", kSource, {"ssh"}, {"SSH"}, std::nullopt, {"has SSH;", "gives ssh"}}),
     [](const auto& each) { return each.param.name; });
 
+// ---- versions ----
+
+TEST(ServicesOfTunnelTest, AreWhatTheServiceAnnounced) {
+  config::Config config;
+  config.services = {{"X", {}}};
+  EXPECT_THAT(services_of_tunnel(config, {"A", "B"}), ElementsAre("A", "B"));
+  EXPECT_THAT(services_of_tunnel(config, {}), ElementsAre(""));
+}
+
+TEST(ServicesOfTunnelTest, WithoutAnAnnouncementAreTheOnlyOneThatWasGiven) {
+  config::Config config;
+  config.settings.subprotocol = "aws.iot.securetunneling-1.0";
+  EXPECT_THAT(services_of_tunnel(config, {}), ElementsAre(""));
+  config.services = {{"X", {}}};
+  EXPECT_THAT(services_of_tunnel(config, {}), ElementsAre("X"));
+  config.services = {{"X", {}}, {"Y", {}}};
+  EXPECT_THAT(services_of_tunnel(config, {}), ElementsAre(""));
+}
+
+TEST(CheckVersionTest, Version1IsForOneService) {
+  using config::Version;
+  EXPECT_TRUE(check_version(Version::kV1, {"A"}).ok());
+  EXPECT_TRUE(check_version(Version::kV2, {"A", "B"}).ok());
+  EXPECT_TRUE(check_version(Version::kV3, {"A", "B"}).ok());
+  const auto two = check_version(Version::kV1, {"A", "B"});
+  ASSERT_FALSE(two.ok());
+  EXPECT_THAT(two.error().text(), HasSubstr("-y V1 works with tunnels of one service"));
+  EXPECT_THAT(two.error().text(), HasSubstr("this one has A, B."));
+}
+
 // ---- words ----
 
 TEST(ExitTest, SaysHowAProcessEnded) {

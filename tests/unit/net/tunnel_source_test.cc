@@ -23,7 +23,7 @@ constexpr int32_t kFirst = 1'000;
 
 struct Side {
   explicit Side(bool source, std::vector<std::string> services = {"A", "B"}, int32_t first = kFirst)
-      : tunnel(source, std::move(services), first, 4, events) {}
+      : tunnel(source, std::move(services), Format{}, first, 4, events) {}
   void take(const Message& message) {
     const Result<> taken = test::receive(tunnel, message);
     EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
@@ -79,6 +79,7 @@ TEST(SourceTest, DataGoesToTheConnectionItNames) {
 TEST(SourceTest, TheStreamOutlivesItsConnections) {
   Source s;
   s.tunnel.local_opened(31, 0);
+  s.take(MessageType::kData, kFirst, "A", 1, "of version 3");
   s.events.take();
   s.tunnel.local_closed(31);
   EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_RESET stream 1000 service 'A' connection 1"));
@@ -155,7 +156,8 @@ TEST(SourceTest, AConnectionStartOfAnotherStreamOrConnectionClosesNothing) {
 
 TEST(SourceDeathTest, TheFirstStreamIdIsPositive) {
   Recorder events;
-  EXPECT_EXIT(Tunnel(true, {"A"}, 0, 4, events), testing::ExitedWithCode(71), "stream id is positive");
+  EXPECT_EXIT(Tunnel(true, {"A"}, Format{}, 0, 4, events), testing::ExitedWithCode(71),
+              "stream id is positive");
 }
 
 // ---- both sides ----

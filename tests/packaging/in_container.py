@@ -1,0 +1,363 @@
+#!/usr/bin/python3
+"""Runs as root inside the container of try-in-container, on a booted system that has the package.
+
+Sets up a source and a destination as packaging/README.md says, against the stand-in service, looks at what systemd and
+the kernel say of them, and purges the package. Prints a line for each thing seen, "all seen" at the end; anything else
+is an AssertionError, or a command that failed, with what it said.
+"""
+
+import grp
+import os
+import pathlib
+import pwd
+import socket
+import subprocess
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "service")]
+from harness import processes  # pylint: disable=wrong-import-position
+from harness.ports import answers, free_port  # pylint: disable=wrong-import-position
+from harness.wait import until  # pylint: disable=wrong-import-position
+from service_client import Service  # pylint: disable=wrong-import-position
+
+ETC = pathlib.Path("/etc/localproxy")
+USER = "_localproxy"
+SOURCE = "localproxy-source@operator"
+DESTINATION = "localproxy-destination@device"
+TUNNEL = "t1"
+# Any will do; with one in the configuration a restart gets in again with the same access token.
+CLIENT_TOKENS = {"source": "5a" * 16, "destination": "de" * 16}
+# <linux/capability.h>
+CAP_NET_BIND_SERVICE = 10
+# A monitor with a tunnel has these two at all times.
+HELPERS = ["bridge", "net"]
+TIMEOUT = 60
+
+
+def run(*command, check=True, text="", **variables):
+    """The output of a command, standard error included; text is its input, variables are set besides ours."""
+    done = subprocess.run([str(word) for word in command], check=False, input=text, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, env={**os.environ, **variables})
+    assert done.returncode == 0 or not check, f"{command} ended with {done.returncode}: {done.stdout}"
+    return done.stdout
+
+
+def seen(text):
+    print(f"seen: {text}")
+
+
+def show(unit, name):
+    return run("systemctl", "show", "--property", name, "--value", unit).strip()
+
+
+def journal(unit):
+    run("journalctl", "--sync")
+    return run("journalctl", "--no-pager", "--output=cat", "--unit", unit)
+
+
+def write(path, text, mode, group="root"):
+    path.write_text(text, encoding="utf-8")
+    os.chown(path, 0, grp.getgrnam(group).gr_gid)
+    path.chmod(mode)
+
+
+def monitor(unit):
+    return int(show(unit, "MainPID"))
+
+
+def helpers(unit):
+    """Role -> process of the helpers of a unit."""
+    return {processes.role(pid): pid for pid in processes.children(monitor(unit))}
+
+
+def everything(unit):
+    return [monitor(unit), *helpers(unit).values()]
+
+
+def wait_serving(unit):
+    until(lambda: sorted(helpers(unit)) == HELPERS, f"{unit} has its helpers", TIMEOUT)
+
+
+class Machine:
+    """Both ends of a tunnel and an sshd, on this machine."""
+
+    def __init__(self, service):
+        self.service = service
+        self.port = free_port()
+        write(ETC / "ca.pem", pathlib.Path(service.ca_file).read_text(encoding="ascii"), 0o644)
+        self.configure("device", "destination", "destination-app = SSH=22")
+        self.configure("operator", "source", f"source-listen-port = SSH={self.port}")
+
+    def configure(self, name, mode, services):
+        write(ETC / f"{name}.conf", f"proxy-endpoint = localhost:{self.service.port}\ncafile = {ETC}/ca.pem\n"
+              f"client-token = {CLIENT_TOKENS[mode]}\n{services}\n", 0o640, USER)
+        self.write_token(name, mode)
+
+    def write_token(self, name, mode):
+        run("install", "-m", "600", "/dev/stdin", ETC / f"{name}.token", text=self.service.token(TUNNEL, mode))
+
+    def ssh(self):
+        """A command at the far end; the port answers once the source listens."""
+        until(lambda: answers(self.port), "the source listens", TIMEOUT)
+        for side in ("source", "destination"):
+            self.service.wait_connected(TUNNEL, side, TIMEOUT)
+        said = run("ssh", "-i", "/root/.ssh/key", "-p", self.port, "-o", "StrictHostKeyChecking=no",
+                   "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes",
+                   "root@127.0.0.1", "echo through $((6 * 7)); echo $SSH_CONNECTION")
+        assert said.startswith("through 42\n127.0.0.1 ") and said.endswith(" 127.0.0.1 22\n"), said
+
+
+def prepare_ssh():
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/key")
+    pathlib.Path("/root/.ssh/authorized_keys").write_bytes(pathlib.Path("/root/.ssh/key.pub").read_bytes())
+    until(lambda: answers(22), "the system's sshd answers", TIMEOUT)
+
+
+def see_installation():
+    me = pwd.getpwnam(USER)
+    assert 0 < me.pw_uid < 1000 and me.pw_shell == "/usr/sbin/nologin", me
+    status = ETC.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, me.pw_gid, 0o750), status
+    assert run("localproxy", "--version").strip()
+    assert "/usr/share/man/man1/localproxy.1.gz" in run("dpkg", "-L", "localproxy").split("\n")
+    seen("the system user and /etc/localproxy, for root and its group")
+
+
+def see_examples():
+    for mode in ("source", "destination"):
+        run("install", "-m", "640", "-g", USER, f"/usr/share/doc/localproxy/examples/{mode}.conf", ETC / "example.conf")
+        said = run("localproxy", "-m", mode, "--config", ETC / "example.conf", "--check",
+                   AWSIOT_TUNNEL_ACCESS_TOKEN="not-used")
+        assert "data.tunneling.iot.eu-west-1.amazonaws.com" in said and "SSH" in said, said
+        (ETC / "example.conf").unlink()
+    seen("the examples are configurations")
+
+
+def see_ssh(machine):
+    run("systemctl", "start", DESTINATION, SOURCE)
+    machine.ssh()
+    seen("ssh through the tunnel between the two units")
+
+
+def see_confinement(unit, bounding="0" * 16):
+    wait_serving(unit)
+    uid = str(pwd.getpwnam(USER).pw_uid)
+    for pid in everything(unit):
+        status = processes.status(pid)
+        assert status["Uid"].split() == [uid] * 4, status
+        expected = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16, "CapPrm": "0" * 16, "CapAmb": "0" * 16,
+                    "CapBnd": bounding}
+        found = {name: status[name] for name in expected}
+        assert found == expected, f"{unit}, {status['Name']}: {found}"
+    lines = [line for line in journal(unit).splitlines() if "sandbox: uid" in line]
+    for role in ("monitor", *HELPERS):
+        assert any(line.startswith(f"{role}: ") and "Landlock ABI" in line for line in lines), lines
+    seen(f"{unit}: three processes as {USER}, Seccomp 2, NoNewPrivs 1, no capability, Landlock")
+
+
+def see_journal():
+    for unit, mode in ((SOURCE, "source"), (DESTINATION, "destination")):
+        assert f"Starting proxy in {mode} mode" in journal(unit).splitlines(), journal(unit)
+        # Levels are the journal's own: an error would be found by them.
+        assert "Starting proxy" not in run("journalctl", "--no-pager", "--unit", unit, "--priority", "warning")
+    everything_said = run("journalctl", "--no-pager", "--output=export")
+    for name in ("operator", "device"):
+        assert (ETC / f"{name}.token").read_text(encoding="ascii") not in everything_said
+    seen("log lines with their levels in the journal, and no token")
+
+
+def see_reload(machine):
+    before = monitor(SOURCE), helpers(SOURCE)["net"]
+    run("systemctl", "reload", SOURCE)
+    until(lambda: helpers(SOURCE).get("net", before[1]) != before[1], "a new net after the reload", TIMEOUT)
+    machine.ssh()
+    assert monitor(SOURCE) == before[0]
+    seen("reload connects again, in the same monitor")
+
+
+def see_counters():
+    run("systemctl", "kill", "--signal=USR1", "--kill-whom=main", SOURCE)
+    until(lambda: "counters: " in journal(SOURCE), "counters in the journal", TIMEOUT)
+    seen("counters in the journal")
+
+
+def see_upgrade(machine):
+    """The same version again is an upgrade for dpkg: the files are replaced."""
+    before = monitor(SOURCE), monitor(DESTINATION), os.stat("/usr/bin/localproxy").st_ino
+    run("dpkg", "--install", "/root/localproxy.deb")
+    assert os.stat("/usr/bin/localproxy").st_ino != before[2]
+    assert (monitor(SOURCE), monitor(DESTINATION)) == before[:2]
+    machine.ssh()
+    see_reload(machine)
+    seen("an upgrade leaves what runs alone, and that goes on")
+
+
+def see_token_file(machine):
+    """The token as a file that localproxy reads itself, for a reload that reads it again."""
+    token = ETC / "operator.token"
+    machine.configure("operator", "source",
+                      f"source-listen-port = SSH={machine.port}\naccess-token-file = {token}")
+    run("chgrp", USER, token)
+    token.chmod(0o640)
+    run("systemctl", "restart", SOURCE)
+    machine.ssh()
+    token.rename(token.with_suffix(".away"))
+    run("systemctl", "reload", SOURCE)
+    until(lambda: f"not reloaded: cannot read the access token from '{token}'" in journal(SOURCE), "a look", TIMEOUT)
+    token.with_suffix(".away").rename(token)
+    see_reload(machine)
+    machine.configure("operator", "source", f"source-listen-port = SSH={machine.port}")
+    run("systemctl", "restart", SOURCE)
+    machine.ssh()
+    seen("with access-token-file, reload reads the token again")
+
+
+def see_restart(machine):
+    before = monitor(DESTINATION)
+    run("systemctl", "restart", DESTINATION)
+    assert monitor(DESTINATION) != before
+    machine.ssh()
+    seen("restart, and the same access token with the configured client token")
+
+
+def see_automatic_restart(machine):
+    wait_serving(SOURCE)
+    before = monitor(SOURCE)
+    os.kill(helpers(SOURCE)["bridge"], 9)
+    until(lambda: int(show(SOURCE, "NRestarts")) and monitor(SOURCE) not in (0, before), "a restart", TIMEOUT)
+    machine.ssh()
+    seen("a lost bridge ends the run, and systemd starts another")
+
+
+def see_refusal(machine):
+    """A token that is no longer in force: no restart would help."""
+    run("systemctl", "stop", DESTINATION)
+    machine.service.control("rotate", tunnel=TUNNEL, side="destination")
+    run("systemctl", "start", DESTINATION)
+    until(lambda: show(DESTINATION, "ActiveState") == "failed", "the destination has failed", TIMEOUT)
+    assert (show(DESTINATION, "ExecMainStatus"), show(DESTINATION, "NRestarts")) == ("77", "0")
+    assert "the service refused the connection" in journal(DESTINATION)
+    machine.write_token("device", "destination")
+    run("systemctl", "start", DESTINATION)
+    machine.ssh()
+    seen("a refused token ends the unit without a restart; the new one works after a start")
+
+
+def see_low_port(machine):
+    """The drop-in for a port below 1024, as the unit describes it."""
+    folder = pathlib.Path(f"/etc/systemd/system/{SOURCE}.service.d")
+    folder.mkdir()
+    write(folder / "port.conf", "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
+          "AmbientCapabilities=CAP_NET_BIND_SERVICE\n", 0o644)
+    machine.port = 222
+    machine.configure("operator", "source", "source-listen-port = SSH=222")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", SOURCE)
+    machine.ssh()
+    see_confinement(SOURCE, bounding=f"{1 << CAP_NET_BIND_SERVICE:016x}")
+    (folder / "port.conf").unlink()
+    folder.rmdir()
+    seen("a port below 1024, and the capability is gone afterwards")
+
+
+def see_missing_files():
+    """Without its files a unit is not tried again and again."""
+    unit = "localproxy-source@nobody"
+    run("systemctl", "start", unit, check=False)
+    assert f"{unit}.service: Starting requested but asserts failed." in journal(unit)
+    assert show(unit, "ActiveState") == "inactive"
+    write(ETC / "nobody.token", "not-used", 0o600)
+    run("systemctl", "start", unit, check=False)
+    until(lambda: show(unit, "ActiveState") == "failed", "a failure")
+    assert (show(unit, "ExecMainStatus"), show(unit, "NRestarts")) == ("1", "0")
+    assert f"{ETC}/nobody.conf" in journal(unit)
+    seen("without a token nothing is started; without a configuration the unit fails once, and says which file")
+
+
+def see_stop(machine):
+    pids = everything(SOURCE)
+    run("systemctl", "stop", SOURCE)
+    assert show(SOURCE, "ActiveState") == "inactive" and show(SOURCE, "Result") == "success"
+    assert not any(processes.is_alive(pid) for pid in pids) and not answers(machine.port)
+    assert "stopping: what was accepted is sent" in journal(SOURCE)
+    machine.service.wait_gone(TUNNEL, "source")
+    seen("stop ends in order, and leaves no process")
+
+
+def leftovers():
+    """Files whose names or owner tell that they are the package's, but the lists of dpkg and what the test brought."""
+    named = run("find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/tests", ")",
+                "-prune", "-o", "(", "-name", "*localproxy*", "-o", "-user", USER, "-o", "-group", USER, ")", "-print")
+    brought = ["/root/localproxy.deb"]
+    return [line for line in named.splitlines() if line not in brought]
+
+
+def see_reinstallation():
+    """A removal keeps the configurations; when they are gone too, the folder is made again as at first."""
+    run("dpkg", "--install", "/root/localproxy.deb")
+    kept = ETC / "kept.conf"
+    write(kept, "", 0o640, USER)
+    run("dpkg", "--remove", "localproxy")
+    assert kept.exists()
+    kept.unlink()
+    ETC.rmdir()
+    run("dpkg", "--install", "/root/localproxy.deb")
+    assert ETC.stat().st_gid == grp.getgrnam(USER).gr_gid
+    seen("installed again, removed, installed again")
+
+
+def see_purge():
+    run("systemctl", "enable", DESTINATION)
+    wait_serving(DESTINATION)
+    pids = everything(DESTINATION)
+    files = run("dpkg", "--listfiles", "localproxy").split("\n")
+    assert leftovers()
+    ours = [file for file in files if "localproxy" in file]
+    assert len(ours) > 10, files
+    run("dpkg", "--purge", "localproxy")
+    assert not any(processes.is_alive(pid) for pid in pids)
+    assert not [file for file in ours if os.path.lexists(file)]
+    assert not leftovers(), leftovers()
+    run("systemctl", "daemon-reload")
+    assert "localproxy" not in run("systemctl", "list-unit-files", "--no-pager", "localproxy*", check=False)
+    assert not run("dpkg-query", "--show", "--showformat=${db:Status-Status}", "localproxy", check=False) \
+        .startswith(("installed", "config-files"))
+    assert pwd.getpwnam(USER)
+    seen("purge stops what runs and leaves nothing but the user")
+
+
+def main():
+    assert run("systemctl", "show", "--property=Version").strip()
+    assert [name for _, name in socket.if_nameindex()] == ["lo"], "there is another network than loopback"
+    see_installation()
+    see_examples()
+    prepare_ssh()
+    with Service("/opt/tunnel-service", tunnels={TUNNEL: ["SSH"]}) as service:
+        machine = Machine(service)
+        see_ssh(machine)
+        see_confinement(SOURCE)
+        see_confinement(DESTINATION)
+        see_journal()
+        see_reload(machine)
+        see_counters()
+        see_upgrade(machine)
+        see_token_file(machine)
+        see_restart(machine)
+        see_automatic_restart(machine)
+        see_refusal(machine)
+        see_low_port(machine)
+        see_missing_files()
+        see_stop(machine)
+        assert not service.breaches(), service.breaches()
+        see_purge()
+    see_reinstallation()
+    print("all seen")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:
+        print(run("journalctl", "--no-pager", "--unit", "localproxy-*", check=False))
+        raise
