@@ -23,13 +23,19 @@ constexpr FlagWord kFlagWords[] = {
     {"false", false}, {"no", false}, {"off", false}, {"0", false},
 };
 
+// Capitals count as small letters.
+bool same_letters(std::string_view one, std::string_view other) {
+  const auto lower = [](char byte) { return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : int{byte}; };
+  return std::ranges::equal(one, other, {}, lower, lower);
+}
+
 Result<> store(const Option& option, const IniEntry& entry, const std::string& origin, Layer& layer) {
   if (layer.has(option.id) && option.shape != Shape::kList)
     return Error(origin + " is not the first: the option cannot be specified more than once");
-  if (entry.value.empty()) return Error(origin + ": the value is missing");
   switch (option.shape) {
     case Shape::kFlag: {
-      const auto* const word = std::ranges::find(kFlagWords, entry.value, &FlagWord::text);
+      const auto* const word = std::ranges::find_if(
+          kFlagWords, [&](const FlagWord& row) { return same_letters(row.text, entry.value); });
       if (word == std::end(kFlagWords)) return Error(origin + ": the value is neither 'true' nor 'false'");
       if (word->set) layer.set_flag(option.id, origin);
       return {};
@@ -47,7 +53,7 @@ Result<> store(const Option& option, const IniEntry& entry, const std::string& o
 
 }  // namespace
 
-Result<Layer> read_config_file(const std::string& path, std::vector<std::string>& warnings) {
+Result<Layer> read_config_file(const std::string& path, Notes& notes) {
   const std::string file = "--config " + shown(path);
   const auto content = read_file(path, kMaxFile, file);
   if (!content) return content.error();
@@ -68,7 +74,7 @@ Result<Layer> read_config_file(const std::string& path, std::vector<std::string>
     secrets = secrets || option->shape == Shape::kSecret;
   }
   if (secrets && readable_by_all(path))
-    warnings.push_back(file + " holds a token and can be read by every user of this machine");
+    notes.warning(file + " holds a token and can be read by every user of this machine");
   return layer;
 }
 
