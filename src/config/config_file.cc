@@ -1,6 +1,7 @@
 #include "config/config_file.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -30,8 +31,6 @@ bool same_letters(std::string_view one, std::string_view other) {
 }
 
 Result<> store(const Option& option, const IniEntry& entry, const std::string& origin, Layer& layer) {
-  if (layer.has(option.id) && option.shape != Shape::kList)
-    return Error(origin + " is not the first: the option cannot be specified more than once");
   switch (option.shape) {
     case Shape::kFlag: {
       const auto* const word = std::ranges::find_if(
@@ -61,6 +60,7 @@ Result<Layer> read_config_file(const std::string& path, Notes& notes) {
   if (!entries) return Error(file + ", " + entries.error().text());
 
   Layer layer;
+  std::array<bool, kOptionCount> seen{};
   bool secrets = false;
   for (const IniEntry& entry : *entries) {
     const std::string line = file + ", line " + std::to_string(entry.line);
@@ -69,8 +69,12 @@ Result<Layer> read_config_file(const std::string& path, Notes& notes) {
       const std::string section = entry.section.empty() ? "" : std::string(entry.section) + ".";
       return Error(line + ": unrecognised option " + shown(section + std::string(entry.name)));
     }
-    if (auto stored = store(*option, entry, line + ": " + option->name, layer); !stored)
-      return stored.error();
+    const std::string origin = line + ": " + option->name;
+    bool& again = seen[static_cast<size_t>(option->id)];
+    if (again && option->shape != Shape::kList)
+      return Error(origin + " is not the first: the option cannot be specified more than once");
+    again = true;
+    if (auto stored = store(*option, entry, origin, layer); !stored) return stored.error();
     secrets = secrets || option->shape == Shape::kSecret;
   }
   if (secrets && readable_by_all(path))

@@ -202,19 +202,16 @@ CASES = [(name, *pair) for name, row in ROWS.items()
 
 
 @pytest.fixture
-def files(tmp_path):
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.name.startswith("pytest-"):
-            directory.chmod(0o755)  # root becomes somebody else
+def files(public_directory):
     for name, line in (("one", "ONE=1"), ("two", "TWO=2"), ("work/config", "HERE=3")):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "a.ini").write_text(line + "\n", encoding="ascii")
+        (public_directory / name).mkdir(parents=True)
+        (public_directory / name / "a.ini").write_text(line + "\n", encoding="ascii")
     for name, settings in SETTINGS.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps({"tunneling": {"proxy": settings}}), encoding="ascii")
+        (public_directory / f"{name}.json").write_text(json.dumps({"tunneling": {"proxy": settings}}), encoding="ascii")
     for name in ("token", "access-token"):
-        (tmp_path / name).write_text(TOKEN + "\n", encoding="ascii")
-        (tmp_path / name).chmod(0o600)
-    return tmp_path
+        (public_directory / name).write_text(TOKEN + "\n", encoding="ascii")
+        (public_directory / name).chmod(0o600)
+    return public_directory
 
 
 def answer(files, row, places):

@@ -26,23 +26,18 @@ def options_of_help():
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(public_directory):
     """Paths that the cases below name in braces."""
-    tmp_path.chmod(0o755)
-    (tmp_path / "token").write_text(TOKEN + "\n", encoding="ascii")
-    (tmp_path / "token").chmod(0o600)
-    (tmp_path / "ca").mkdir()
-    (tmp_path / "ca.pem").write_text("", encoding="ascii")
-    (tmp_path / "options.ini").write_text("region = eu-west-1\n", encoding="ascii")
-    (tmp_path / "services").mkdir()
-    (tmp_path / "services" / "a.ini").write_text("SSH=/run/ssh.sock\n", encoding="ascii")
-    (tmp_path / "settings.json").write_text(
+    (public_directory / "token").write_text(TOKEN + "\n", encoding="ascii")
+    (public_directory / "token").chmod(0o600)
+    (public_directory / "ca").mkdir()
+    (public_directory / "ca.pem").write_text("", encoding="ascii")
+    (public_directory / "options.ini").write_text("region = eu-west-1\n", encoding="ascii")
+    (public_directory / "services").mkdir()
+    (public_directory / "services" / "a.ini").write_text("SSH=/run/ssh.sock\n", encoding="ascii")
+    (public_directory / "settings.json").write_text(
         json.dumps({"tunneling": {"proxy": {"websocket": {"ping_period_ms": "7000"}}}}), encoding="ascii")
-    # The user that root becomes must get there; the directories above are pytest's own.
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.name.startswith("pytest-"):
-            directory.chmod(0o755)
-    return {"tmp": str(tmp_path)}
+    return {"tmp": str(public_directory)}
 
 
 # Option -> value, further arguments, and the line of --check that it makes; None: its letter or name alone.
@@ -239,7 +234,7 @@ def test_without_a_client_token_there_is_one_connection(lab):
     source = lab.source(service, "t1", free_ports(["APP"]), more=["--no-client-token"])
     source.wait_log(READY)
     service.wait_connected("t1", "source")
-    service.control("kick", tunnel="t1", side="source")
+    service.control("kick", tunnel="t1", side="source", how="rst")
     assert source.wait() == 77
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 from .paths import LOCALPROXY
@@ -9,7 +10,7 @@ from .proxy import KEPT_VARIABLES
 
 TRY_HELP = "Try 'localproxy --help' for a list of options."
 # Generous: a start takes a few milliseconds, on a machine that does nothing else.
-TIME_LIMIT = 60
+TIME_LIMIT = 20
 
 
 class Outcome:
@@ -41,7 +42,7 @@ def run(arguments, environment=None, directory="/", stdin=b""):
         try:
             out, err = process.communicate(stdin, TIME_LIMIT)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             raise AssertionError(f"{arguments} has not ended within {TIME_LIMIT} s") from None
     try:
         os.killpg(process.pid, 0)

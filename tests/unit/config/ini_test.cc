@@ -79,6 +79,7 @@ TEST(ConfigFileTest, SaysWhatIsWrongAndWhere) {
       {"export-default-settings = x", "line 1: unrecognised option 'export-default-settings'"},
       {"[x]\nregion = a", "line 2: unrecognised option 'x.region'"},
       {"region = a\nregion = b", "line 2: region is not the first"},
+      {"no-client-token = no\nno-client-token = no", "line 2: no-client-token is not the first"},
       {"access-token = SECRET\naccess-token = SECRET", "line 2: access-token is not the first"},
       {"region =", "line 1: region: the region is empty"},
       {"access-token =", "line 1: access-token: the access token is empty"},
