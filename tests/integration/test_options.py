@@ -6,7 +6,7 @@ import socket
 import uuid
 
 import pytest
-from harness import one_shot
+from harness import one_shot, paths
 from harness.lab import READY, endpoint, free_ports, is_root
 from harness.ports import free_port
 from harness.streams import exchange_all
@@ -181,6 +181,49 @@ def test_check_finds_a_user_that_is_missing():
     outcome = one_shot.run(["--check", *REGION, *SOURCE, "--user", "no-such-user-here"], VARIABLES)
     assert outcome.status == 1
     assert "no-such-user-here" in outcome.err
+
+
+def examples(manual):
+    """What the examples of a manual page show, each as a text."""
+    page = (paths.ROOT / "man" / manual).read_text(encoding="ascii")
+    part = re.search(r"^\.Sh EXAMPLES$(.*?)^\.Sh ", page, re.MULTILINE | re.DOTALL)[1]
+    found = re.findall(r"^\.Bd .*?$\n(.*?)^\.Ed$|^\.Dl (.*)$", part, re.MULTILINE | re.DOTALL)
+    return [block or line for block, line in found]
+
+
+def test_the_commands_of_the_manual_page(public_directory):
+    """Each of them, with --check; one through ssh has its own test."""
+    for name in ("source.token", "destination.token", "tunnel.ini"):
+        path = public_directory / name
+        path.write_text(f"region=us-east-1\nsource-listen-port=0\naccess-token={TOKEN}\n" if ".ini" in name else TOKEN,
+                        encoding="ascii")
+        path.chmod(0o600)
+    commands = [found[1] for text in examples("localproxy.1")
+                for found in re.finditer(r"^\$ (?:print-token \| )?localproxy (.*)$", text, re.MULTILINE)]
+    assert len(commands) >= 4
+    for command in commands:
+        # Other tests, and other programs, may have that port.
+        command = command.replace("5555", "0").replace("/etc/localproxy/", "").replace("--check", "")
+        one_shot.check(command.split(), {}, public_directory, stdin=TOKEN.encode())
+
+
+def test_the_files_of_the_manual_page(public_directory):
+    options, services, settings = examples("localproxy.conf.5")
+    token = public_directory / "token"
+    token.write_text(TOKEN, encoding="ascii")
+    token.chmod(0o600)
+    options = options.replace("/run/credentials/tunnel.token", str(token)).replace("5555", "0").replace("8080", "0")
+    (public_directory / "options.ini").write_text(options, encoding="ascii")
+    (public_directory / "settings.json").write_text(settings, encoding="ascii")
+    outcome = one_shot.check(["--config", "options.ini", "--settings-json", "settings.json"], {}, public_directory)
+    assert outcome.err == ""
+    assert outcome.values("listens for") == ["service SSH1: a free port", "service HTTP1: a free port"]
+    assert outcome.values("pings") == ["every 20000 ms"]
+    (public_directory / "config").mkdir()
+    (public_directory / "config" / "a.ini").write_text(services, encoding="ascii")
+    outcome = one_shot.check([*REGION, "-m", "dst"], VARIABLES, public_directory)
+    assert len(outcome.values("connects for")) == 3
+    assert outcome.err == ""
 
 
 def test_check_connects_to_nothing():
