@@ -267,6 +267,11 @@ class Assembler {
       return {};
     }
     const Value& value = layer_[OptionId::kAccessTokenFile];
+    const auto uses_stdio = [](const ServiceMapping& mapping) {
+      return mapping.address.kind == LocalAddress::Kind::kStdio;
+    };
+    if (value.texts.front() == "-" && std::ranges::any_of(config_.services, uses_stdio))
+      return wrong(value, "standard input is the local client's, as --source-listen-port has it");
     auto token = read_token_file(value.texts.front());
     if (!token) return Error(value.origin + ": " + token.error().text());
     config_.access_token = std::move(*token);

@@ -65,10 +65,11 @@ std::string path_of(int fd) {
 
 }  // namespace
 
-std::vector<std::string> give_back(std::vector<monitor::Listener> listeners) {
+std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners) {
   std::vector<std::string> places;
   for (const monitor::Listener& listener : listeners)
     places.push_back(listener.addresses.empty() ? listener.name() : list(listener.addresses));
+  listeners.clear();
   return places;
 }
 

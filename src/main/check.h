@@ -13,7 +13,7 @@
 namespace localproxy {
 
 // Closes listeners, and removes their files while that is still allowed. What they were bound to, in words.
-std::vector<std::string> give_back(std::vector<monitor::Listener> listeners);
+std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners);
 
 // Lines of "name: value", as config::describe() writes them. can_listen: of give_back(); on: the addresses of
 // -b. Connects to nothing and changes nothing. An error: what a run would fail at later. REQUIRES: the ids of

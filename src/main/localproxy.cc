@@ -181,7 +181,7 @@ int run(config::Run run) {
     listeners = std::move(*bound);
   }
   std::vector<std::string> can_listen;
-  if (run.check_only) can_listen = give_back(std::move(listeners));
+  if (run.check_only) can_listen = give_back(listeners);
   monitor::StandardStreams streams;
   if (std::ranges::any_of(listeners, &monitor::Listener::stdio)) {
     if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());

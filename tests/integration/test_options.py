@@ -163,6 +163,19 @@ def test_check_fails_with_status_1_and_says_why():
     assert "192.0.2.1" in outcome.err
 
 
+def test_check_leaves_no_socket(public_directory):
+    path = public_directory / "local.sock"
+    for _ in range(2):
+        outcome = one_shot.check([*REGION, "-s", f"A={path},B=-"], VARIABLES)
+        assert outcome.values("can listen on") == [str(path), "standard input and output"]
+        assert not path.exists()
+    path.write_text("somebody's file", encoding="ascii")
+    outcome = one_shot.run(["--check", *REGION, "-s", f"A={path}"], VARIABLES)
+    assert outcome.status == 1
+    assert str(path) in outcome.err
+    assert path.read_text(encoding="ascii") == "somebody's file"
+
+
 def test_check_says_who_and_where(files):
     outcome = one_shot.check([*REGION, *SOURCE, "--access-token-file", "{tmp}/token".format(**files)])
     if is_root():
@@ -192,19 +205,19 @@ def examples(manual):
 
 
 def test_the_commands_of_the_manual_page(public_directory):
-    """Each of them, with --check; one through ssh has its own test."""
+    """Each of them, with --check."""
     for name in ("source.token", "destination.token", "tunnel.ini"):
         path = public_directory / name
         path.write_text(f"region=us-east-1\nsource-listen-port=0\naccess-token={TOKEN}\n" if ".ini" in name else TOKEN,
                         encoding="ascii")
         path.chmod(0o600)
     commands = [found[1] for text in examples("localproxy.1")
-                for found in re.finditer(r"^\$ (?:print-token \| )?localproxy (.*)$", text, re.MULTILINE)]
-    assert len(commands) >= 4
+                for found in re.finditer(r"^\$ (?:print-token \| |ssh .*')?localproxy ([^'\n]*)", text, re.MULTILINE)]
+    assert len(commands) >= 5
     for command in commands:
         # Other tests, and other programs, may have that port.
         command = command.replace("5555", "0").replace("/etc/localproxy/", "").replace("--check", "")
-        one_shot.check(command.split(), {}, public_directory, stdin=TOKEN.encode())
+        one_shot.check(command.split(), VARIABLES, public_directory, stdin=TOKEN.encode())
 
 
 def test_the_files_of_the_manual_page(public_directory):

@@ -304,6 +304,8 @@ TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
       {{"-t", "SEC RET", "-r", "a", "-s", "1"}, "--access-token: the access token has blanks in it"},
       {with_basics({"-s", "1", "-i", "SECRET"}),
        "--client-token: the client token is not made of 32 to 128 letters, digits and '-'"},
+      {{"--access-token-file", "-", "-r", "a", "-s", "A=-"},
+       "--access-token-file '-': standard input is the local client's, as --source-listen-port has it"},
       {with_basics({"-s", "1", "-i", kClientToken, "--no-client-token"}),
        "--client-token and --no-client-token exclude each other"},
   };

@@ -110,7 +110,8 @@ TEST(ShownTest, HidesWhatMayBeAToken) {
   EXPECT_EQ(shown(token), "what looks like a token (24 characters)");
   for (const std::string& text :
        {"data.tunneling.iot.us-east-1.amazonaws.com"s, "01234567-89ab-cdef-0123-456789abcdef"s,
-        "/srv/Tunnels1/configuration/of/tunnels.ini"s, "./Tunnels1/configuration/of/all.ini"s, token.substr(1)})
+        "/srv/Tunnels1/configuration/of/tunnels.ini"s, "./Tunnels1/configuration/of/all.ini"s,
+        token.substr(1)})
     EXPECT_EQ(shown(text), "'" + text + "'");
 }
 
