@@ -39,23 +39,29 @@ std::string_view trim(std::string_view text) {
   return text.substr(start, text.find_last_not_of(kBlanks) - start + 1);
 }
 
-// A run of base64, in either alphabet, with capitals, small letters and digits; not a path from the root on.
-bool token_like_run(std::string_view run) {
+bool token_like_piece(std::string_view piece) {
   const auto has = [&](char first, char last) {
-    return std::ranges::any_of(run, [=](char byte) { return byte >= first && byte <= last; });
+    return std::ranges::any_of(piece, [=](char byte) { return byte >= first && byte <= last; });
   };
-  return run.size() >= kMinTokenLike && run[0] != '/' && has('a', 'z') && has('A', 'Z') && has('0', '9');
+  return piece.size() >= kMinTokenLike && has('a', 'z') && has('A', 'Z') && has('0', '9');
 }
 
-// text has something in it that could be a token which was given in the wrong place.
+// text has something in it that could be a token which was given in the wrong place: base64, in either
+// alphabet, with capitals, small letters and digits, and a long piece between slashes, of which it has few. A
+// path from the root on is none.
 bool token_like(std::string_view text) {
   while (true) {
     const size_t start = text.find_first_of(kBase64Bytes);
     if (start == std::string_view::npos) return false;
     text.remove_prefix(start);
-    const std::string_view run = text.substr(0, text.find_first_not_of(kBase64Bytes));
-    if (token_like_run(run)) return true;
+    std::string_view run = text.substr(0, text.find_first_not_of(kBase64Bytes));
     text.remove_prefix(run.size());
+    if (run[0] == '/') continue;
+    while (!run.empty()) {
+      const std::string_view piece = run.substr(0, run.find('/'));
+      if (token_like_piece(piece)) return true;
+      run.remove_prefix(std::min(piece.size() + 1, run.size()));
+    }
   }
 }
 

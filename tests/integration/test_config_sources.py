@@ -6,6 +6,7 @@ A table has, for each option, what every place that it can stand in says about i
 
 import itertools
 import json
+import re
 import uuid
 
 import pytest
@@ -199,6 +200,16 @@ ROWS = {
 
 CASES = [(name, *pair) for name, row in ROWS.items()
          for pair in itertools.combinations([place for place in PLACES if place in row.says], 2)]
+
+
+# Those of a place of their own, or of none.
+ELSEWHERE = {"help", "version", "check", "config", "export-default-settings"}
+
+
+def test_every_option_has_a_row():
+    known = set(re.findall(r"^  (?:-\w,)?--([a-z-]+)", one_shot.run(["--help"]).out, re.MULTILINE))
+    assert len(known) > 20
+    assert known - ELSEWHERE - {name for row in ROWS for name in row.split(" over ")} == set()
 
 
 @pytest.fixture

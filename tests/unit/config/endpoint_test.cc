@@ -105,13 +105,14 @@ TEST(CheckHostTest, CountsBytes) {
 
 TEST(ShownTest, HidesWhatMayBeAToken) {
   const std::string token = "AQGAAXj1a2b3c4d5e6f7A8B9";
-  for (const std::string& text : {token, "SSH=" + token, token + ":443", "x." + token, "-t" + token + "=="})
+  for (const std::string& text :
+       {token, "SSH=" + token, token + ":443", "x." + token, "-t" + token + "==", "a/" + token + "/b"})
     EXPECT_EQ(shown(text).find(token.substr(0, 4)), std::string::npos) << text;
   EXPECT_EQ(shown(token), "what looks like a token (24 characters)");
   for (const std::string& text :
        {"data.tunneling.iot.us-east-1.amazonaws.com"s, "01234567-89ab-cdef-0123-456789abcdef"s,
         "/srv/Tunnels1/configuration/of/tunnels.ini"s, "./Tunnels1/configuration/of/all.ini"s,
-        token.substr(1)})
+        "Documents/Tunnel1/settings.json"s, token.substr(1)})
     EXPECT_EQ(shown(text), "'" + text + "'");
 }
 
