@@ -147,8 +147,8 @@ def test_a_fixed_setting_is_noted_for_debugging_only(tmp_path):
 
 
 def test_check_fails_with_status_1_and_says_why():
-    with socket.create_server(("127.0.0.1", 0)) as busy:
-        port = busy.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         for verbosity in ("0", "4"):
             outcome = one_shot.run(["--check", *REGION, "-s", port, "-v", verbosity], VARIABLES)
             assert (outcome.status, outcome.out, outcome.left) == (1, "", False)
