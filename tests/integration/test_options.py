@@ -206,9 +206,9 @@ def examples(manual):
 
 def test_the_commands_of_the_manual_page(public_directory):
     """Each of them, with --check."""
-    for name in ("source.token", "destination.token", "tunnel.ini"):
+    for name in ("source.token", "destination.token", "tunnel.conf"):
         path = public_directory / name
-        path.write_text(f"region=us-east-1\nsource-listen-port=0\naccess-token={TOKEN}\n" if ".ini" in name else TOKEN,
+        path.write_text(f"region=us-east-1\nsource-listen-port=0\naccess-token={TOKEN}\n" if ".conf" in name else TOKEN,
                         encoding="ascii")
         path.chmod(0o600)
     commands = [found[1] for text in examples("localproxy.1")
