@@ -15,6 +15,7 @@
 #include "base/exit_status.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "main/check.h"
 #include "monitor/local_names.h"
 #include "monitor/standard_streams.h"
 #include "monitor/supervisor.h"
@@ -150,8 +151,10 @@ void raise_descriptor_limit() {
 int run(config::Run run) {
   config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
-  for (const std::string& warning : run.warnings)
-    log.warning(warning);
+  // A check that fails says why, whatever -v is.
+  if (run.check_only && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
+  for (const config::Note& note : run.notes.all())
+    log.write(note.level, note.text);
   const bool source = config.mode == config::Mode::kSource;
   if (!run.check_only)
     log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
@@ -177,6 +180,8 @@ int run(config::Run run) {
     if (!bound) return fail(log, ExitStatus::kCannotBind, bound.error());
     listeners = std::move(*bound);
   }
+  std::vector<std::string> can_listen;
+  if (run.check_only) can_listen = give_back(listeners);
   monitor::StandardStreams streams;
   if (std::ranges::any_of(listeners, &monitor::Listener::stdio)) {
     if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
@@ -191,7 +196,9 @@ int run(config::Run run) {
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
   }
   if (run.check_only) {
-    fputs(config::describe(config).c_str(), stdout);
+    auto machine = check_machine(config, *helpers, can_listen, *on);
+    if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
+    fputs((config::describe(config) + *machine).c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
   localproxy::event::Loop loop;  // <event2/event.h> has a struct event
@@ -223,5 +230,8 @@ int main(int argc, char** argv) {
     fputs(print->text.c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
-  return run(std::move(std::get<config::Run>(*outcome)));
+  const bool check_only = std::get<config::Run>(*outcome).check_only;
+  const int status = run(std::move(std::get<config::Run>(*outcome)));
+  // What it would have ended with is for those who run it.
+  return check_only && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;
 }
