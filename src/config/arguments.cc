@@ -32,16 +32,21 @@ class Rewriter {
   void run() {
     for (next_ = 1; next_ < argv_.size();) {
       const std::string_view word = argv_[next_++];
-      if (word.size() > 2 && word.starts_with("--"))
+      if (word == "--") {
+        stray_ += argv_.size() - next_;
+        next_ = argv_.size();
+      } else if (word.size() > 2 && word.starts_with("--")) {
         long_option(word.substr(2));
-      else if (word.size() > 1 && word[0] == '-' && word != "--")
+      } else if (word.size() > 1 && word[0] == '-') {
         short_options(word.substr(1));
-      else
-        // The word is not repeated: it may be a token that lost its option.
-        fail("unexpected argument, number " + std::to_string(next_ - 1) +
-             ": every value follows the option that it is for");
+      } else {
+        ++stray_;
+      }
     }
   }
+
+  // Words that belong to no option. The reference leaves them out, so scripts have them.
+  size_t stray() const { return stray_; }
 
   bool asked_for(OptionId id) const { return seen_[static_cast<size_t>(id)]; }
   const std::optional<Error>& error() const { return error_; }
@@ -52,10 +57,12 @@ class Rewriter {
   void long_option(std::string_view word) {
     const size_t equals = word.find('=');
     const std::string_view name = word.substr(0, equals);
-    const Option* option = find_option(name);
+    const auto guess = guess_option(name);
+    if (!guess) return fail(guess.error().text());
+    const Option* option = *guess;
     if (option == nullptr) {
       // Without what follows the equals sign, which may be a secret too.
-      words_.push_back("--" + std::string(name));
+      fail("unrecognised option " + shown("--" + std::string(name)));
     } else if (equals == std::string_view::npos) {
       option->shape == Shape::kFlag ? flag(*option) : value_from_next(*option);
     } else if (option->shape == Shape::kFlag) {
@@ -72,8 +79,7 @@ class Rewriter {
     while (!letters.empty()) {
       const Option* option = find_option(letters[0]);
       if (option == nullptr) {
-        words_.push_back(std::string("-") + letters[0]);
-        return;
+        return fail("unrecognised option " + shown(std::string("-") + letters[0]));
       }
       letters.remove_prefix(1);
       if (option->shape == Shape::kFlag) {
@@ -108,8 +114,10 @@ class Rewriter {
   }
 
   static bool is_option(std::string_view word) {
-    if (word.size() > 2 && word.starts_with("--"))
-      return find_option(word.substr(2, word.find('=') - 2)) != nullptr;
+    if (word.size() > 2 && word.starts_with("--")) {
+      const auto guess = guess_option(word.substr(2, word.find('=') - 2));
+      return !guess || *guess != nullptr;
+    }
     return word.size() > 1 && word[0] == '-' && find_option(word[1]) != nullptr;
   }
 
@@ -119,6 +127,7 @@ class Rewriter {
 
   std::vector<std::string_view> argv_;
   size_t next_ = 1;
+  size_t stray_ = 0;
   std::vector<std::string> words_;
   Layer secrets_;
   std::array<bool, kOptionCount> seen_{};
@@ -130,7 +139,6 @@ class Parser {
  public:
   Parser() : app_(kTitle, "localproxy") {
     app_.set_help_flag();
-    app_.allow_extras();
     for (const Option& option : options()) {
       const std::string names =
           (option.letter != 0 ? std::string("-") + option.letter + "," : std::string()) + long_name(option);
@@ -148,8 +156,6 @@ class Parser {
   Result<> parse(std::vector<std::string> words, Layer& layer) {
     std::ranges::reverse(words);  // as the library wants them
     app_.parse(words);
-    if (const auto unknown = app_.remaining(); !unknown.empty())
-      return Error("unrecognised option " + shown(unknown.front()));
     for (const auto& [option, added] : added_) {
       if (added->count() == 0) continue;
       if (added->count() > 1 && option->shape != Shape::kList)
@@ -181,6 +187,10 @@ Result<Arguments> read_arguments(int argc, const char* const* argv) {
   arguments.version = rewriter.asked_for(OptionId::kVersion);
   if (arguments.help || arguments.version) return arguments;
   if (rewriter.error()) return *rewriter.error();
+  if (rewriter.stray() > 0)
+    // They are not repeated: one may be a token that lost its option.
+    arguments.notes.warning(std::to_string(rewriter.stray()) +
+                            " of the arguments ignored: every value follows the option that it is for");
 
   arguments.layer = rewriter.take_secrets();
   try {

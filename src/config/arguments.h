@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "config/layer.h"
+#include "config/notes.h"
 
 namespace localproxy::config {
 
@@ -12,6 +13,7 @@ struct Arguments {
   Layer layer;
   bool help = false;  // help and version win over everything else, errors included
   bool version = false;
+  Notes notes;
 };
 
 // Secrets go from argv into the layer without passing through any other string.

@@ -40,15 +40,15 @@ struct VersionName {
   Version version;
 };
 
-constexpr VersionName kOlderVersions[] = {
-    {"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2}, {"v2", Version::kV2}};
+constexpr VersionName kVersionNames[] = {{"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2},
+                                         {"v2", Version::kV2}, {"V3", Version::kV3}, {"v3", Version::kV3}};
 
 constexpr unsigned kMaxIdleTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
 
 class Assembler {
  public:
-  Assembler(Layer layer, const FineSettings& fine, std::vector<std::string>& warnings)
-      : layer_(std::move(layer)), fine_(fine), warnings_(warnings) {
+  Assembler(Layer layer, const FineSettings& fine, Notes& notes)
+      : layer_(std::move(layer)), fine_(fine), notes_(notes) {
     config_.settings = fine.settings;
   }
 
@@ -123,18 +123,17 @@ class Assembler {
     if (!map) return wrong(layer_[id], map.error().text());
     config_.services = std::move(*map);
     if (has(OptionId::kConfigDir))
-      warnings_.push_back(layer_[OptionId::kConfigDir].origin + " is ignored because of " +
-                          layer_[id].origin);
+      notes_.warning(layer_[OptionId::kConfigDir].origin + " is ignored because of " + layer_[id].origin);
     return absolute_paths(config_.services);
   }
 
   Result<> services_of_directory() {
     if (has(OptionId::kConfigDir)) {
-      auto map = read_service_directory(text(OptionId::kConfigDir), config_.mode, warnings_);
+      auto map = read_service_directory(text(OptionId::kConfigDir), config_.mode, notes_);
       if (!map) return Error(layer_[OptionId::kConfigDir].origin + ": " + map.error().text());
       config_.known_services = std::move(*map);
     } else {
-      config_.known_services = read_default_service_directory(config_.mode, warnings_);
+      config_.known_services = read_default_service_directory(config_.mode, notes_);
     }
     if (!source() && config_.known_services.empty())
       return Error("destination mode needs --destination-app/-d or --config-dir to say what to connect to");
@@ -153,7 +152,8 @@ class Assembler {
   }
 
   Result<> bind_address() {
-    if (!has(OptionId::kLocalBindAddress)) {
+    // An empty address is none, as in the reference: scripts give "$BIND", set or not.
+    if (!has(OptionId::kLocalBindAddress) || text(OptionId::kLocalBindAddress).empty()) {
       // A default of where to listen; connections come from anywhere unless -b says otherwise.
       if (source() && fine_.default_bind_address != FineSettings().default_bind_address)
         config_.bind_address = fine_.default_bind_address;
@@ -177,13 +177,16 @@ class Assembler {
   Result<> connections() {
     if (has(OptionId::kDestinationClientType)) {
       const Value& value = layer_[OptionId::kDestinationClientType];
-      const auto found = std::ranges::find(kOlderVersions, value.texts.front(), &VersionName::text);
-      if (found == std::end(kOlderVersions)) return wrong(value, "the older versions are V1 and V2");
-      if (source()) {
+      const auto found = std::ranges::find(kVersionNames, value.texts.front(), &VersionName::text);
+      if (found == std::end(kVersionNames)) {
+        // The reference says nothing at all and goes on.
+        notes_.warning(value.origin + " " + shown(value.texts.front()) +
+                       " is ignored: the older versions are V1 and V2");
+      } else if (source()) {
         config_.destination_version = found->version;
       } else {
-        warnings_.push_back(value.origin +
-                            " is ignored: a destination sees from its first message what a source speaks");
+        notes_.warning(value.origin +
+                       " is ignored: a destination sees from its first message what a source speaks");
       }
     }
     if (has(OptionId::kIdleTimeout)) {
@@ -223,6 +226,7 @@ class Assembler {
 
   Result<> certificates() {
     for (const std::string& directory : layer_[OptionId::kCapath].texts) {
+      if (directory.empty()) continue;  // the same
       struct stat status;
       const std::string what = layer_[OptionId::kCapath].origin + " " + shown(directory);
       if (::stat(directory.c_str(), &status) != 0) return system_error(what, errno);
@@ -239,7 +243,7 @@ class Assembler {
 #if LOCALPROXY_ALLOW_NO_VERIFY
     if (has(OptionId::kNoSslHostVerify)) {
       config_.verify_host = false;
-      warnings_.emplace_back(
+      notes_.warning(
           "THE SERVICE IS NOT VERIFIED (--no-ssl-host-verify): whoever is on the way to it can take the "
           "tokens, and read and change everything in the tunnel. Never use this outside of tests");
     }
@@ -253,24 +257,30 @@ class Assembler {
       if (auto good = check_access_token(value.secret.reveal()); !good)
         return Error(value.origin + ": " + good.error().text());
       config_.access_token = std::move(value.secret);
+      config_.access_token_origin = value.origin;
       if (value.origin == option_name(OptionId::kAccessToken))
-        warnings_.emplace_back(
+        notes_.warning(
             "the access token was given by --access-token, where other users of this machine can see it; "
             "use the environment variable AWSIOT_TUNNEL_ACCESS_TOKEN or --access-token-file");
       if (has(OptionId::kAccessTokenFile))
-        warnings_.push_back(layer_[OptionId::kAccessTokenFile].origin + " is ignored because of " +
-                            value.origin);
+        notes_.warning(layer_[OptionId::kAccessTokenFile].origin + " is ignored because of " + value.origin);
       return {};
     }
     const Value& value = layer_[OptionId::kAccessTokenFile];
+    const auto uses_stdio = [](const ServiceMapping& mapping) {
+      return mapping.address.kind == LocalAddress::Kind::kStdio;
+    };
+    if (value.texts.front() == "-" && std::ranges::any_of(config_.services, uses_stdio))
+      return wrong(value, "standard input is the local client's, as --source-listen-port has it");
     auto token = read_token_file(value.texts.front());
     if (!token) return Error(value.origin + ": " + token.error().text());
     config_.access_token = std::move(*token);
+    config_.access_token_origin = value.origin + " " + shown(value.texts.front());
     if (value.texts.front() == "-") return {};
     config_.access_token_file = absolute_path(value.texts.front());
     if (readable_by_all(config_.access_token_file))
-      warnings_.push_back(value.origin + " " + shown(value.texts.front()) +
-                          " can be read by every user of this machine");
+      notes_.warning(value.origin + " " + shown(value.texts.front()) +
+                     " can be read by every user of this machine");
     return {};
   }
 
@@ -283,25 +293,29 @@ class Assembler {
                      " exclude each other");
       if (auto good = check_client_token(value.secret.reveal()); !good)
         return Error(value.origin + ": " + good.error().text());
+      if (value.secret.reveal() == config_.access_token.reveal())
+        return Error(value.origin + ": the client token is the access token; it is one of your own choice");
       config_.client_token = std::move(value.secret);
+      config_.client_token_origin = value.origin;
     } else if (!none) {
       auto token = generate_client_token();
       if (!token) return token.error();
       config_.client_token = std::move(*token);
+      config_.client_token_origin = "made for this run";
     }
     return {};
   }
 
   Layer layer_;
   const FineSettings& fine_;
-  std::vector<std::string>& warnings_;
+  Notes& notes_;
   Config config_;
 };
 
 }  // namespace
 
-Result<Config> assemble(Layer layer, const FineSettings& fine, std::vector<std::string>& warnings) {
-  return Assembler(std::move(layer), fine, warnings).run();
+Result<Config> assemble(Layer layer, const FineSettings& fine, Notes& notes) {
+  return Assembler(std::move(layer), fine, notes).run();
 }
 
 }  // namespace localproxy::config

@@ -34,8 +34,9 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
   if (layer.has(OptionId::kExportDefaultSettings)) return export_settings(layer);
 
   Run run;
+  run.notes = std::move(arguments->notes);
   if (layer.has(OptionId::kConfig)) {
-    auto file = read_config_file(layer.text(OptionId::kConfig), run.warnings);
+    auto file = read_config_file(layer.text(OptionId::kConfig), run.notes);
     if (!file) return file.error();
     layer.fill_from(std::move(*file));
   }
@@ -43,12 +44,12 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
 
   FineSettings fine;
   if (layer.has(OptionId::kSettingsJson)) {
-    auto read = read_settings_file(layer.text(OptionId::kSettingsJson), run.warnings);
+    auto read = read_settings_file(layer.text(OptionId::kSettingsJson), run.notes);
     if (!read) return read.error();
     fine = std::move(*read);
   }
   run.check_only = layer.has(OptionId::kCheck);
-  auto config = assemble(std::move(layer), fine, run.warnings);
+  auto config = assemble(std::move(layer), fine, run.notes);
   if (!config) return config.error();
   run.config = std::move(*config);
   if (auto read = read_proxy_variables(environment, run.config); !read) return read.error();

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "config/config.h"
+#include "config/notes.h"
 
 namespace localproxy::config {
 
@@ -16,8 +17,8 @@ struct Print {
 
 struct Run {
   Config config;
-  std::vector<std::string> warnings;  // for the log, once it is there
-  bool check_only = false;            // --check: say what would be done, and end with success
+  Notes notes;              // for the log, once it is there
+  bool check_only = false;  // --check: say what would be done, and end with success
 };
 
 using Outcome = std::variant<Print, Run>;

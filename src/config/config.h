@@ -68,8 +68,10 @@ struct Config {
   std::vector<ServiceMapping> known_services;
   Endpoint endpoint;
   Secret access_token;
+  std::string access_token_origin;    // the option, variable or file that had it, for people
   std::string access_token_file;      // absolute; where the token came from, if it can be read again there
   Secret client_token;                // empty only with --no-client-token
+  std::string client_token_origin;    // as for the access token; empty without one
   std::string bind_address;           // empty: localhost for listening, any for connecting
   std::vector<std::string> ca_paths;  // directories of -c, besides the system store
   std::string ca_file;                // of --cafile, or empty

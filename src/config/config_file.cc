@@ -1,6 +1,7 @@
 #include "config/config_file.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -23,13 +24,17 @@ constexpr FlagWord kFlagWords[] = {
     {"false", false}, {"no", false}, {"off", false}, {"0", false},
 };
 
+// Capitals count as small letters.
+bool same_letters(std::string_view one, std::string_view other) {
+  const auto lower = [](char byte) { return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : int{byte}; };
+  return std::ranges::equal(one, other, {}, lower, lower);
+}
+
 Result<> store(const Option& option, const IniEntry& entry, const std::string& origin, Layer& layer) {
-  if (layer.has(option.id) && option.shape != Shape::kList)
-    return Error(origin + " is not the first: the option cannot be specified more than once");
-  if (entry.value.empty()) return Error(origin + ": the value is missing");
   switch (option.shape) {
     case Shape::kFlag: {
-      const auto* const word = std::ranges::find(kFlagWords, entry.value, &FlagWord::text);
+      const auto* const word = std::ranges::find_if(
+          kFlagWords, [&](const FlagWord& row) { return same_letters(row.text, entry.value); });
       if (word == std::end(kFlagWords)) return Error(origin + ": the value is neither 'true' nor 'false'");
       if (word->set) layer.set_flag(option.id, origin);
       return {};
@@ -47,7 +52,7 @@ Result<> store(const Option& option, const IniEntry& entry, const std::string& o
 
 }  // namespace
 
-Result<Layer> read_config_file(const std::string& path, std::vector<std::string>& warnings) {
+Result<Layer> read_config_file(const std::string& path, Notes& notes) {
   const std::string file = "--config " + shown(path);
   const auto content = read_file(path, kMaxFile, file);
   if (!content) return content.error();
@@ -55,6 +60,7 @@ Result<Layer> read_config_file(const std::string& path, std::vector<std::string>
   if (!entries) return Error(file + ", " + entries.error().text());
 
   Layer layer;
+  std::array<bool, kOptionCount> seen{};
   bool secrets = false;
   for (const IniEntry& entry : *entries) {
     const std::string line = file + ", line " + std::to_string(entry.line);
@@ -63,12 +69,16 @@ Result<Layer> read_config_file(const std::string& path, std::vector<std::string>
       const std::string section = entry.section.empty() ? "" : std::string(entry.section) + ".";
       return Error(line + ": unrecognised option " + shown(section + std::string(entry.name)));
     }
-    if (auto stored = store(*option, entry, line + ": " + option->name, layer); !stored)
-      return stored.error();
+    const std::string origin = line + ": " + option->name;
+    bool& again = seen[static_cast<size_t>(option->id)];
+    if (again && option->shape != Shape::kList)
+      return Error(origin + " is not the first: the option cannot be specified more than once");
+    again = true;
+    if (auto stored = store(*option, entry, origin, layer); !stored) return stored.error();
     secrets = secrets || option->shape == Shape::kSecret;
   }
   if (secrets && readable_by_all(path))
-    warnings.push_back(file + " holds a token and can be read by every user of this machine");
+    notes.warning(file + " holds a token and can be read by every user of this machine");
   return layer;
 }
 

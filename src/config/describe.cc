@@ -1,5 +1,9 @@
 #include "config/describe.h"
 
+#include <utility>
+
+#include "base/log.h"
+
 namespace localproxy::config {
 namespace {
 
@@ -18,7 +22,9 @@ std::string address_text(const LocalAddress& address) {
 
 class Lines {
  public:
-  void add(const std::string& name, const std::string& value) { text_ += name + ": " + value + "\n"; }
+  void add(const std::string& name, const std::string& value) {
+    text_ += name + ": " + escape_for_log(value) + "\n";
+  }
   void add_services(const char* verb, const std::vector<ServiceMapping>& mappings) {
     for (const ServiceMapping& mapping : mappings) {
       const std::string service = mapping.service.empty() ? "the only service" : "service " + mapping.service;
@@ -31,44 +37,76 @@ class Lines {
   std::string text_;
 };
 
-std::string secret_text(const Secret& secret) {
-  return secret.empty() ? "none" : "given, " + std::to_string(secret.size()) + " characters";
+std::string secret_text(const Secret& secret, const std::string& origin) {
+  if (secret.empty()) return "none (--no-client-token)";
+  return std::to_string(secret.size()) + " characters (" + origin + ")";
 }
 
 std::string tries(int count) {
   return count < 0 ? "for ever" : std::to_string(count) + " times";
 }
 
-}  // namespace
+std::string host_port(const std::string& host, uint16_t port) {
+  return host + ", port " + std::to_string(port);
+}
 
-std::string describe(const Config& config) {
+void describe_service(const Config& config, Lines& lines) {
+  const Settings& settings = config.settings;
+  lines.add("endpoint", host_port(config.endpoint.host, config.endpoint.port));
+  if (config.web_proxy) {
+    const WebProxy& proxy = *config.web_proxy;
+    lines.add("web proxy", proxy.scheme + "://" + host_port(proxy.host, proxy.port) +
+                               (proxy.credentials.empty() ? "" : ", with a user name"));
+  } else {
+    lines.add("web proxy", "none");
+  }
+  lines.add("subprotocol", settings.subprotocol);
+  lines.add("verifies the service",
+            config.verify_host ? "yes, as " + config.endpoint.host : "NO (--no-ssl-host-verify)");
+  for (const std::string& path : config.ca_paths)
+    lines.add("trusts also", "the certificates in " + path);
+  if (!config.ca_file.empty()) lines.add("trusts also", "the certificates in " + config.ca_file);
+  lines.add("access token", secret_text(config.access_token, config.access_token_origin));
+  lines.add("client token", secret_text(config.client_token, config.client_token_origin));
+  lines.add("reconnects", tries(settings.reconnect_tries) + ", first after " +
+                              std::to_string(settings.backoff_first.count()) + " ms, " +
+                              (settings.reconnect_on_data_error ? "also" : "not") +
+                              " after a protocol error");
+  lines.add("pings", "every " + std::to_string(settings.ping_period.count()) + " ms");
+}
+
+void describe_local(const Config& config, Lines& lines) {
   const bool source = config.mode == Mode::kSource;
   const char* verb = source ? "listens for" : "connects for";
-  Lines lines;
-  lines.add("mode", source ? "source" : "destination");
-  lines.add("endpoint", config.endpoint.host + ", port " + std::to_string(config.endpoint.port));
-  lines.add("subprotocol", config.settings.subprotocol);
-  lines.add("access token", secret_text(config.access_token));
-  lines.add("client token", secret_text(config.client_token));
   lines.add_services(verb, config.services);
   lines.add_services(verb, config.known_services);
   if (source && config.services.empty()) lines.add(verb, "any other service: a free port");
   lines.add(source ? "listens on" : "connects from", !config.bind_address.empty() ? config.bind_address
                                                      : source                     ? "localhost"
                                                                                   : "any address");
-  for (const std::string& path : config.ca_paths)
-    lines.add("trusts also", "the certificates in " + path);
-  if (!config.ca_file.empty()) lines.add("trusts also", "the certificates in " + config.ca_file);
-  lines.add("verifies the service", config.verify_host ? "yes" : "NO (-k)");
-  lines.add("Landlock", config.landlock ? "yes" : "NO (--sandbox=no-landlock)");
-  if (config.idle_timeout.count() > 0)
-    lines.add("closes idle connections", "after " + std::to_string(config.idle_timeout.count()) + " s");
-  if (config.destination_version != Version::kV3)
+  if (source)
     lines.add("the destination speaks",
-              "version " + std::to_string(static_cast<int>(config.destination_version)) + " (-y)");
-  lines.add("connections on one service", std::to_string(config.settings.max_connections));
-  lines.add("reconnects", tries(config.settings.reconnect_tries));
-  if (!source) lines.add("tries a local service", tries(config.settings.connect_tries));
+              "version " + std::to_string(static_cast<int>(config.destination_version)));
+  else
+    lines.add("tries a local service", tries(config.settings.connect_tries) + ", every " +
+                                           std::to_string(config.settings.connect_retry_delay.count()) +
+                                           " ms");
+  lines.add("connections on one service", "at most " + std::to_string(config.settings.max_connections));
+  const auto idle = config.idle_timeout.count();
+  lines.add("closes idle connections", idle > 0 ? "after " + std::to_string(idle) + " s" : "never");
+}
+
+}  // namespace
+
+std::string describe(const Config& config) {
+  Lines lines;
+  lines.add("mode", config.mode == Mode::kSource ? "source" : "destination");
+  describe_service(config, lines);
+  describe_local(config, lines);
+  lines.add("log level", std::to_string(static_cast<int>(config.verbosity)) + " (" +
+                             std::string(to_string(config.verbosity)) + ")");
+  lines.add("user if started as root", config.user);
+  lines.add("Landlock", config.landlock ? "yes" : "NO (--sandbox=no-landlock)");
   return lines.take();
 }
 

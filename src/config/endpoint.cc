@@ -19,12 +19,50 @@ constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kHostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 constexpr std::string_view kServiceBytes =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-";
+constexpr std::string_view kBase64Bytes =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_";
 constexpr size_t kMaxHostName = 253;  // RFC 1035, 2.3.4, without the root's dot
 constexpr size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
+constexpr size_t kMaxLabel = 63;  // RFC 1035, 2.3.4
 constexpr size_t kMaxShown = 80;  // of a wrong text, in an error
+// Base64 of this many characters or more may be a token; those of the service have several hundred.
+constexpr size_t kMinTokenLike = 24;
+constexpr std::string_view kBlanks = " \t";
 
 bool only_of(std::string_view text, std::string_view bytes) {
   return text.find_first_not_of(bytes) == std::string_view::npos;
+}
+
+std::string_view trim(std::string_view text) {
+  const size_t start = text.find_first_not_of(kBlanks);
+  if (start == std::string_view::npos) return {};
+  return text.substr(start, text.find_last_not_of(kBlanks) - start + 1);
+}
+
+bool token_like_piece(std::string_view piece) {
+  const auto has = [&](char first, char last) {
+    return std::ranges::any_of(piece, [=](char byte) { return byte >= first && byte <= last; });
+  };
+  return piece.size() >= kMinTokenLike && has('a', 'z') && has('A', 'Z') && has('0', '9');
+}
+
+// text has something in it that could be a token which was given in the wrong place: base64, in either
+// alphabet, with capitals, small letters and digits, and a long piece between slashes, of which it has few. A
+// path from the root on is none.
+bool token_like(std::string_view text) {
+  while (true) {
+    const size_t start = text.find_first_of(kBase64Bytes);
+    if (start == std::string_view::npos) return false;
+    text.remove_prefix(start);
+    std::string_view run = text.substr(0, text.find_first_not_of(kBase64Bytes));
+    text.remove_prefix(run.size());
+    if (run[0] == '/') continue;
+    while (!run.empty()) {
+      const std::string_view piece = run.substr(0, run.find('/'));
+      if (token_like_piece(piece)) return true;
+      run.remove_prefix(std::min(piece.size() + 1, run.size()));
+    }
+  }
 }
 
 bool is_literal(int family, std::string_view text) {
@@ -66,6 +104,8 @@ Result<LocalAddress> parse_path(std::string_view text) {
     return Error("the path of a UNIX socket has at most " + std::to_string(kMaxUnixPath) + " bytes, not " +
                  std::to_string(text.size()));
   if (text.find('\0') != std::string_view::npos) return Error("a path has no zero bytes");
+  if (token_like(text))
+    return Error(shown(text) + " is not an address; if it is a path, begin it with '/' or './'");
   if (text.ends_with('/')) return Error(shown(text) + " is a directory, not the path of a UNIX socket");
   LocalAddress address;
   address.kind = LocalAddress::Kind::kUnix;
@@ -108,9 +148,10 @@ Result<ServiceMapping> parse_entry(std::string_view text, Mode mode, bool bare) 
   if (!named && !bare) return Error(shown(text) + " is not SERVICE=ADDRESS, which several entries must be");
   ServiceMapping entry;
   if (named) {
-    if (auto good = check_service_id(text.substr(0, equals)); !good) return good.error();
-    entry.service = std::string(text.substr(0, equals));
-    text.remove_prefix(equals + 1);
+    const std::string_view service = trim(text.substr(0, equals));
+    if (auto good = check_service_id(service); !good) return good.error();
+    entry.service = std::string(service);
+    text = trim(text.substr(equals + 1));
     if (text.empty()) return Error("service " + shown(entry.service) + " has no address");
   }
   auto address = parse_local_address(text, mode);
@@ -122,6 +163,7 @@ Result<ServiceMapping> parse_entry(std::string_view text, Mode mode, bool bare) 
 }  // namespace
 
 std::string shown(std::string_view text) {
+  if (token_like(text)) return "what looks like a token (" + std::to_string(text.size()) + " characters)";
   const bool cut = text.size() > kMaxShown;
   return "'" + escape_for_log(text.substr(0, kMaxShown)) + (cut ? "...'" : "'");
 }
@@ -140,9 +182,17 @@ Result<uint16_t> parse_port(std::string_view text, ZeroPort zero) {
 Result<> check_host(std::string_view text) {
   if (text.empty()) return Error("the host is empty");
   if (is_literal(AF_INET, text) || is_literal(AF_INET6, text)) return {};
+  if (text.find('.') == std::string_view::npos && token_like(text))
+    return Error(shown(text) + " is not a host name or an address");
   if (text.size() > kMaxHostName)
     return Error("a host name has at most " + std::to_string(kMaxHostName) + " bytes, not " +
                  std::to_string(text.size()));
+  for (size_t start = 0, end; start < text.size(); start = end + 1) {
+    end = std::min(text.find('.', start), text.size());
+    if (end - start > kMaxLabel)
+      return Error("between the dots of a host name there are at most " + std::to_string(kMaxLabel) +
+                   " bytes, not " + std::to_string(end - start));
+  }
   const bool labels = !text.starts_with('.') && text.find("..") == std::string_view::npos;
   if (!only_of(text, kHostBytes) || text[0] == '-' || !labels)
     return Error(shown(text) + " is not a host name or an address");
@@ -210,18 +260,19 @@ Result<std::vector<ServiceMapping>> parse_map(std::string_view text, Mode mode) 
   for (bool last = false; !last;) {
     const size_t comma = text.find(',');
     last = comma == std::string_view::npos;
-    std::string_view piece = text.substr(0, comma);
-    // People write a blank after a comma.
-    if (!map.empty() && piece.starts_with(' ')) piece.remove_prefix(1);
+    const std::string_view piece = trim(text.substr(0, comma));
+    if (!last) text.remove_prefix(comma + 1);
+    // A comma too many is nothing to the reference.
+    if (piece.empty() && !bare) continue;
     auto entry = parse_entry(piece, mode, bare);
     if (!entry) return entry.error();
-    if (auto good = check_against(map, *entry, piece.substr(piece.find('=') + 1), mode); !good)
+    if (auto good = check_against(map, *entry, trim(piece.substr(piece.find('=') + 1)), mode); !good)
       return good.error();
     if (map.size() == limits::kMaxServices)
       return Error("there are more than " + std::to_string(limits::kMaxServices) + " services");
     map.push_back(std::move(*entry));
-    if (!last) text.remove_prefix(comma + 1);
   }
+  if (map.empty()) return Error("there is no entry");
   return map;
 }
 

@@ -31,10 +31,12 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 // one.
 Result<LocalAddress> parse_local_address(std::string_view text, Mode mode);
 
-// One address, or SERVICE=ADDRESS entries with commas between them.
+// One address, or SERVICE=ADDRESS entries with commas between them. Blanks around entries, service ids and
+// addresses do not count, and neither do commas with nothing between them.
 Result<std::vector<ServiceMapping>> parse_map(std::string_view text, Mode mode);
 
-// Text as error texts show it: in single quotes, unprintable bytes escaped, cut when it is long.
+// Text as error texts show it: in single quotes, unprintable bytes escaped, cut when it is long. What may be
+// a token is not shown.
 std::string shown(std::string_view text);
 
 }  // namespace localproxy::config

@@ -1,59 +1,75 @@
 #include "config/options.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace localproxy::config {
 namespace {
 
 constexpr Option kOptions[] = {
-    {OptionId::kHelp, 'h', Shape::kFlag, false, "help", "", "", "Print this list and exit"},
-    {OptionId::kVersion, 'V', Shape::kFlag, false, "version", "", "", "Print the version and exit"},
-    {OptionId::kAccessToken, 't', Shape::kSecret, true, "access-token", "TOKEN", "AWSIOT_TUNNEL_ACCESS_TOKEN",
-     "Client access token; other users can see it here"},
-    {OptionId::kAccessTokenFile, 0, Shape::kValue, true, "access-token-file", "FILE", "",
+    {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "",
+     "Print this list and exit"},
+    {OptionId::kVersion, 'V', Shape::kFlag, Origin::kReferenceLater, false, "version", "", "",
+     "Print the version and exit"},
+    {OptionId::kAccessToken, 't', Shape::kSecret, Origin::kReference, true, "access-token", "TOKEN",
+     "AWSIOT_TUNNEL_ACCESS_TOKEN", "Client access token; other users can see it here"},
+    {OptionId::kAccessTokenFile, 0, Shape::kValue, Origin::kHere, true, "access-token-file", "FILE", "",
      "Read the access token from FILE; - is standard input"},
-    {OptionId::kClientToken, 'i', Shape::kSecret, true, "client-token", "TOKEN", "AWSIOT_TUNNEL_CLIENT_TOKEN",
-     "Token that makes reconnecting possible; generated when absent"},
-    {OptionId::kNoClientToken, 0, Shape::kFlag, true, "no-client-token", "", "",
+    {OptionId::kClientToken, 'i', Shape::kSecret, Origin::kReference, true, "client-token", "TOKEN",
+     "AWSIOT_TUNNEL_CLIENT_TOKEN", "Token that makes reconnecting possible; generated when absent"},
+    {OptionId::kNoClientToken, 0, Shape::kFlag, Origin::kHere, true, "no-client-token", "", "",
      "Send no client token; the access token then works once"},
-    {OptionId::kProxyEndpoint, 'e', Shape::kValue, true, "proxy-endpoint", "HOST[:PORT]",
+    {OptionId::kProxyEndpoint, 'e', Shape::kValue, Origin::kReference, true, "proxy-endpoint", "HOST[:PORT]",
      "AWSIOT_TUNNEL_ENDPOINT", "Endpoint of the tunneling service; excludes -r"},
-    {OptionId::kRegion, 'r', Shape::kValue, true, "region", "REGION", "AWSIOT_TUNNEL_REGION",
-     "Region of the tunnel; excludes -e"},
-    {OptionId::kSourceListenPort, 's', Shape::kValue, true, "source-listen-port", "MAP", "",
-     "Source mode: 5555, or SSH1=5555,HTTP1=8080"},
-    {OptionId::kDestinationApp, 'd', Shape::kValue, true, "destination-app", "MAP", "",
+    {OptionId::kRegion, 'r', Shape::kValue, Origin::kReference, true, "region", "REGION",
+     "AWSIOT_TUNNEL_REGION", "Region of the tunnel; excludes -e"},
+    {OptionId::kSourceListenPort, 's', Shape::kValue, Origin::kReference, true, "source-listen-port", "MAP",
+     "", "Source mode: 5555, or SSH1=5555,HTTP1=8080"},
+    {OptionId::kDestinationApp, 'd', Shape::kValue, Origin::kReference, true, "destination-app", "MAP", "",
      "Destination mode: 22, HOST:22, /run/app.sock, or SSH1=22,..."},
-    {OptionId::kLocalBindAddress, 'b', Shape::kValue, true, "local-bind-address", "ADDR", "",
-     "Local address to listen on, or to connect from"},
-    {OptionId::kCapath, 'c', Shape::kList, true, "capath", "DIR", "",
+    {OptionId::kLocalBindAddress, 'b', Shape::kValue, Origin::kReference, true, "local-bind-address", "ADDR",
+     "", "Local address to listen on, or to connect from"},
+    {OptionId::kCapath, 'c', Shape::kList, Origin::kReference, true, "capath", "DIR", "",
      "Further directory of root certificates"},
-    {OptionId::kCafile, 0, Shape::kValue, true, "cafile", "FILE", "", "Further file of root certificates"},
+    {OptionId::kCafile, 0, Shape::kValue, Origin::kHere, true, "cafile", "FILE", "",
+     "Further file of root certificates"},
 #if LOCALPROXY_ALLOW_NO_VERIFY
-    {OptionId::kNoSslHostVerify, 'k', Shape::kFlag, true, "no-ssl-host-verify", "", "",
+    {OptionId::kNoSslHostVerify, 'k', Shape::kFlag, Origin::kReference, true, "no-ssl-host-verify", "", "",
      "Do not verify the service: for tests only"},
 #endif
-    {OptionId::kMode, 'm', Shape::kValue, true, "mode", "MODE", "", "src, source, dst or destination"},
-    {OptionId::kDestinationClientType, 'y', Shape::kValue, true, "destination-client-type", "V1|V2", "",
-     "Source mode: the destination speaks this older version"},
-    {OptionId::kVerbose, 'v', Shape::kValue, true, "verbose", "N", "",
+    {OptionId::kMode, 'm', Shape::kValue, Origin::kReference, true, "mode", "MODE", "",
+     "src, source, dst or destination"},
+    {OptionId::kDestinationClientType, 'y', Shape::kValue, Origin::kReferenceLater, true,
+     "destination-client-type", "V1|V2", "", "Source mode: the destination speaks this older version"},
+    {OptionId::kVerbose, 'v', Shape::kValue, Origin::kReference, true, "verbose", "N", "",
      "0 off, 1 fatal, 2 error, 3 warning, 4 info (default), 5 debug, 6 trace"},
-    {OptionId::kConfig, 0, Shape::kValue, false, "config", "FILE", "",
+    {OptionId::kConfig, 0, Shape::kValue, Origin::kReference, false, "config", "FILE", "",
      "Read options from FILE: name = value"},
-    {OptionId::kConfigDir, 0, Shape::kValue, true, "config-dir", "DIR", "",
+    {OptionId::kConfigDir, 0, Shape::kValue, Origin::kReference, true, "config-dir", "DIR", "",
      "Read service = address lines from the files in DIR"},
-    {OptionId::kSettingsJson, 0, Shape::kValue, true, "settings-json", "FILE", "",
+    {OptionId::kSettingsJson, 0, Shape::kValue, Origin::kReference, true, "settings-json", "FILE", "",
      "Read fine settings from FILE"},
-    {OptionId::kExportDefaultSettings, 0, Shape::kValue, false, "export-default-settings", "FILE", "",
-     "Write the default fine settings to FILE and exit"},
-    {OptionId::kIdleTimeout, 0, Shape::kValue, true, "idle-timeout", "SECONDS", "",
+    {OptionId::kExportDefaultSettings, 0, Shape::kValue, Origin::kReference, false, "export-default-settings",
+     "FILE", "", "Write the default fine settings to FILE and exit"},
+    {OptionId::kIdleTimeout, 0, Shape::kValue, Origin::kHere, true, "idle-timeout", "SECONDS", "",
      "Close connections on which nothing moves for so long; 0: never"},
-    {OptionId::kCheck, 0, Shape::kFlag, false, "check", "", "",
+    {OptionId::kCheck, 0, Shape::kFlag, Origin::kHere, false, "check", "", "",
      "Check everything that needs no connection, and exit"},
-    {OptionId::kUser, 0, Shape::kValue, true, "user", "USER", "", "User to become when started as root"},
-    {OptionId::kSandbox, 0, Shape::kValue, true, "sandbox", "no-landlock", "",
+    {OptionId::kUser, 0, Shape::kValue, Origin::kHere, true, "user", "USER", "",
+     "User to become when started as root"},
+    {OptionId::kSandbox, 0, Shape::kValue, Origin::kHere, true, "sandbox", "no-landlock", "",
      "Do without Landlock, for kernels that lack it"},
 };
+
+Error ambiguous(std::string_view start, const std::vector<const Option*>& matches) {
+  std::string text = "option '--" + std::string(start) + "' is ambiguous and matches ";
+  for (size_t i = 0; i < matches.size(); ++i) {
+    if (i > 0) text += i + 1 == matches.size() ? " and " : ", ";
+    text += "'" + option_name(matches[i]->id) + "'";
+  }
+  return Error(std::move(text));
+}
 
 }  // namespace
 
@@ -70,6 +86,19 @@ const Option* find_option(char letter) {
   if (letter == 0) return nullptr;
   const auto found = std::ranges::find(kOptions, letter, &Option::letter);
   return found == std::end(kOptions) ? nullptr : found;
+}
+
+Result<const Option*> guess_option(std::string_view start) {
+  if (const Option* exact = find_option(start); exact != nullptr || start.empty()) return exact;
+  for (const Origin origin : {Origin::kReference, Origin::kReferenceLater, Origin::kHere}) {
+    std::vector<const Option*> found;
+    for (const Option& option : kOptions)
+      if (option.origin == origin && std::string_view(option.name).starts_with(start))
+        found.push_back(&option);
+    if (found.size() == 1) return found.front();
+    if (!found.empty()) return ambiguous(start, found);
+  }
+  return nullptr;
 }
 
 std::string option_name(OptionId id) {

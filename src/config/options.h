@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "build_config.h"
 
 namespace localproxy::config {
@@ -48,10 +49,19 @@ enum class Shape : uint8_t {
   kSecret,  // one value that is kept apart from ordinary strings
 };
 
+// Who had the option first. An abbreviation that meant one option in any version of the reference client
+// means it here as well, whatever has been added since.
+enum class Origin : uint8_t {
+  kReference,       // in the reference from the first versions with services on
+  kReferenceLater,  // came into the reference by version 3.3.1
+  kHere,            // only this program has it
+};
+
 struct Option {
   OptionId id;
   char letter;  // 0: has none
   Shape shape;
+  Origin origin;
   bool in_file;          // may stand in the file of --config
   const char* name;      // without the dashes; also the key in that file
   const char* argument;  // what --help calls the value; empty for a flag
@@ -65,6 +75,11 @@ std::span<const Option> options();
 // Null: there is no such option.
 const Option* find_option(std::string_view name);
 const Option* find_option(char letter);
+
+// The option of the command line whose name is start or, failing that, begins with it, as the reference takes
+// it. Null: there is none. Of options of an older origin and of a newer one, the older is meant; an error
+// names the several of the same origin.
+Result<const Option*> guess_option(std::string_view start);
 
 // "--name", as error texts name it.
 std::string option_name(OptionId id);

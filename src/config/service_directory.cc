@@ -45,8 +45,7 @@ bool known(const std::vector<ServiceMapping>& mappings, std::string_view service
 }
 
 // Adds what one file says.
-Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings,
-                  std::vector<std::string>& warnings) {
+Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings, Notes& notes) {
   const auto content = read_file(file, kMaxFile, shown(file));
   if (!content) return content.error();
   const auto entries = parse_ini(content->reveal());
@@ -54,18 +53,17 @@ Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping
   for (const IniEntry& entry : *entries) {
     const std::string line = shown(file) + ", line " + std::to_string(entry.line) + ": ";
     if (auto good = check_service_id(entry.name); !good || !entry.section.empty()) {
-      warnings.push_back(line + "ignored: " + (good ? "it is below a heading" : good.error().text()));
+      notes.warning(line + "ignored: " + (good ? "it is below a heading" : good.error().text()));
       continue;
     }
     if (known(mappings, entry.name)) continue;
     auto address = parse_local_address(entry.value, mode);
     if (!address) {
-      warnings.push_back(line + "ignored: " + address.error().text());
+      notes.warning(line + "ignored: " + address.error().text());
       continue;
     }
     if (address->kind == LocalAddress::Kind::kStdio) {
-      warnings.push_back(line +
-                         "ignored: '-' (standard input and output) is for --source-listen-port/-s only");
+      notes.warning(line + "ignored: '-' (standard input and output) is for --source-listen-port/-s only");
       continue;
     }
     if (mappings.size() == kMaxMappings)
@@ -77,30 +75,29 @@ Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping
 
 }  // namespace
 
-Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode,
-                                                           std::vector<std::string>& warnings) {
+Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode, Notes& notes) {
   const auto files = list_files(path);
   if (!files) return files.error();
   std::vector<ServiceMapping> mappings;
   for (const std::string& file : *files)
-    if (auto read = read_one(file, mode, mappings, warnings); !read)
-      warnings.push_back(read.error().text() + "; the rest of the file is ignored");
+    if (auto read = read_one(file, mode, mappings, notes); !read)
+      notes.warning(read.error().text() + "; the rest of the file is ignored");
   return mappings;
 }
 
-std::vector<ServiceMapping> read_default_service_directory(Mode mode, std::vector<std::string>& warnings) {
+std::vector<ServiceMapping> read_default_service_directory(Mode mode, Notes& notes) {
   struct stat status;
   const std::string path = kDefaultServiceDirectory;
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return {};
   const bool ours = status.st_uid == ::geteuid() || status.st_uid == 0;
   if (!ours || (status.st_mode & S_IWOTH) != 0) {
-    warnings.push_back("the directory " + shown(path) +
-                       " is ignored because others can change it; --config-dir reads it all the same");
+    notes.warning("the directory " + shown(path) +
+                  " is ignored because others can change it; --config-dir reads it all the same");
     return {};
   }
-  auto mappings = read_service_directory(path, mode, warnings);
+  auto mappings = read_service_directory(path, mode, notes);
   if (mappings) return std::move(*mappings);
-  warnings.push_back(mappings.error().text());
+  notes.warning(mappings.error().text());
   return {};
 }
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
-#include <span>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -150,7 +150,7 @@ std::optional<int64_t> number(const std::string& text) {
 
 class Reader {
  public:
-  explicit Reader(std::vector<std::string>& warnings) : warnings_(warnings) {}
+  explicit Reader(Notes& notes) : notes_(notes) {}
 
   Result<FineSettings> read(const Json& root) {
     if (auto done = object("", root); !done) return done.error();
@@ -191,7 +191,7 @@ class Reader {
     const TextSetting* text_row = find_row(kTexts, key);
     const FixedSetting* fixed_row = find_row(kFixed, key);
     if (!region && number_row == nullptr && text_row == nullptr && fixed_row == nullptr) {
-      warnings_.push_back("the setting " + shown(key) + " is not known and ignored");
+      notes_.warning("the setting " + shown(key) + " is not known and ignored");
       return {};
     }
     const auto text = leaf_text(node);
@@ -201,7 +201,7 @@ class Reader {
     if (number_row != nullptr) done = set_number(*number_row, *text);
     if (text_row != nullptr) done = text_row->set(fine_, *text);
     if (fixed_row != nullptr && number(*text) != fixed_row->value)
-      warnings_.push_back("the setting " + key + " is always " + std::to_string(fixed_row->value) + " here");
+      notes_.debug("the setting " + key + " is always " + std::to_string(fixed_row->value) + " here");
     if (!done) return Error(key + ": " + done.error().text());
     return {};
   }
@@ -222,7 +222,7 @@ class Reader {
     return {};
   }
 
-  std::vector<std::string>& warnings_;
+  Notes& notes_;
   FineSettings fine_;
   std::vector<std::pair<std::string, std::string>> overrides_;
 };
@@ -237,23 +237,22 @@ void put(Json& root, std::string_view key, Json value) {
 
 }  // namespace
 
-Result<FineSettings> parse_settings(std::string_view text, std::vector<std::string>& warnings) {
+Result<FineSettings> parse_settings(std::string_view text, Notes& notes) {
   try {
-    return Reader(warnings).read(Json::parse(text));
+    return Reader(notes).read(Json::parse(text));
   } catch (const Json::exception& error) {
     return Error("this is not JSON: " + escape_for_log(error.what()));
   }
 }
 
-Result<FineSettings> read_settings_file(const std::string& path, std::vector<std::string>& warnings) {
+Result<FineSettings> read_settings_file(const std::string& path, Notes& notes) {
   const std::string file = "--settings-json " + shown(path);
   const auto content = read_file(path, kMaxFile, file);
   if (!content) return content.error();
-  std::vector<std::string> of_file;
+  Notes of_file;
   auto fine = parse_settings(content->reveal(), of_file);
   if (!fine) return Error(file + ": " + fine.error().text());
-  for (std::string& warning : of_file)
-    warnings.push_back(warning.insert(0, file + ": "));
+  notes.add_about(file, std::move(of_file));
   return fine;
 }
 

@@ -96,11 +96,14 @@ Result<Secret> read_token_file(const std::string& path) {
 
 Result<> check_region(std::string_view region) {
   if (region.empty()) return Error("the region is empty");
+  if (region.size() > kMaxRegion)
+    return Error(
+        "this is no region but " + std::to_string(region.size()) +
+        " characters: is it a token, which is for AWSIOT_TUNNEL_ACCESS_TOKEN or --access-token-file?");
   if (region.find_first_of(".:/") != std::string_view::npos)
     return Error(shown(region) +
                  " is not a region but looks like an endpoint, which is for --proxy-endpoint");
-  if (region.size() > kMaxRegion || !only_of(region, kRegionBytes) || region[0] == '-' ||
-      region.ends_with('-'))
+  if (!only_of(region, kRegionBytes) || region[0] == '-' || region.ends_with('-'))
     return Error(shown(region) + " is not a region, which is like 'us-east-1'");
   return {};
 }

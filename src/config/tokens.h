@@ -22,7 +22,7 @@ Result<Secret> generate_client_token();
 // The access token that the file at path holds, without the line end after it. "-" is standard input.
 Result<Secret> read_token_file(const std::string& path);
 
-// [a-z0-9-]{1,63}. A region is public, so errors show it.
+// [a-z0-9-]{1,63}. A region is public, so errors show it unless it may be a token.
 Result<> check_region(std::string_view region);
 
 }  // namespace localproxy::config

@@ -15,6 +15,8 @@
 #include "base/exit_status.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "main/check.h"
+#include "main/child.h"
 #include "monitor/launcher.h"
 #include "monitor/local_names.h"
 #include "monitor/standard_streams.h"
@@ -147,8 +149,10 @@ void raise_descriptor_limit() {
 int run(config::Run run) {
   config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
-  for (const std::string& warning : run.warnings)
-    log.warning(warning);
+  // A check that fails says why, whatever -v is.
+  if (run.check_only && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
+  for (const config::Note& note : run.notes.all())
+    log.write(note.level, note.text);
   const bool source = config.mode == config::Mode::kSource;
   if (!run.check_only)
     log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
@@ -165,6 +169,8 @@ int run(config::Run run) {
     if (!found) return fail(log, ExitStatus::kSystem, found.error());
     ids = *found;
   }
+  // What starts for a check is not worth a line.
+  if (run.check_only && log.wants(LogLevel::kInfo)) log.set_level(LogLevel::kWarning);
   const bool stdio = uses_stdio(config);
   monitor::StandardStreams streams;
   if (stdio) {
@@ -182,6 +188,8 @@ int run(config::Run run) {
     if (!bound) return fail(log, ExitStatus::kCannotBind, bound.error());
     listeners = std::move(*bound);
   }
+  std::vector<std::string> can_listen;
+  if (run.check_only) can_listen = give_back(listeners);
   if (ids) {
     for (const monitor::Listener& listener : listeners) {
       if (listener.file.path().empty()) continue;
@@ -191,7 +199,9 @@ int run(config::Run run) {
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
   }
   if (run.check_only) {
-    fputs(config::describe(config).c_str(), stdout);
+    auto machine = check_machine(config, *helpers, can_listen, *on);
+    if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
+    fputs((config::describe(config) + *machine).c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
@@ -222,5 +232,8 @@ int main(int argc, char** argv) {
     fputs(print->text.c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
-  return run(std::move(std::get<config::Run>(*outcome)));
+  const bool check_only = std::get<config::Run>(*outcome).check_only;
+  const int status = run(std::move(std::get<config::Run>(*outcome)));
+  // What it would have ended with is for those who run it.
+  return check_only && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;
 }

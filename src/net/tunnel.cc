@@ -99,7 +99,7 @@ const Route* Tunnel::route(Number number) const {
 
 Result<> Tunnel::receive(Bytes bytes) {
   wire::DataView data;
-  if (wire::decode_data(bytes, data)) {
+  if (wire::decode_data(bytes, data) && data.stream_id != 0) {
     on_data(data);
     return {};
   }

@@ -19,8 +19,9 @@ MAY_INCLUDE = {
     "src/net": {"src/base", "src/event", "src/ipc", "src/wire", "src/tls", "build_config"},
     "src/bridge": {"src/base", "src/event", "src/ipc"},
     "src/resolve": {"src/base", "src/event", "src/ipc"},
+    "src/launch": {"src/base", "src/event", "src/ipc"},
     "src/main": {"src/base", "src/event", "src/ipc", "src/config", "src/monitor", "src/net", "src/bridge",
-                 "src/resolve", "src/tls", "src/wire", "sandbox", "build_config"},
+                 "src/resolve", "src/launch", "src/tls", "src/wire", "sandbox", "build_config"},
     "sandbox": {"src/base", "libseccomp", "libcap-ng", "build_config"},
 }
 

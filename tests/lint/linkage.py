@@ -21,6 +21,7 @@ MAY_LINK = {
     "localproxy-net": {"libevent_core", "libssl", "libcrypto", "libprotobuf-lite"},
     "localproxy-bridge": {"libevent_core"},
     "localproxy-resolve": {"libevent_core"},
+    "localproxy-launch": {"libevent_core"},
 }
 
 

@@ -1,5 +1,8 @@
 """The pytest fixtures of the integration and sandbox tests."""
 
+import pathlib
+import tempfile
+
 import pytest
 
 from .http_server import WebServer
@@ -19,6 +22,15 @@ def lab(request):
     print(logs)
     if faults:
         pytest.fail("\n".join(faults))
+
+
+@pytest.fixture
+def public_directory():
+    """A directory that every user gets into, unlike pytest's: a proxy that root starts becomes another user."""
+    with tempfile.TemporaryDirectory(prefix="localproxy-test-") as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 @pytest.fixture

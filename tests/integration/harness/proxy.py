@@ -21,10 +21,11 @@ class Proxy:
 
     name: what it is called in reports. token: its access token, handed over in the environment.
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
-    own_session: Ctrl-C at the terminal does not reach it.
+    own_session: Ctrl-C at the terminal does not reach it. stdin: the bytes of its standard input, at most 4 KiB.
     """
 
-    def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False):
+    def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
+                 stdin=None):
         self.name = name
         self.lines = []
         self._news = threading.Condition()
@@ -37,7 +38,10 @@ class Proxy:
             self.secrets.append(token)
         self.process = subprocess.Popen(
             [str(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory, start_new_session=own_session,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if stdin is not None:
+            self.process.stdin.write(stdin)
+            self.process.stdin.close()
         # Everyone who ever belonged to this proxy and was seen.
         self.seen_pids = {self.process.pid}
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -97,23 +97,93 @@ TEST(CommandLineTest, UnknownOptionsAreNamed) {
       {{"-xSECRET"}, "unrecognised option '-x'"},
       {{"-1"}, "unrecognised option '-1'"},
       {{"--Region", "--nope"}, "unrecognised option '--Region'"},
-      {{"--regio"}, "unrecognised option '--regio'"},
       {{"---region"}, "unrecognised option '---region'"},
       {{"--=x"}, "unrecognised option '--'"},
       {{"--no-region"}, "unrecognised option '--no-region'"},
       {{"--y"}, "unrecognised option '--y'"},
-      // A word without an option may be a token: it is counted, not shown.
-      {{"SECRET"}, "unexpected argument, number 1: every value follows the option that it is for"},
-      {{"-m", "src", "SECRET"},
-       "unexpected argument, number 3: every value follows the option that it is for"},
-      {{"--", "-m"}, "unexpected argument, number 1: every value follows the option that it is for"},
-      {{"-"}, "unexpected argument, number 1: every value follows the option that it is for"},
-      {{""}, "unexpected argument, number 1: every value follows the option that it is for"},
-      {{"--acces-token", "SECRET"},
-       "unexpected argument, number 2: every value follows the option that it is for"},
+      {{"--acces-token", "SECRET"}, "unrecognised option '--acces-token'"},
+      {{"--source-listen-ports", "1"}, "unrecognised option '--source-listen-ports'"},
   };
   for (const ErrorCase& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
+}
+
+// A word without an option may be a token: it is counted, not shown.
+TEST(CommandLineTest, WordsWithoutAnOptionAreLeftOut) {
+  for (const Words& words :
+       std::vector<Words>{{"SECRET"}, {"-"}, {""}, {"--", "-m"}, {"--", "--help"}, {"-v", "5", "SECRET"}}) {
+    Words all = with_basics({"-s", "1"});
+    all.insert(all.end(), words.begin(), words.end());
+    const auto warnings = test::warnings_of(run_of(all).notes);
+    EXPECT_TRUE(
+        contains(warnings, "1 of the arguments ignored: every value follows the option that it is for"));
+    EXPECT_FALSE(contains(warnings, "SECRET"));
+  }
+  EXPECT_EQ(test::warnings_of(run_of(with_basics({"-s", "1", "--"})).notes).size(), 1u);
+}
+
+TEST(CommandLineTest, OptionsMayBeAbbreviated) {
+  const Config config = config_of({"--access", kToken, "--reg", "us-east-1", "--dest", "22", "--l=10.0.0.1"});
+  EXPECT_EQ(config.access_token.reveal(), kToken);
+  EXPECT_EQ(config.mode, Mode::kDestination);
+  EXPECT_EQ(config.services[0].address.port, 22);
+  EXPECT_EQ(config.bind_address, "10.0.0.1");
+  EXPECT_EQ(config_of(with_basics({"--so=1", "--verb", "6"})).verbosity, LogLevel::kTrace);
+  EXPECT_EQ(config_of(with_basics({"--so=1", "--destination-c", "V1"})).destination_version, Version::kV1);
+  EXPECT_EQ(config_of(with_basics({"--so=1", "--id", "5"})).idle_timeout.count(), 5);
+  EXPECT_EQ(
+      error_of({"--access-token-f", "/nonexistent", "-r", "a", "-s", "1"}),
+      "--access-token-file: cannot read the access token from '/nonexistent': No such file or directory");
+  EXPECT_EQ(printed_by({"--vers"}), "localproxy " LOCALPROXY_VERSION "\n");
+  // What follows an abbreviation is no value, and a repetition is one whatever it is called.
+  EXPECT_EQ(error_of({"--reg", "--ver"}), "the required argument for option '--region' is missing");
+  EXPECT_EQ(error_of({"--reg", "a", "--region", "b"}),
+            "option '--region' cannot be specified more than once");
+}
+
+TEST(CommandLineTest, AbbreviationsOfSeveralNameThem) {
+  const ErrorCase kCases[] = {
+      {{"--conf", "x"}, "option '--conf' is ambiguous and matches '--config' and '--config-dir'"},
+      {{"--s=SECRET"}, "option '--s' is ambiguous and matches '--source-listen-port' and '--settings-json'"},
+      {{"--c", "SECRET"},
+       "option '--c' is ambiguous and matches '--client-token', '--capath', '--config' and '--config-dir'"},
+  };
+  for (const ErrorCase& row : kCases)
+    EXPECT_EQ(error_of(row.words), row.error);
+}
+
+TEST(CommandLineTest, WhatIsEmptyInAScriptIsNotGiven) {
+  const Config config = config_of(with_basics({"-s", "1", "-b", "", "-c", ""}));
+  EXPECT_TRUE(config.bind_address.empty());
+  EXPECT_TRUE(config.ca_paths.empty());
+}
+
+TEST(CommandLineTest, OtherVersionsOfTheDestinationAreTheNewest) {
+  EXPECT_EQ(config_of(with_basics({"-s", "1", "-y", "V2"})).destination_version, Version::kV2);
+  EXPECT_TRUE(test::warnings_of(run_of(with_basics({"-s", "1", "-y", "V3"})).notes).size() == 1);
+  const auto run = run_of(with_basics({"-s", "1", "-y", "V9"}));
+  EXPECT_EQ(run.config.destination_version, Version::kV3);
+  EXPECT_TRUE(contains(test::warnings_of(run.notes),
+                       "--destination-client-type 'V9' is ignored: the older versions"));
+}
+
+// A token that was given for something else is in no error.
+TEST(CommandLineTest, MisplacedTokensAreNotShown) {
+  for (const std::string& token : {std::string("AQGAAXj1a2b3c4d5e6f7A8B9C0D1E2F3/+aZ=="),
+                                   "AQGAAXj1a2b3c4d5e6f7A8B9C0D1" + std::string(200, 'x'),
+                                   std::string("AQGAAXj1a2b3c4d5-e6f7_A8B9C0D1")}) {
+    for (const char* option : {"-r", "-e", "-s", "-d", "-m", "-b", "-v", "--idle-timeout", "--sandbox",
+                               "--config", "-c", "--cafile"}) {
+      Words words = {"-t", "x", option, token};
+      if (option != std::string("-r")) words.insert(words.end(), {"-r", "us-east-1"});
+      if (option == std::string("-e")) words = {"-t", "x", option, token};
+      if (option != std::string("-s") && option != std::string("-d")) words.insert(words.end(), {"-s", "1"});
+      const std::string error = error_of(words);
+      EXPECT_EQ(error.find(token.substr(0, 10)), std::string::npos) << error;
+    }
+  }
+  EXPECT_EQ(error_of({"-t", kClientToken, "-i", kClientToken, "-r", "a", "-s", "1"}),
+            "--client-token: the client token is the access token; it is one of your own choice");
 }
 
 #if LOCALPROXY_ALLOW_NO_VERIFY
@@ -123,7 +193,7 @@ TEST(CommandLineTest, NoVerifyWarnsLoudly) {
     all.insert(all.end(), words.begin(), words.end());
     const auto run = run_of(all);
     EXPECT_FALSE(run.config.verify_host);
-    EXPECT_TRUE(contains(run.warnings, "THE SERVICE IS NOT VERIFIED"));
+    EXPECT_TRUE(contains(test::warnings_of(run.notes), "THE SERVICE IS NOT VERIFIED"));
   }
   const auto joined = run_of(with_basics({"-ks1"}));
   EXPECT_FALSE(joined.config.verify_host);
@@ -202,13 +272,13 @@ TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
        "--source-listen-port '70000': '70000' is not a port number from 0 to 65535"},
       {with_basics({"-s", "22x"}), "--source-listen-port '22x': '22x' is not a port number from 0 to 65535"},
       {with_basics({"-s", "+22"}), "--source-listen-port '+22': '+22' is not a port number from 0 to 65535"},
-      {with_basics({"-s", " 22"}), "--source-listen-port ' 22': ' 22' is not a port number from 0 to 65535"},
+      {with_basics({"-s", "2 2"}), "--source-listen-port '2 2': '2 2' is not a port number from 0 to 65535"},
+      {with_basics({"-s", ",,"}), "--source-listen-port ',,': there is no entry"},
       {with_basics({"-s", ""}), "--source-listen-port '': an entry is empty"},
       {with_basics({"-d", "0"}), "--destination-app '0': '0' is not a port number from 1 to 65535"},
       {with_basics({"-d", "A=1,A=2"}), "--destination-app 'A=1,A=2': service 'A' is there twice"},
       {with_basics({"-s", "1", "-b", "a b"}),
        "--local-bind-address 'a b': 'a b' is not a host name or an address"},
-      {with_basics({"-s", "1", "-b", ""}), "--local-bind-address '': the host is empty"},
       {with_basics({"-s", "1", "-v", "x"}),
        "--verbose 'x': a level is a number from 0 to 255; from 6 up they mean the same"},
       {with_basics({"-s", "1", "-v", "5x"}),
@@ -234,6 +304,8 @@ TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
       {{"-t", "SEC RET", "-r", "a", "-s", "1"}, "--access-token: the access token has blanks in it"},
       {with_basics({"-s", "1", "-i", "SECRET"}),
        "--client-token: the client token is not made of 32 to 128 letters, digits and '-'"},
+      {{"--access-token-file", "-", "-r", "a", "-s", "A=-"},
+       "--access-token-file '-': standard input is the local client's, as --source-listen-port has it"},
       {with_basics({"-s", "1", "-i", kClientToken, "--no-client-token"}),
        "--client-token and --no-client-token exclude each other"},
   };
@@ -294,10 +366,12 @@ TEST(CommandLineTest, RelativePathsBecomeAbsolute) {
 
 TEST(CommandLineTest, ATokenOnTheCommandLineIsWarnedAbout) {
   const auto run = run_of(with_basics({"-s", "1"}));
-  ASSERT_EQ(run.warnings.size(), 1u);
-  EXPECT_NE(run.warnings[0].find("AWSIOT_TUNNEL_ACCESS_TOKEN"), std::string::npos);
-  EXPECT_EQ(run.warnings[0].find(kToken), std::string::npos);
-  EXPECT_TRUE(run_of({"-r", "a", "-s", "1"}, {{"AWSIOT_TUNNEL_ACCESS_TOKEN", kToken}}).warnings.empty());
+  ASSERT_EQ(test::warnings_of(run.notes).size(), 1u);
+  EXPECT_NE(test::warnings_of(run.notes)[0].find("AWSIOT_TUNNEL_ACCESS_TOKEN"), std::string::npos);
+  EXPECT_EQ(test::warnings_of(run.notes)[0].find(kToken), std::string::npos);
+  EXPECT_TRUE(
+      test::warnings_of(run_of({"-r", "a", "-s", "1"}, {{"AWSIOT_TUNNEL_ACCESS_TOKEN", kToken}}).notes)
+          .empty());
 }
 
 }  // namespace

@@ -86,9 +86,34 @@ TEST(CheckHostTest, TakesNamesAndAddresses) {
   for (const std::string& text :
        {"a"s, "localhost"s, "example.com"s, "example.com."s, "EXAMPLE.com"s, "db_1.internal"s, "a-b.c-d"s,
         "xn--bcher-kva.example"s, "3com"s, "3com.com"s, "1.2.3.4"s, "0.0.0.0"s, "255.255.255.255"s, "::"s,
-        "::1"s, "fe80::1"s, "2001:db8::1"s, "::ffff:1.2.3.4"s, std::string(253, 'a')}) {
+        "::1"s, "fe80::1"s, "2001:db8::1"s, "::ffff:1.2.3.4"s,
+        std::string(63, 'a') + "." + std::string(63, 'b')}) {
     EXPECT_TRUE(check_host(text).ok()) << text;
   }
+}
+
+TEST(CheckHostTest, CountsBytes) {
+  const std::string label(63, 'a');
+  const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'a');
+  ASSERT_EQ(longest.size(), 253u);
+  EXPECT_TRUE(check_host(longest).ok());
+  EXPECT_FALSE(check_host(longest + "a").ok());
+  EXPECT_TRUE(check_host(label).ok());
+  EXPECT_FALSE(check_host(label + "a").ok());
+  EXPECT_FALSE(check_host("a." + label + "a").ok());
+}
+
+TEST(ShownTest, HidesWhatMayBeAToken) {
+  const std::string token = "AQGAAXj1a2b3c4d5e6f7A8B9";
+  for (const std::string& text :
+       {token, "SSH=" + token, token + ":443", "x." + token, "-t" + token + "==", "a/" + token + "/b"})
+    EXPECT_EQ(shown(text).find(token.substr(0, 4)), std::string::npos) << text;
+  EXPECT_EQ(shown(token), "what looks like a token (24 characters)");
+  for (const std::string& text :
+       {"data.tunneling.iot.us-east-1.amazonaws.com"s, "01234567-89ab-cdef-0123-456789abcdef"s,
+        "/srv/Tunnels1/configuration/of/tunnels.ini"s, "./Tunnels1/configuration/of/all.ini"s,
+        "Documents/Tunnel1/settings.json"s, token.substr(1)})
+    EXPECT_EQ(shown(text), "'" + text + "'");
 }
 
 TEST(CheckHostTest, RefusesTheRest) {
@@ -227,6 +252,10 @@ TEST(ParseMapTest, TakesWhatASourceListensOn) {
       {"a:b=22", "a:b: tcp  22"},
       {"::=22", "::: tcp  22"},
       {"-=-", "-: stdio"},
+      {" 22 ", ": tcp  22"},
+      {" A = 1 ,\tB=2", "A: tcp  1; B: tcp  2"},
+      {"A=1,", "A: tcp  1"},
+      {",A=1,,B=2,", "A: tcp  1; B: tcp  2"},
       {"A=127.0.0.1:1,B=127.0.0.2:1", "A: tcp 127.0.0.1 1; B: tcp 127.0.0.2 1"},
   };
   for (const MapCase& row : kCases)
@@ -255,10 +284,10 @@ TEST(ParseMapTest, TakesWhatADestinationConnectsTo) {
 TEST(ParseMapTest, SaysWhatIsWrong) {
   constexpr ErrorCase kBoth[] = {
       {"", "an entry is empty"},
-      {",", "is empty"},
-      {"A=1,", "an entry is empty"},
-      {",A=1", "an entry is empty"},
-      {"A=1,,B=2", "an entry is empty"},
+      {" ", "an entry is empty"},
+      {",", "there is no entry"},
+      {" , ", "there is no entry"},
+      {"22,", "'22' is not SERVICE=ADDRESS"},
       {"A=", "service 'A' has no address"},
       {"=22", "a service id is empty"},
       {"=", "a service id is empty"},
@@ -272,14 +301,11 @@ TEST(ParseMapTest, SaysWhatIsWrong) {
       {"A=70000", "'70000' is not a port number"},
       {"A=22x", "'22x' is not a port number"},
       {"A=+22", "'+22' is not a port number"},
-      {" 22", "' 22' is not a port number"},
-      {"22 ", "'22 ' is not a port number"},
-      {"A= 22", "' 22' is not a port number"},
+      {"2 2", "'2 2' is not a port number"},
+      {"A= ", "service 'A' has no address"},
       {"A=1=2", "'1=2' is not a port number"},
       {"A B=1", "is not a service id"},
-      {" A=1", "is not a service id"},
-      {"A =1", "is not a service id"},
-      {"A=1,  B=2", "is not a service id"},
+      {" =1", "a service id is empty"},
       {"A.b=1", "is not a service id"},
       {"A=host:", "'' is not a port number"},
       {"A=host:x", "'x' is not a port number"},

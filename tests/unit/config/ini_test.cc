@@ -79,9 +79,10 @@ TEST(ConfigFileTest, SaysWhatIsWrongAndWhere) {
       {"export-default-settings = x", "line 1: unrecognised option 'export-default-settings'"},
       {"[x]\nregion = a", "line 2: unrecognised option 'x.region'"},
       {"region = a\nregion = b", "line 2: region is not the first"},
+      {"no-client-token = no\nno-client-token = no", "line 2: no-client-token is not the first"},
       {"access-token = SECRET\naccess-token = SECRET", "line 2: access-token is not the first"},
-      {"region =", "line 1: region: the value is missing"},
-      {"access-token =", "line 1: access-token: the value is missing"},
+      {"region =", "line 1: region: the region is empty"},
+      {"access-token =", "line 1: access-token: the access token is empty"},
       {"SECRET", "line 1: this is not 'name = value'"},
       {"access-token = SEC RET", "line 1: access-token: the access token has blanks in it"},
       {"source-listen-port = 70000", "line 1: source-listen-port '70000': '70000' is not a port number"},
@@ -127,7 +128,7 @@ TEST(ConfigFileTest, TheExamplesOfTheReferenceWork) {
 #if LOCALPROXY_ALLOW_NO_VERIFY
 TEST(ConfigFileTest, FlagsAreTrueOrFalse) {
   const TemporaryDirectory directory;
-  for (const char* word : {"true", "yes", "on", "1"})
+  for (const char* word : {"true", "yes", "on", "1", "True", "YES"})
     EXPECT_FALSE(test::config_of(test::with_basics({"-s", "1", "--config",
                                                     directory.write("c", "no-ssl-host-verify = "s + word)}))
                      .verify_host);

@@ -74,8 +74,8 @@ TEST(RandomTest, OtherTexts) {
     if (const auto proxy = parse_web_proxy("http://" + text); proxy) {
       EXPECT_TRUE(check_host(proxy->host).ok());
     }
-    std::vector<std::string> warnings;
-    const auto fine = parse_settings("{\"tunneling\": {\"proxy\": " + text + "}}", warnings);
+    Notes notes;
+    const auto fine = parse_settings("{\"tunneling\": {\"proxy\": " + text + "}}", notes);
     EXPECT_FALSE(exempt_from_proxy("h", parse_no_proxy(text)) &&
                  text.find_first_of("*hH") == std::string::npos);
     if (check_region(text).ok()) {

@@ -110,6 +110,8 @@ TEST_F(ScrubTest, ArgumentsAreGone) {
       lines_of({"-t", secret("AQGA-"), "-i", secret("client-"), "-r", "us-east-1", "-s", "5555"}, {}), 2);
   expect_clean(lines_of({"--access-token=" + secret("AQGA-"), "-r", "us-east-1", "-s5555"}, {}), 1);
   expect_clean(lines_of({"-s5555", "-rus-east-1", "-t" + secret("AQGA-")}, {}), 1);
+  expect_clean(
+      lines_of({"--access=" + secret("AQGA-"), "--cl", secret("client-"), "--reg", "a", "--so", "1"}, {}), 2);
 }
 
 TEST_F(ScrubTest, VariablesAreGone) {
@@ -146,6 +148,9 @@ TEST_F(ScrubTest, ErrorsLeaveNoCopiesEither) {
                                                {"-t", secret("AQGA-"), "-t", secret("AQGA-")},
                                                {"-t", secret("AQGA-"), "--nope"},
                                                {"--acces-token", secret("AQGA-")},
+                                               {"--a", secret("AQGA-"), "--ac=" + secret("AQGA-")},
+                                               {"--c=" + secret("AQGA-")},
+                                               {secret("AQGA-")},
                                                {"--acces-token=" + secret("AQGA-")},
                                                {"-x" + secret("AQGA-")},
                                                {"-t", secret("AQGA-") + " ", "-r", "a", "-s", "1"}}) {
@@ -175,6 +180,7 @@ TEST(FreedMemoryTest, NoSecretIsInMemoryThatIsGivenBack) {
   const std::vector<Words> lines = {
       {"-t", secret("AQGA-"), "-r", "a", "-s", "1"},
       {"--access-token=" + secret("AQGA-"), "-r", "a", "-s", "1"},
+      {"--acc", secret("AQGA-"), "-r", "a", "-s", "1"},
       {"-t", secret("AQGA-"), "-r", "a", "-s", "wrong"},
       {"-t", secret("AQGA-"), "-t", secret("AQGA-")},
       {"--config", config, "-r", "a", "-s", "1"},

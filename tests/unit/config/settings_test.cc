@@ -35,24 +35,33 @@ std::string nested(const std::string& key, const std::string& value) {
 }
 
 FineSettings good(const std::string& text) {
-  std::vector<std::string> warnings;
-  auto fine = parse_settings(text, warnings);
+  Notes notes;
+  auto fine = parse_settings(text, notes);
   EXPECT_TRUE(fine.ok()) << text << ": " << fine.error().text();
-  EXPECT_TRUE(warnings.empty()) << warnings.front();
+  EXPECT_TRUE(notes.all().empty()) << notes.all().front().text;
   return fine.ok() ? *fine : FineSettings();
 }
 
 std::string error(const std::string& text) {
-  std::vector<std::string> warnings;
-  const auto fine = parse_settings(text, warnings);
+  Notes notes;
+  const auto fine = parse_settings(text, notes);
   return fine ? "no error" : fine.error().text();
 }
 
-std::vector<std::string> warnings_of(const std::string& text) {
-  std::vector<std::string> warnings;
-  const auto fine = parse_settings(text, warnings);
+Notes notes_of(const std::string& text) {
+  Notes notes;
+  const auto fine = parse_settings(text, notes);
   EXPECT_TRUE(fine.ok()) << text << ": " << fine.error().text();
-  return warnings;
+  return notes;
+}
+
+std::vector<std::string> warnings_of(const std::string& text) {
+  return test::warnings_of(notes_of(text));
+}
+
+std::vector<std::string> debug_of(const std::string& text) {
+  EXPECT_TRUE(warnings_of(text).empty()) << warnings_of(text).front();
+  return test::texts_of(notes_of(text), LogLevel::kDebug);
 }
 
 TEST(SettingsTest, ReadsNumbersAndStringsOfNumbers) {
@@ -176,12 +185,29 @@ TEST(SettingsTest, ReportsWhatIsNotKnown) {
 }
 
 TEST(SettingsTest, ReportsWhatIsFixed) {
-  EXPECT_TRUE(warnings_of(nested("message.max_payload_size", "64512")).empty());
-  EXPECT_TRUE(warnings_of(nested("message.max_payload_size", "\"64512\"")).empty());
+  EXPECT_TRUE(notes_of(nested("message.max_payload_size", "64512")).all().empty());
+  EXPECT_TRUE(notes_of(nested("message.max_payload_size", "\"64512\"")).all().empty());
   for (const char* value : {"1024", "\"1024\"", "\"x\"", "true"})
-    EXPECT_TRUE(contains(warnings_of(nested("message.max_payload_size", value)),
+    EXPECT_TRUE(contains(debug_of(nested("message.max_payload_size", value)),
                          "tunneling.proxy.message.max_payload_size is always 64512 here"));
-  EXPECT_TRUE(contains(warnings_of(nested("tcp.read_buffer_size", "1")), "always 131076"));
+  EXPECT_TRUE(contains(debug_of(nested("tcp.read_buffer_size", "1")), "always 131076"));
+}
+
+// As the reference exports them: every value a string.
+TEST(SettingsTest, TheReferencesFileLoadsWithoutAWord) {
+  const std::string text = R"({"tunneling": {"proxy": {
+      "default_bind_address": "localhost",
+      "message": {"data_length_size": "2", "data_frame_max_size": "65538", "max_payload_size": "64512",
+                  "max_size": "65536"},
+      "tcp": {"connection_retry_count": "5", "connection_retry_delay_ms": "2500", "read_buffer_size": "131076",
+              "max_active_connections": "128"},
+      "websocket": {"ping_period_ms": "5000", "retry_delay_ms": "2500", "connect_retry_count": "-1",
+                    "reconnect_on_data_error": "true", "subprotocol": "aws.iot.securetunneling-3.0",
+                    "max_frame_size": "131076", "write_buffer_size": "131076", "read_buffer_size": "131076"},
+      "region_endpoint_overrides": {
+          "cn-north-1": "data.tunneling.iot.cn-north-1.amazonaws.com.cn",
+          "cn-northwest-1": "data.tunneling.iot.cn-northwest-1.amazonaws.com.cn"}}}})";
+  EXPECT_EQ(good(text).settings.max_connections, 128u);  // good() expects no note of any level
 }
 
 TEST(SettingsTest, OverridesRegions) {
@@ -242,7 +268,7 @@ TEST(SettingsTest, ExportsToAFileAndReadsItBack) {
   ASSERT_TRUE(content.ok());
   EXPECT_EQ(content->reveal(), default_settings_text());
   const auto run = run_of(with_basics({"-s", "1", "--settings-json", file}));
-  EXPECT_EQ(run.warnings.size(), 1u) << run.warnings[1];
+  EXPECT_EQ(run.notes.all().size(), 1u) << "that of the token alone";
 
   EXPECT_EQ(error_of({"--export-default-settings", "/nonexistent/x"}),
             "--export-default-settings: cannot write '/nonexistent/x': No such file or directory");
@@ -253,7 +279,7 @@ TEST(SettingsTest, ExportsToAFileAndReadsItBack) {
 TEST(SettingsTest, FilesAreNamedInErrorsAndWarnings) {
   const TemporaryDirectory directory;
   const std::string file = directory.write("s.json", R"({"nope": 1})");
-  EXPECT_TRUE(contains(run_of(with_basics({"-s", "1", "--settings-json", file})).warnings,
+  EXPECT_TRUE(contains(test::warnings_of(run_of(with_basics({"-s", "1", "--settings-json", file})).notes),
                        "--settings-json '" + file + "': the setting 'nope' is not known and ignored"));
   directory.write("s.json", nested("tcp.max_active_connections", "0"));
   EXPECT_EQ(error_of(with_basics({"-s", "1", "--settings-json", file})),

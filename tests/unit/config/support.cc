@@ -72,6 +72,17 @@ bool contains(const std::vector<std::string>& texts, const std::string& part) {
                              [&](const std::string& text) { return text.find(part) != std::string::npos; });
 }
 
+std::vector<std::string> texts_of(const Notes& notes, LogLevel level) {
+  std::vector<std::string> texts;
+  for (const Note& note : notes.all())
+    if (note.level == level) texts.push_back(note.text);
+  return texts;
+}
+
+std::vector<std::string> warnings_of(const Notes& notes) {
+  return texts_of(notes, LogLevel::kWarning);
+}
+
 TemporaryDirectory::TemporaryDirectory(Enter enter) {
   std::string name = std::filesystem::temp_directory_path() / "localproxy-config-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) {

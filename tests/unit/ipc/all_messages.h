@@ -18,7 +18,7 @@ template <typename Visit>
 void for_all_messages(Visit visit) {
   for_each_of<Setup, Ready, LogLine, Stop, Grant, Up, Services, Down, Listener, Target, Peer, Accepting, Dial,
               DialCancel, Dialed, DialFailed, Count, Counters, Accepted, Opening, Failed, Open, Finish, Reset,
-              Lookup, Addresses, LookupFailed, Stdio, StdioEnded>(visit);
+              Lookup, Addresses, LookupFailed, Stdio, StdioEnded, Part, Launch, Kill, Exited>(visit);
 }
 
 enum class Size { kLeast, kSome, kMost };

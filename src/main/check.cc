@@ -1,0 +1,101 @@
+#include "main/check.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "sandbox/landlock.h"
+
+namespace localproxy {
+namespace {
+
+std::string line(const std::string& name, const std::string& value) {
+  return name + ": " + escape_for_log(value) + "\n";
+}
+
+std::string own_user() {
+  const uid_t uid = ::geteuid();
+  const passwd* entry = ::getpwuid(uid);
+  return (entry != nullptr ? std::string(entry->pw_name) + ", " : "") + "user id " + std::to_string(uid);
+}
+
+std::string list(const std::vector<Address>& addresses) {
+  std::string text;
+  for (const Address& address : addresses)
+    text += (text.empty() ? "" : ", ") + to_string(address);
+  return text;
+}
+
+// The services of --config-dir: a tunnel may have them or not, so a busy port is no error yet.
+std::string known_ports(const config::Config& config, const std::vector<Address>& on) {
+  std::string lines;
+  if (config.mode != config::Mode::kSource) return lines;
+  for (const config::ServiceMapping& mapping : config.known_services) {
+    if (mapping.address.kind != config::LocalAddress::Kind::kTcp || mapping.address.port == 0) continue;
+    const auto listener = monitor::bind_service(mapping, monitor::listen_addresses(mapping, on));
+    if (!listener) lines += line("for service " + mapping.service, listener.error().text());
+  }
+  return lines;
+}
+
+// A destination connects from there; only binding shows that the machine has the address.
+Result<> check_bind_address(const config::Config& config, const std::vector<Address>& on) {
+  if (config.mode == config::Mode::kSource || config.bind_address.empty()) return {};
+  if (auto bound = monitor::bind_listener(on); !bound) return Error("-b: " + bound.error().text());
+  return {};
+}
+
+// net reads them as the user that it runs as.
+Result<> check_certificates(const config::Config& config) {
+  for (const std::string& path : config.ca_paths)
+    if (::access(path.c_str(), R_OK | X_OK) != 0)
+      return system_error("--capath " + path + " as " + own_user(), errno);
+  if (!config.ca_file.empty() && ::access(config.ca_file.c_str(), R_OK) != 0)
+    return system_error("--cafile " + config.ca_file + " as " + own_user(), errno);
+  return {};
+}
+
+std::string path_of(int fd) {
+  char path[PATH_MAX];
+  const ssize_t size = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, sizeof path);
+  return size > 0 ? std::string(path, static_cast<size_t>(size)) : "there";
+}
+
+}  // namespace
+
+std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners) {
+  std::vector<std::string> places;
+  for (const monitor::Listener& listener : listeners)
+    places.push_back(listener.addresses.empty() ? listener.name() : list(listener.addresses));
+  listeners.clear();
+  return places;
+}
+
+Result<std::string> check_machine(const config::Config& config, const monitor::Helpers& helpers,
+                                  const std::vector<std::string>& can_listen,
+                                  const std::vector<Address>& on) {
+  if (auto good = check_bind_address(config, on); !good) return good.error();
+  if (auto good = check_certificates(config); !good) return good.error();
+  const int abi = sandbox::landlock_abi();
+  if (config.landlock && abi == 0)
+    return Error("this kernel has no Landlock; --sandbox=no-landlock does without it");
+
+  std::string lines;
+  for (const std::string& place : can_listen)
+    lines += line("can listen on", place);
+  lines += known_ports(config, on);
+  lines += line("runs as", own_user());
+  if (!config.access_token_file.empty()) {
+    const bool readable = ::access(config.access_token_file.c_str(), R_OK) == 0;
+    lines += line("SIGHUP reads the token again", readable ? "yes" : "NO, that user may not read the file");
+  }
+  for (const ipc::Role role : {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve, ipc::Role::kLaunch})
+    lines += line("helper", path_of(helpers.fd(role)));
+  lines += line("sandbox", "no-new-privileges, no capabilities, seccomp" +
+                               (config.landlock ? ", Landlock ABI " + std::to_string(abi) : std::string()));
+  return lines;
+}
+
+}  // namespace localproxy

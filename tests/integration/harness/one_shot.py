@@ -1,0 +1,60 @@
+"""A localproxy that ends by itself: for command lines that are refused, printed or only checked."""
+
+import os
+import re
+import signal
+import subprocess
+
+from .paths import LOCALPROXY
+from .proxy import KEPT_VARIABLES
+
+TRY_HELP = "Try 'localproxy --help' for a list of options."
+# Generous: a start takes a few milliseconds, on a machine that does nothing else.
+TIME_LIMIT = 20
+
+
+class Outcome:
+    """How it ended: status (negative for a signal), and what it wrote."""
+
+    def __init__(self, arguments, status, out, err, left):
+        self.arguments = arguments
+        self.status = status
+        self.out = out
+        self.err = err
+        self.left = left  # processes of it are still there
+
+    def values(self, name):
+        """Of --check: what the lines "NAME: ..." say."""
+        return re.findall(rf"^{re.escape(name)}: (.*)$", self.out, re.MULTILINE)
+
+    def __str__(self):
+        return f"{self.arguments} ended with {self.status}\nout: {self.out}\nerr: {self.err}"
+
+
+def run(arguments, environment=None, directory="/", stdin=b""):
+    """Runs it to its end. environment: all that it has besides what every program needs."""
+    variables = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
+    variables.update(environment or {})
+    # A session of its own: whatever it leaves behind is still in its process group.
+    with subprocess.Popen([str(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          start_new_session=True) as process:
+        try:
+            out, err = process.communicate(stdin, TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"{arguments} has not ended within {TIME_LIMIT} s") from None
+    try:
+        os.killpg(process.pid, 0)
+        left = True
+    except ProcessLookupError:
+        left = False
+    return Outcome(arguments, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), left)
+
+
+def check(arguments, environment=None, directory="/", stdin=b""):
+    """What --check says of a command line that is good."""
+    outcome = run(["--check", *arguments], environment, directory, stdin)
+    assert outcome.status == 0, str(outcome)
+    assert not outcome.left, str(outcome)
+    return outcome

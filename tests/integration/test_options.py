@@ -1,0 +1,317 @@
+"""Every option of --help with a good value and what it brings about; what only --check and --help are asked for."""
+
+import json
+import re
+import socket
+import uuid
+
+import pytest
+from harness import one_shot, paths
+from harness.lab import READY, endpoint, free_ports, is_root
+from harness.ports import free_port
+from harness.streams import exchange_all
+
+TOKEN = "AQGAAXhLJeSVxMTIzNDU2Nzg5"
+CLIENT_TOKEN = str(uuid.UUID(int=7))
+VARIABLES = {"AWSIOT_TUNNEL_ACCESS_TOKEN": TOKEN}
+REGION = ["-r", "us-east-1"]
+SOURCE = ["-s", "0"]
+
+
+def options_of_help():
+    """The long options that --help lists -> their letter, or "", and what they take, or ""."""
+    rows = re.findall(r"^  (?:-(\w),)?--([a-z-]+)(?: (\S+))?", one_shot.run(["--help"]).out, re.MULTILINE)
+    assert len(rows) > 20
+    return {name: (letter, argument) for letter, name, argument in rows}
+
+
+@pytest.fixture
+def files(public_directory):
+    """Paths that the cases below name in braces."""
+    (public_directory / "token").write_text(TOKEN + "\n", encoding="ascii")
+    (public_directory / "token").chmod(0o600)
+    (public_directory / "ca").mkdir()
+    (public_directory / "ca.pem").write_text("", encoding="ascii")
+    (public_directory / "options.ini").write_text("region = eu-west-1\n", encoding="ascii")
+    (public_directory / "services").mkdir()
+    (public_directory / "services" / "a.ini").write_text("SSH=/run/ssh.sock\n", encoding="ascii")
+    (public_directory / "settings.json").write_text(
+        json.dumps({"tunneling": {"proxy": {"websocket": {"ping_period_ms": "7000"}}}}), encoding="ascii")
+    return {"tmp": str(public_directory)}
+
+
+# Option -> value, further arguments, and the line of --check that it makes; None: its letter or name alone.
+CASES = {
+    "access-token": (TOKEN, [*REGION, *SOURCE], f"access token: {len(TOKEN)} characters (--access-token)"),
+    "access-token-file": ("{tmp}/token", [*REGION, *SOURCE],
+                          f"access token: {len(TOKEN)} characters (--access-token-file '{{tmp}}/token')"),
+    "client-token": (CLIENT_TOKEN, [*REGION, *SOURCE], "client token: 36 characters (--client-token)"),
+    "no-client-token": (None, [*REGION, *SOURCE], "client token: none (--no-client-token)"),
+    "proxy-endpoint": ("[::1]:8443", SOURCE, "endpoint: ::1, port 8443"),
+    "region": ("cn-north-1", SOURCE, "endpoint: data.tunneling.iot.cn-north-1.amazonaws.com.cn, port 443"),
+    "source-listen-port": ("SSH=0", REGION, "listens for: service SSH: a free port"),
+    "destination-app": ("SSH=10.0.0.1:22", REGION, "connects for: service SSH: 10.0.0.1, port 22"),
+    "local-bind-address": ("127.0.0.9", [*REGION, *SOURCE], "listens on: 127.0.0.9"),
+    "capath": ("{tmp}/ca", [*REGION, *SOURCE], "trusts also: the certificates in {tmp}/ca"),
+    "cafile": ("{tmp}/ca.pem", [*REGION, *SOURCE], "trusts also: the certificates in {tmp}/ca.pem"),
+    "no-ssl-host-verify": (None, [*REGION, *SOURCE], "verifies the service: NO (--no-ssl-host-verify)"),
+    "mode": ("src", REGION, "listens for: any other service: a free port"),
+    "destination-client-type": ("V1", [*REGION, *SOURCE], "the destination speaks: version 1"),
+    "verbose": ("6", [*REGION, *SOURCE], "log level: 6 (trace)"),
+    "config": ("{tmp}/options.ini", SOURCE, "endpoint: data.tunneling.iot.eu-west-1.amazonaws.com, port 443"),
+    "config-dir": ("{tmp}/services", [*REGION, "-m", "dst"], "connects for: service SSH: /run/ssh.sock"),
+    "settings-json": ("{tmp}/settings.json", [*REGION, *SOURCE], "pings: every 7000 ms"),
+    "idle-timeout": ("60", [*REGION, *SOURCE], "closes idle connections: after 60 s"),
+    "user": ("nobody", [*REGION, *SOURCE], "user if started as root: nobody"),
+    "sandbox": ("no-landlock", [*REGION, *SOURCE], "Landlock: NO (--sandbox=no-landlock)"),
+    "check": (None, [*REGION, *SOURCE], "mode: source"),
+}
+# They print and do nothing else; below.
+PRINTING = {"help", "version", "export-default-settings"}
+
+
+def test_every_option_has_a_case():
+    known = set(options_of_help())
+    assert known - PRINTING - set(CASES) == set()
+    # A build may lack this one.
+    assert set(CASES) | PRINTING <= known | {"no-ssl-host-verify"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_option_does_what_it_says(files, name):
+    known = options_of_help()
+    if name not in known:
+        pytest.skip(f"this build has no --{name}")
+    value, more, expected = CASES[name]
+    expected = expected.format(**files)
+    letter, argument = known[name]
+    assert bool(argument) == (value is not None)
+    forms = [[f"--{name}"], [f"-{letter}"]] if letter else [[f"--{name}"]]
+    if value is not None:
+        value = value.format(**files)
+        forms = [[*form, value] for form in forms] + [[f"--{name}={value}"]]
+        forms += [[f"-{letter}{value}"]] if letter else []
+    # The token of the environment counts less than the options.
+    for form in forms:
+        outcome = one_shot.check([*form, *more] if name != "check" else more, VARIABLES)
+        assert expected in outcome.out.splitlines(), str(outcome)
+        assert TOKEN not in outcome.out + outcome.err
+        assert CLIENT_TOKEN not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--acces", TOKEN, "--reg", "us-east-1", "--so", "0"],
+    ["--access", TOKEN, "--re=us-east-1", "--source-listen=0"],
+    ["--access-token-f", "{tmp}/token", "--r", "us-east-1", "--so=0"],
+], ids=" ".join)
+def test_abbreviations(files, arguments):
+    arguments = [argument.format(**files) for argument in arguments]
+    outcome = one_shot.check(arguments)
+    assert outcome.values("endpoint") == ["data.tunneling.iot.us-east-1.amazonaws.com, port 443"]
+    assert TOKEN not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize("question", ["-h", "--help", "--hel", "-V", "--version", "--vers"])
+@pytest.mark.parametrize("others", [[], ["--no-such-option"], ["-s", "nonsense", "-d"], ["--config", "/nonexistent"],
+                                    ["--check"], ["--region"], ["--conf", "x"]], ids=" ".join)
+def test_questions_win_over_everything(question, others):
+    expected = r"^Usage: localproxy|^localproxy: " if question.startswith(("-h", "--h")) else \
+        r"^localproxy \d+\.\d+\.\d+\S*\n$"
+    for arguments in ([question, *others], [*others, question]):
+        outcome = one_shot.run(arguments)
+        assert (outcome.status, outcome.err) == (0, ""), str(outcome)
+        assert re.search(expected, outcome.out, re.MULTILINE), str(outcome)
+
+
+def test_exported_settings_load_without_a_note(tmp_path):
+    path = tmp_path / "settings.json"
+    assert one_shot.run(["--export-default-settings", path, "-s", "ignored"]).status == 0
+    printed = one_shot.run(["--export-default-settings", "-"])
+    assert printed.out == path.read_text(encoding="ascii")
+    outcome = one_shot.check([*REGION, *SOURCE, "--settings-json", path, "-v", "6"], VARIABLES)
+    assert outcome.err == ""
+    plain = one_shot.check([*REGION, *SOURCE, "-v", "6"], VARIABLES)
+    # Free ports differ.
+    def settled(text):
+        return [line for line in text.splitlines() if not line.startswith("can listen on")]
+    assert settled(outcome.out) == settled(plain.out)
+
+
+def test_a_fixed_setting_is_noted_for_debugging_only(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text('{"tunneling": {"proxy": {"tcp": {"read_buffer_size": 1}}}}', encoding="ascii")
+    arguments = [*REGION, *SOURCE, "--settings-json", path]
+    assert one_shot.check([*arguments, "-v", "4"], VARIABLES).err == ""
+    assert re.search(r"\[debug\].*tcp\.read_buffer_size is always 131076",
+                     one_shot.check([*arguments, "-v", "5"], VARIABLES).err)
+
+
+def test_check_fails_with_status_1_and_says_why():
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        for verbosity in ("0", "4"):
+            outcome = one_shot.run(["--check", *REGION, "-s", port, "-v", verbosity], VARIABLES)
+            assert (outcome.status, outcome.out, outcome.left) == (1, "", False)
+            assert len(outcome.err.splitlines()) == 1
+            assert f"127.0.0.1:{port}" in outcome.err
+    # The same command is good as soon as the port is free, and leaves it free.
+    for _ in range(2):
+        outcome = one_shot.check([*REGION, "-s", port], VARIABLES)
+        assert f"127.0.0.1:{port}" in outcome.values("can listen on")[0]
+    outcome = one_shot.run(["--check", *REGION, "-d", "22", "-b", "192.0.2.1"], VARIABLES)
+    assert outcome.status == 1
+    assert "192.0.2.1" in outcome.err
+
+
+def test_check_leaves_no_socket(public_directory):
+    path = public_directory / "local.sock"
+    for _ in range(2):
+        outcome = one_shot.check([*REGION, "-s", f"A={path},B=-"], VARIABLES)
+        assert outcome.values("can listen on") == [str(path), "standard input and output"]
+        assert not path.exists()
+    path.write_text("somebody's file", encoding="ascii")
+    outcome = one_shot.run(["--check", *REGION, "-s", f"A={path}"], VARIABLES)
+    assert outcome.status == 1
+    assert str(path) in outcome.err
+    assert path.read_text(encoding="ascii") == "somebody's file"
+
+
+def test_check_says_who_and_where(files):
+    outcome = one_shot.check([*REGION, *SOURCE, "--access-token-file", "{tmp}/token".format(**files)])
+    if is_root():
+        assert outcome.values("runs as")[0].startswith("_localproxy, ")
+        assert outcome.values("SIGHUP reads the token again") == ["NO, that user may not read the file"]
+    else:
+        assert outcome.values("SIGHUP reads the token again") == ["yes"]
+    assert [path.rsplit("/", 1)[1] for path in outcome.values("helper")] == [
+        "localproxy-net", "localproxy-bridge", "localproxy-resolve"]
+    assert "seccomp" in outcome.values("sandbox")[0]
+
+
+def test_check_finds_a_user_that_is_missing():
+    if not is_root():
+        pytest.skip("only root becomes another user")
+    outcome = one_shot.run(["--check", *REGION, *SOURCE, "--user", "no-such-user-here"], VARIABLES)
+    assert outcome.status == 1
+    assert "no-such-user-here" in outcome.err
+
+
+def examples(manual):
+    """What the examples of a manual page show, each as a text."""
+    page = (paths.ROOT / "man" / manual).read_text(encoding="ascii")
+    part = re.search(r"^\.Sh EXAMPLES$(.*?)^\.Sh ", page, re.MULTILINE | re.DOTALL)[1]
+    found = re.findall(r"^\.Bd .*?$\n(.*?)^\.Ed$|^\.Dl (.*)$", part, re.MULTILINE | re.DOTALL)
+    return [block or line for block, line in found]
+
+
+def test_the_commands_of_the_manual_page(public_directory):
+    """Each of them, with --check."""
+    for name in ("source.token", "destination.token", "tunnel.conf"):
+        path = public_directory / name
+        path.write_text(f"region=us-east-1\nsource-listen-port=0\naccess-token={TOKEN}\n" if ".conf" in name else TOKEN,
+                        encoding="ascii")
+        path.chmod(0o600)
+    commands = [found[1] for text in examples("localproxy.1")
+                for found in re.finditer(r"^\$ (?:print-token \| |ssh .*')?localproxy ([^'\n]*)", text, re.MULTILINE)]
+    assert len(commands) >= 5
+    for command in commands:
+        # Other tests, and other programs, may have that port.
+        command = command.replace("5555", "0").replace("/etc/localproxy/", "").replace("--check", "")
+        one_shot.check(command.split(), VARIABLES, public_directory, stdin=TOKEN.encode())
+
+
+def test_the_files_of_the_manual_page(public_directory):
+    options, services, settings = examples("localproxy.conf.5")
+    token = public_directory / "token"
+    token.write_text(TOKEN, encoding="ascii")
+    token.chmod(0o600)
+    options = options.replace("/run/credentials/tunnel.token", str(token)).replace("5555", "0").replace("8080", "0")
+    (public_directory / "options.ini").write_text(options, encoding="ascii")
+    (public_directory / "settings.json").write_text(settings, encoding="ascii")
+    outcome = one_shot.check(["--config", "options.ini", "--settings-json", "settings.json"], {}, public_directory)
+    assert outcome.err == ""
+    assert outcome.values("listens for") == ["service SSH1: a free port", "service HTTP1: a free port"]
+    assert outcome.values("pings") == ["every 20000 ms"]
+    (public_directory / "config").mkdir()
+    (public_directory / "config" / "a.ini").write_text(services, encoding="ascii")
+    outcome = one_shot.check([*REGION, "-m", "dst"], VARIABLES, public_directory)
+    assert len(outcome.values("connects for")) == 3
+    assert outcome.err == ""
+
+
+def test_check_connects_to_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one_shot.check(["-e", f"127.0.0.1:{listener.getsockname()[1]}", *SOURCE], VARIABLES)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def _tunnel_with(lab, stream_server, **source_options):
+    service = lab.service({"t1": ["APP"]})
+    lab.destination(service, "t1", {"APP": f"127.0.0.1:{stream_server.port}"}).wait_log(READY)
+    ports = free_ports(["APP"])
+    return service, ports, lambda more, **options: lab.source(
+        service, "t1", ports, token=None, more=more, **{**source_options, **options})
+
+
+def test_the_token_of_a_systemd_credential(lab, stream_server):
+    service, ports, start = _tunnel_with(lab, stream_server)
+    credentials = lab.folder("credentials")
+    (credentials / "access-token").write_text(service.token("t1", "source") + "\n", encoding="ascii")
+    (credentials / "access-token").chmod(0o644)
+    source = start([], environment={"CREDENTIALS_DIRECTORY": str(credentials)})
+    source.secrets.append(service.token("t1", "source"))
+    source.wait_log(rf"Listening for new connection on port {ports['APP']}\b")
+    exchange_all([(ports["APP"], 1, 10_000, 10_000)])
+
+
+def test_the_token_of_a_file(lab, stream_server):
+    service, ports, start = _tunnel_with(lab, stream_server)
+    path = lab.directory / "source.token"
+    path.write_text(service.token("t1", "source") + "\r\n", encoding="ascii")
+    path.chmod(0o600)
+    source = start(["--access-token-file", path])
+    source.secrets.append(service.token("t1", "source"))
+    source.wait_log(rf"Listening for new connection on port {ports['APP']}\b")
+    exchange_all([(ports["APP"], 1, 10_000, 10_000)])
+
+
+def test_the_token_of_standard_input(lab, stream_server):
+    service, ports, start = _tunnel_with(lab, stream_server)
+    source = start(["--access-token-file", "-"], stdin=service.token("t1", "source").encode() + b"\n")
+    source.secrets.append(service.token("t1", "source"))
+    source.wait_log(rf"Listening for new connection on port {ports['APP']}\b")
+    exchange_all([(ports["APP"], 1, 10_000, 10_000)])
+
+
+def test_without_a_client_token_there_is_one_connection(lab):
+    service = lab.service({"t1": ["APP"]})
+    source = lab.source(service, "t1", free_ports(["APP"]), more=["--no-client-token"])
+    source.wait_log(READY)
+    service.wait_connected("t1", "source")
+    service.control("kick", tunnel="t1", side="source", how="rst")
+    assert source.wait() == 77
+
+
+def test_a_map_from_the_configuration_directory(lab, stream_server):
+    service = lab.service({"t1": ["SSH", "HTTP"]})
+    folder = lab.folder("services")
+    port = free_port()
+    (folder / "deeper").mkdir(mode=0o755)
+    (folder / "deeper" / "a.ini").write_text(f"SSH = {port}\n", encoding="ascii")
+    (folder / "broken.ini").write_text("SSH = 1\nthis is no line of an INI file\n", encoding="ascii")
+    destinations = lab.folder("destinations")
+    (destinations / "d.ini").write_text(
+        f"SSH=127.0.0.1:{stream_server.port}\nHTTP=127.0.0.1:{stream_server.port}\nOTHER=1\n", encoding="ascii")
+    common = ["-e", endpoint(service), "-c", lab.ca_directory(service), "-v", 5]
+    destination = lab.proxy(["-m", "dst", "--config-dir", destinations, *common], name="destination",
+                            token=service.token("t1", "destination"))
+    destination.wait_log(READY)
+    source = lab.proxy(["-m", "src", "--config-dir", folder, *common], name="source",
+                       token=service.token("t1", "source"))
+    source.wait_log(r"\[warning\].*broken\.ini', line 2: this is not 'name = value'")
+    source.wait_log(rf"Listening for new connection on port {port}\b")
+    # The other service gets a free port.
+    until_free = source.wait_log(rf"Listening for new connection on port (?!{port}\b)(\d+)")
+    exchange_all([(port, 1, 10_000, 10_000), (int(until_free[1]), 2, 10_000, 10_000)])
