@@ -20,6 +20,14 @@ using localproxy::test::run_until;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+// Nothing can be looked up.
+class NoStarter : public Starter {
+ public:
+  Result<uint32_t> start(Child&, Parts) override { return Error("there is no launch process here"); }
+  void kill(uint32_t) override {}
+  void forget(uint32_t) override {}
+};
+
 class TargetsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -44,9 +52,8 @@ class TargetsTest : public testing::Test {
 
   event::Loop loop_;
   StderrLog log_{LogLevel::kOff};
-  Helpers helpers_;  // none: nothing can be looked up
-  event::Signal child_{loop_, SIGCHLD, [this] { resolver_.reap(); }};
-  Resolver resolver_{loop_, log_, helpers_, {}};
+  NoStarter starter_;
+  Resolver resolver_{loop_, log_, starter_, {}};
   Address good_ = *parse_address("127.0.0.1", 0);
   UniqueFd listener_ = listen_on(good_);
   UniqueFd bound_;
