@@ -5,6 +5,7 @@ proxy that broke the protocol.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -62,13 +63,19 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-lab-"))
         # A proxy that is started as root becomes another user, and must get at its certificates.
         self.directory.chmod(0o755)
-        self._settings = self._write_settings() if quick_retries else []
+        self._quick_retries = quick_retries
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
 
-    def _write_settings(self):
-        path = self.directory / "settings.json"
-        path.write_text(json.dumps({"tunneling": {"proxy": {"websocket": {"retry_delay_ms": FIRST_RETRY}}}}),
-                        encoding="utf-8")
+    def settings(self, **groups):
+        """The option for settings such as tcp={"connection_retry_count": 1}, on top of what all proxies here get."""
+        proxy = {"websocket": {"retry_delay_ms": FIRST_RETRY}} if self._quick_retries else {}
+        for group, values in groups.items():
+            proxy[group] = {**proxy.get(group, {}), **values}
+        if not proxy:
+            return []
+        text = json.dumps({"tunneling": {"proxy": proxy}})
+        path = self.directory / f"settings-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+        path.write_text(text, encoding="utf-8")
         return ["--settings-json", path]
 
     def use(self, thing):
@@ -82,9 +89,10 @@ class Lab:
         path.chmod(mode)
         return path
 
-    def service(self, tunnels, listen=None):
-        """A running stand-in service: {"t1": ["SSH", "HTTP"]}."""
-        service = self.use(Service(paths.TUNNEL_SERVICE, tunnels=tunnels, listen=listen))
+    def service(self, tunnels, listen=None, inside=None):
+        """A running stand-in service: {"t1": ["SSH", "HTTP"]}. inside: a Namespace that it runs in."""
+        start = inside.run if inside else lambda function, *arguments, **more: function(*arguments, **more)
+        service = self.use(start(Service, paths.TUNNEL_SERVICE, tunnels=tunnels, listen=listen))
         self._services.append(service)
         return service
 
@@ -100,13 +108,15 @@ class Lab:
 
     def proxy(self, arguments, **options):
         """A Proxy with exactly these arguments."""
-        proxy = Proxy(arguments, own_session=self._own_session, **options)
+        proxy = Proxy(arguments, **{"own_session": self._own_session, **options})
         self.proxies.append(proxy)
         return proxy
 
     def _side(self, side, service, tunnel, arguments, verbosity, more, options):
-        fixed = ["-e", endpoint(options.pop("through", service)), "-c", self.ca_directory(service),
-                 "-v", verbosity, *self._settings]
+        """Options of their own: through, at (the text of -e), settings (as for settings()); others are Proxy's."""
+        at = options.pop("at", None) or endpoint(options.pop("through", service))
+        fixed = ["-e", at, "-c", self.ca_directory(service), "-v", verbosity,
+                 *self.settings(**options.pop("settings", {}))]
         options = {"name": f"{side} of {tunnel}", "token": service.token(tunnel, side), **options}
         return self.proxy([*arguments, *fixed, *more], **options)
 

@@ -1,6 +1,7 @@
 """One running localproxy: starts it, collects its log, waits for lines, finds its processes, ends it."""
 
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -21,10 +22,12 @@ class Proxy:
 
     name: what it is called in reports. token: its access token, handed over in the environment.
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
-    own_session: Ctrl-C at the terminal does not reach it.
+    own_session: Ctrl-C at the terminal does not reach it. program: another copy of localproxy. user: who runs it,
+    when the caller is root. inside: a Namespace that it runs in.
     """
 
-    def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False):
+    def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
+                 program=LOCALPROXY, user=None, inside=None):
         self.name = name
         self.lines = []
         self._news = threading.Condition()
@@ -35,8 +38,10 @@ class Proxy:
         if token is not None:
             variables[TOKEN_VARIABLE] = token
             self.secrets.append(token)
+        command = [*(inside.command if inside else []), str(program), *map(str, arguments)]
         self.process = subprocess.Popen(
-            [str(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory, start_new_session=own_session,
+            command, env=variables, cwd=directory, start_new_session=own_session, user=user,
+            group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         # Everyone who ever belonged to this proxy and was seen.
         self.seen_pids = {self.process.pid}
