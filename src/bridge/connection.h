@@ -40,12 +40,14 @@ class Connection {
 
   // The local socket is there: bytes begin to move.
   void connect(UniqueFd socket, std::string name);
-  // net will send nothing after what the channel holds.
-  void finish() { finish_seen_ = true; }
+  // net will send nothing after what the channel holds. A local side that is not there yet is waited for as
+  // long as there are bytes for it, and not for ever.
+  void finish();
   bool finished() const { return finish_seen_; }
   // Closes at once; a connected socket is reset, so that its peer sees that bytes may be missing.
   void reset();
-  // What has arrived from the local side is still moved, then its end is sent.
+  // What has arrived from the local side is still moved, then its end is sent. A local side that has not
+  // ended by itself is reset after it was flushed: what it was doing is cut.
   void drain();
 
  private:
@@ -61,6 +63,7 @@ class Connection {
   void on_socket_readable();
   void end_out();
   void linger();
+  void reset_when_sent();
   void discard_input();
   void close();
 
@@ -78,9 +81,11 @@ class Connection {
   bool in_ended_ = false;
   bool finish_seen_ = false;
   bool draining_ = false;
+  bool cut_ = false;  // ended here, not by the local side
   std::unique_ptr<event::Watcher> socket_watcher_;
   std::unique_ptr<event::Watcher> channel_watcher_;
   event::Timer linger_;
+  event::Timer sent_;  // until the next look at what is unsent
 };
 
 }  // namespace localproxy::bridge

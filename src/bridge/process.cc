@@ -158,8 +158,10 @@ void Process::drop_peer() {
     cancel_dial(slot);
     Connection* connection = slot.connection.get();
     leaving_.emplace(connection, std::move(slot.connection));
-    // What was finished before still has its end; all others have lost the tunnel in the middle.
-    if (!connection->closed() && !connection->finished()) connection->reset();
+    // What was finished before still has its end, if its local side is there; all others have lost the tunnel
+    // in the middle.
+    const bool leaves_in_order = connection->finished() && connection->connected();
+    if (!connection->closed() && !leaves_in_order) connection->reset();
   }
   end_if_stopped();
 }
