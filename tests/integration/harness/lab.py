@@ -75,7 +75,9 @@ class Lab:
             return []
         text = json.dumps({"tunneling": {"proxy": proxy}})
         path = self.directory / f"settings-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
-        path.write_text(text, encoding="utf-8")
+        # Whoever got it before may be reading it.
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
         return ["--settings-json", path]
 
     def use(self, thing):
@@ -105,6 +107,20 @@ class Lab:
             for path in copy.iterdir():
                 path.chmod(0o644)
         return copy
+
+    def programs(self):
+        """A copy of the four programs, in a folder of its own that everybody can reach."""
+        folder = self.folder("programs")
+        for name in ("localproxy", "localproxy-net", "localproxy-bridge", "localproxy-resolve"):
+            shutil.copy(paths.LOCALPROXY.parent / name, folder / name)
+            (folder / name).chmod(0o755)
+        return folder
+
+    def lonely_source(self, at, settings=None, more=(), **options):
+        """A source for a service that nobody runs, which it tries once."""
+        settings = settings or {"websocket": {"connect_retry_count": 0}}
+        return self.proxy(["-s", free_port(), "-e", at, "-v", VERBOSITY, *self.settings(**settings), *more],
+                          token="unused", **options)
 
     def proxy(self, arguments, **options):
         """A Proxy with exactly these arguments."""

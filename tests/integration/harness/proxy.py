@@ -1,5 +1,6 @@
 """One running localproxy: starts it, collects its log, waits for lines, finds its processes, ends it."""
 
+import datetime
 import os
 import pwd
 import re
@@ -13,8 +14,15 @@ from .paths import LOCALPROXY
 from .wait import until
 
 TOKEN_VARIABLE = "AWSIOT_TUNNEL_ACCESS_TOKEN"
+COUNTERS = r"counters: (\d+) connections open, (\d+) since the start, (\d+) bytes into the tunnel, (\d+) bytes out"
 # What a proxy may need of the environment; nothing else of the caller's can change what it does.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+
+
+def log_time(line):
+    """When a log line was written, in seconds since some moment."""
+    text = re.match(r"\[(\S+)Z\]", line)[1]
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f").timestamp()
 
 
 class Proxy:
@@ -91,6 +99,12 @@ class Proxy:
                     why = "ended" if self._ended else f"did not within {timeout:g} s"
                     raise AssertionError(f"{self.name} {why}, without logging {pattern!r}:\n" + "\n".join(self.lines))
                 self._news.wait(left)
+
+    def counters(self):
+        """What SIGUSR1 shows: connections open, opened ever, bytes into the tunnel, bytes out of it."""
+        mark = self.mark()
+        self.signal(signal.SIGUSR1)
+        return [int(number) for number in self.wait_log(COUNTERS, since=mark).groups()]
 
     def processes(self):
         """Role -> process ids: {"monitor": [..], "net": [..], "bridge": [..], "resolve": [..]}."""
