@@ -3,6 +3,7 @@
 // helper".
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -91,6 +92,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(sendmmsg), "resolve"),
     allow(SCMP_SYS(recvfrom), "resolve"),
     allow(SCMP_SYS(writev), "resolve"),
+    allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "bridge"),
     allow(SCMP_SYS(ioctl), equals(1, FIONREAD), "resolve"),
     allow(SCMP_SYS(clock_nanosleep), "resolve"),
 };

@@ -90,6 +90,11 @@ TEST_F(HelpersTest, AFolderIsRefused) {
               HasSubstr("refused: the helper " + helper("bridge").string() + " is not a plain file\n"));
 }
 
+TEST_F(HelpersTest, OneThatCannotBeExecutedIsRefused) {
+  ASSERT_EQ(::chmod(helper("bridge").c_str(), 0644), 0);
+  EXPECT_THAT(run(), HasSubstr(helper("bridge").string() + " is not executable"));
+}
+
 TEST_F(HelpersTest, OneThatEverybodyMayWriteIsRefused) {
   ASSERT_EQ(::chmod(helper("resolve").c_str(), 0757), 0);
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
