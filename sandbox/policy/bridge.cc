@@ -1,8 +1,10 @@
 // bridge: bytes between local sockets and channels. It accepts on the listeners that it was handed and makes
 // pipes and socketpairs; it cannot make any other socket, open a file or run anything.
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -22,6 +24,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(pipe2), "splice goes through a pipe"),
     allow(SCMP_SYS(splice), "bytes between a local socket and its channel"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "a channel's other end goes to net"),
+    allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "has a local side taken everything, so that it can be reset"),
     allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR), "why a local socket broke"),
     allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_LINGER),
           "a broken tunnel resets its local sockets"),

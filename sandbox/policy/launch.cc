@@ -4,6 +4,7 @@
 // of a connection, nothing from outside.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -98,6 +99,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(sendto), "resolve"),
     allow(SCMP_SYS(sendmmsg), "resolve"),
     allow(SCMP_SYS(writev), "resolve"),
+    allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "bridge"),
     allow(SCMP_SYS(ioctl), equals(1, FIONREAD), "resolve"),
     allow(SCMP_SYS(clock_nanosleep), "resolve"),
 };

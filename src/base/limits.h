@@ -98,6 +98,8 @@ inline constexpr milliseconds kStall{10'000};
 inline constexpr milliseconds kFlush{60'000};
 // A local socket that was closed in order may take this long to take what is left, and to close its side.
 inline constexpr milliseconds kLinger{5'000};
+// Between two looks at whether a local socket that is to be reset has sent everything.
+inline constexpr milliseconds kSentPoll{10};
 // After SIGTERM: time for accepted bytes to leave.
 inline constexpr milliseconds kDrain{5'000};
 // After the drain: time for the close frame to be answered.

@@ -1,6 +1,8 @@
 #include "bridge/connection.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,12 +28,14 @@ Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint1
       channel_(std::move(channel)),
       out_(pool),
       in_(pool),
-      linger_(loop, [this] { close(); }),
+      linger_(loop, [this] { cut_ ? reset() : close(); }),
+      sent_(loop, [this] { reset_when_sent(); }),
       idle_(loop, [this] { on_idle_tick(); }) {}
 
 void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout) {
   local_ = std::move(local);
   state_ = State::kOpen;
+  linger_.stop();
   input_watcher_ = std::make_unique<event::Watcher>(
       loop_, local_.input.get(), [this] { on_input(); }, [] {});
   output_watcher_ = std::make_unique<event::Watcher>(
@@ -68,8 +72,9 @@ void Connection::pump_out() {
   channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
     case Pump::Outcome::kWaitIn:
-      if (draining_) end_out();
-      return;
+      if (!draining_) return;
+      cut_ = true;
+      return end_out();
     case Pump::Outcome::kWaitOut:
     case Pump::Outcome::kAgain:
       return;
@@ -123,11 +128,23 @@ void Connection::pump_in() {
 void Connection::linger() {
   channel_watcher_.reset();
   channel_.reset();
+  if (cut_) {
+    state_ = State::kLingering;
+    linger_.start(limits::kLinger);
+    return reset_when_sent();
+  }
   if (::shutdown(output(), SHUT_WR) != 0) return close();
   state_ = State::kLingering;
   linger_.start(limits::kLinger);
   output_watcher_->want_write(false);
   input_watcher_->want_read(true);
+}
+
+// A reset takes back what is still on its way: nothing may be.
+void Connection::reset_when_sent() {
+  int unsent = 0;
+  if (::ioctl(output(), SIOCOUTQ, &unsent) != 0 || unsent == 0) return reset();
+  sent_.start(limits::kSentPoll);
 }
 
 void Connection::discard_input() {
@@ -138,6 +155,13 @@ void Connection::discard_input() {
 }
 
 // ---- the end ----
+
+void Connection::finish() {
+  finish_seen_ = true;
+  if (state_ != State::kDialing) return;
+  if (!in_.take(channel_.get())) return close();
+  linger_.start(limits::kFlush);
+}
 
 void Connection::reset() {
   if (connected()) {
@@ -152,6 +176,7 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   linger_.stop();
+  sent_.stop();
   idle_.stop();
   if (input_watcher_) {
     input_watcher_->want_read(false);

@@ -51,12 +51,16 @@ class Connection {
   // The local side is there: bytes begin to move. Where nothing moves for idle_timeout (0: for ever) the
   // connection ends as if the local side had ended it.
   void connect(LocalSide local, std::chrono::seconds idle_timeout);
-  // net will send nothing after what the channel holds.
-  void finish() { finish_seen_ = true; }
+  // net will send nothing after what the channel holds. A local side that is not there yet is waited for as
+  // long as there are bytes for it, and not for ever.
+  void finish();
   bool finished() const { return finish_seen_; }
+  // Whether it was ended here before the local side had ended.
+  bool cut() const { return cut_; }
   // Closes at once; a connected socket is reset, so that its peer sees that bytes may be missing.
   void reset();
-  // What has arrived from the local side is still moved, then its end is sent.
+  // What has arrived from the local side is still moved, then its end is sent. A local side that has not
+  // ended by itself is reset after it was flushed: what it was doing is cut.
   void drain();
 
  private:
@@ -74,6 +78,7 @@ class Connection {
   int output() const { return local_.output ? local_.output.get() : local_.input.get(); }
   void end_out();
   void linger();
+  void reset_when_sent();
   void discard_input();
   void close();
 
@@ -90,10 +95,12 @@ class Connection {
   bool in_ended_ = false;
   bool finish_seen_ = false;
   bool draining_ = false;
+  bool cut_ = false;  // ended here, not by the local side
   std::unique_ptr<event::Watcher> input_watcher_;
   std::unique_ptr<event::Watcher> output_watcher_;
   std::unique_ptr<event::Watcher> channel_watcher_;
   event::Timer linger_;
+  event::Timer sent_;  // until the next look at what is unsent
   event::Timer idle_;
   std::chrono::milliseconds idle_tick_{0};
   int idle_ticks_ = 0;       // since bytes moved

@@ -167,8 +167,10 @@ void Process::drop_peer() {
     cancel_dial(slot);
     Connection* connection = slot.connection.get();
     leaving_.emplace(connection, std::move(slot.connection));
-    // What was finished before still has its end; all others have lost the tunnel in the middle.
-    if (!connection->closed() && !connection->finished()) connection->reset();
+    // What was finished before still has its end, if its local side is there; all others have lost the tunnel
+    // in the middle.
+    const bool leaves_in_order = connection->finished() && connection->connected();
+    if (!connection->closed() && !leaves_in_order) connection->reset();
   }
   end_if_stopped();
 }
@@ -275,7 +277,7 @@ void Process::on_idle(Connection& connection) {
 void Process::on_closed(Connection& connection) {
   if (&connection == stdio_used_) {
     stdio_used_ = nullptr;
-    monitor_.send(ipc::StdioEnded{static_cast<uint8_t>(!connection.finished())});
+    monitor_.send(ipc::StdioEnded{static_cast<uint8_t>(!connection.finished() || connection.cut())});
   }
   if (connection.connected()) log_.info("Disconnected from: " + connection.name());
   counters_.bytes_out += connection.bytes_out();

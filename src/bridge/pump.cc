@@ -40,6 +40,18 @@ void Pump::clear() {
   held_ = 0;
 }
 
+void Pump::fill(int from) {
+  const ssize_t moved = move_bytes(from, pipe_.second.get(), limits::kSpliceChunk);
+  if (moved > 0) {
+    held_ = static_cast<size_t>(moved);
+    return;
+  }
+  // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it; a
+  // local socket that was reset has nothing more either.
+  ended_ = moved == 0 || errno != EAGAIN;
+  pool_.give_back(std::exchange(pipe_, FdPair()));
+}
+
 Pump::Outcome Pump::drain(int to) {
   while (held_ > 0) {
     const ssize_t moved = move_bytes(pipe_.first.get(), to, held_);
@@ -51,28 +63,28 @@ Pump::Outcome Pump::drain(int to) {
   return ended_ ? Outcome::kEnd : Outcome::kAgain;
 }
 
+bool Pump::take(int from) {
+  if (held_ == 0 && !ended_ && ensure_pipe()) fill(from);
+  return held_ > 0;
+}
+
+bool Pump::ensure_pipe() {
+  if (pipe_.first) return true;
+  auto pipe = pool_.take();
+  if (pipe) pipe_ = std::move(*pipe);
+  return pipe.ok();
+}
+
 Pump::Outcome Pump::run(int from, int to) {
   for (int round = 0; round < kRounds; ++round) {
     if (held_ > 0 || ended_) {
       const Outcome outcome = drain(to);
       if (outcome != Outcome::kAgain) return outcome;
     }
-    if (!pipe_.first) {
-      auto pipe = pool_.take();
-      if (!pipe) return Outcome::kBroken;
-      pipe_ = std::move(*pipe);
-    }
-    const ssize_t moved = move_bytes(from, pipe_.second.get(), limits::kSpliceChunk);
-    if (moved > 0) {
-      held_ = static_cast<size_t>(moved);
-      continue;
-    }
-    pool_.give_back(std::exchange(pipe_, FdPair()));
-    if (moved < 0 && errno == EAGAIN) return Outcome::kWaitIn;
-    // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it;
-    // a local socket that was reset has nothing more either.
-    ended_ = true;
-    return Outcome::kEnd;
+    if (!ensure_pipe()) return Outcome::kBroken;
+    fill(from);
+    if (held_ > 0) continue;
+    return ended_ ? Outcome::kEnd : Outcome::kWaitIn;
   }
   if (held_ == 0) return Outcome::kAgain;
   return drain(to);

@@ -35,12 +35,17 @@ class Pump {
   };
   // Moves what can be moved now.
   Outcome run(int from, int to);
+  // Takes what `from` has, before there is anything to write it to. True: there are bytes to write.
+  bool take(int from);
 
   uint64_t bytes() const { return bytes_; }
   // Drops what is on its way.
   void clear();
 
  private:
+  bool ensure_pipe();
+  // Into the empty pipe.
+  void fill(int from);
   Outcome drain(int to);
 
   PipePool& pool_;

@@ -57,7 +57,7 @@ constexpr std::array kTable = {
     row<DialCancel>("DIAL_CANCEL", kB, kM, in(kReady, kStopping)),
     row<Dialed>("DIALED", kM, kB, in(kReady, kStopping), 1),
     row<DialFailed>("DIAL_FAILED", kM, kB, in(kReady, kStopping)),
-    row<Count>("COUNT", kM, kB, in(kReady)),
+    row<Count>("COUNT", kM, kB, in(kReady, kStopping)),
     row<Counters>("COUNTERS", kB, kM, in(kReady, kStopping)),
     row<Accepted>("ACCEPTED", kB, kN, in(kServing, kStopping), 1),
     row<Opening>("OPENING", kB, kN, in(kServing, kStopping), 1),

@@ -138,6 +138,15 @@ sandbox::LandlockRules reach(const config::Config& config) {
   return rules;
 }
 
+// Requests to a running proxy wait until it is one; their default would end it.
+void block_requests(int how) {
+  sigset_t requests;
+  ::sigemptyset(&requests);
+  ::sigaddset(&requests, SIGHUP);
+  ::sigaddset(&requests, SIGUSR1);
+  ::sigprocmask(how, &requests, nullptr);
+}
+
 // Each connection takes several descriptors: as many as the system lets an ordinary process have.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -212,6 +221,7 @@ int run(config::Run run) {
       {.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = rules, .landlock = config.landlock});
   if (!report) return fail(log, ExitStatus::kSystem, Error("the sandbox refused: " + report.error().text()));
   log.write_for("monitor", LogLevel::kInfo, *report);
+  block_requests(SIG_UNBLOCK);
   return leave(supervisor.run());
 }
 
@@ -221,6 +231,7 @@ int main(int argc, char** argv) {
   // Descriptors that somebody left open for us are none of ours.
   if (::close_range(3, ~0U, 0) != 0) return leave(ExitStatus::kSystem);
   ::signal(SIGPIPE, SIG_IGN);
+  block_requests(SIG_BLOCK);
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);

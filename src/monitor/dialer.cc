@@ -11,6 +11,11 @@
 #include "base/limits.h"
 
 namespace localproxy::monitor {
+namespace {
+
+constexpr auto kConnectSeconds = std::chrono::duration_cast<std::chrono::seconds>(limits::kConnectTimeout);
+
+}  // namespace
 
 std::vector<Address> interleave_families(std::vector<Address> addresses) {
   if (addresses.empty()) return addresses;
@@ -36,7 +41,7 @@ Dialer::Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Ad
       stagger_(loop, [this] { next(); }),
       deadline_(loop, [this] {
         for (const Attempt& attempt : attempts_)
-          fail(attempt.address, "no answer");
+          fail(attempt.address, "no answer within " + std::to_string(kConnectSeconds.count()) + " seconds");
         finish(Error(failures_));
       }) {
   deadline_.start(limits::kConnectTimeout);
@@ -80,7 +85,8 @@ Result<> Dialer::bind_from(int socket, int family) {
   if (from_.empty() || family == AF_UNIX) return {};
   const auto from =
       std::find_if(from_.begin(), from_.end(), [family](const Address& a) { return a.family() == family; });
-  if (from == from_.end()) return Error("the local address to connect from is of the other family");
+  if (from == from_.end())
+    return Error("cannot connect from " + host_of(from_.front()) + ", which is of the other family");
   if (::bind(socket, from->get(), from->size) != 0)
     return system_error("cannot connect from " + host_of(*from), errno);
   return {};

@@ -34,6 +34,8 @@ Result<UniqueFd> open_helper(const std::string& path) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return system_error(path, errno);
   if (!S_ISREG(status.st_mode)) return Error("the helper " + path + " is not a plain file");
+  if ((status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+    return Error("the helper " + path + " is not executable; install it anew");
   const bool foreign = status.st_uid != 0 && status.st_uid != ::getuid();
   if (foreign || (status.st_mode & S_IWOTH) != 0) {
     return Error("the helper " + path + " could have been replaced by another user; install it anew");

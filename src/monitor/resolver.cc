@@ -1,10 +1,25 @@
 #include "monitor/resolver.h"
 
+#include <signal.h>
+
 #include <utility>
 
 #include "base/limits.h"
 
 namespace localproxy::monitor {
+namespace {
+
+constexpr auto kLookupSeconds = std::chrono::duration_cast<std::chrono::seconds>(limits::kLookupTimeout);
+
+// Of a process that ended without an answer.
+std::string why_no_answer(const Exit& exit) {
+  // This process kills it when its time is over.
+  if (exit.by_signal && exit.number == SIGKILL)
+    return "no answer from the name servers within " + std::to_string(kLookupSeconds.count()) + " seconds";
+  return "the lookup process " + exit.describe();
+}
+
+}  // namespace
 
 Addresses known_addresses(const std::string& host, uint16_t port) {
   if (auto literal = parse_address(host, port)) return {*literal};
@@ -22,19 +37,22 @@ void Resolver::resolve(const std::string& host, uint16_t port, Callback callback
 }
 
 void Resolver::start(const std::string& host) {
-  auto child = Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
-                            {.on_ready =
-                                 [this, host] {
-                                   Child& asked = *lookups_.at(host).child;
-                                   asked.port().send(ipc::Lookup{{host}});
-                                   asked.end_within(limits::kLookupTimeout);
-                                 },
-                             .on_exit =
-                                 [this, host](const Exit& exit) {
-                                   loop_.later([this, host, how = exit.describe()] { on_exit(host, how); });
-                                 }});
+  auto child =
+      Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
+                   {.on_ready =
+                        [this, host] {
+                          Child& asked = *lookups_.at(host).child;
+                          asked.port().send(ipc::Lookup{{host}});
+                          asked.end_within(limits::kLookupTimeout);
+                        },
+                    .on_exit =
+                        [this, host](const Exit& exit) {
+                          loop_.later([this, host, why = why_no_answer(exit)] { on_exit(host, why); });
+                        }});
   if (!child) {
     return loop_.later([this, host, why = child.error().text()] {
+      // Two that asked for the same in one turn of the loop have both been answered by the first.
+      if (!lookups_.contains(host)) return;
       answer(host, Error(why));
       lookups_.erase(host);
     });
@@ -47,14 +65,14 @@ void Resolver::start(const std::string& host) {
   lookups_.at(host).child = std::move(*child);
 }
 
-void Resolver::on_exit(const std::string& host, const std::string& how) {
+void Resolver::on_exit(const std::string& host, const std::string& why) {
   Lookup& lookup = lookups_.at(host);
   if (lookup.answered && !lookup.waiting.empty()) {
     // Asked for after the answer and before the end of the process that gave it.
     lookup.answered = false;
     return start(host);
   }
-  answer(host, Error("the lookup process " + how));
+  answer(host, Error(why));
   lookups_.erase(host);
 }
 

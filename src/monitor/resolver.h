@@ -41,7 +41,7 @@ class Resolver {
     bool answered = false;
   };
   void start(const std::string& host);
-  void on_exit(const std::string& host, const std::string& how);
+  void on_exit(const std::string& host, const std::string& why);
   void answer(const std::string& host, Result<std::vector<std::string>> addresses);
 
   event::Loop& loop_;

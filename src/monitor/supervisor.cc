@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,12 @@ uint32_t random_seed() {
   uint32_t seed = 0;
   check(::getrandom(&seed, sizeof seed, 0) == sizeof seed, "no random bytes");
   return seed;
+}
+
+// Or nothing at all. Opening a pipe would wait for its other end, and nothing else would be done meanwhile.
+bool is_plain_file(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
 }
 
 }  // namespace
@@ -113,7 +120,7 @@ void Supervisor::start_bridge() {
 }
 
 void Supervisor::on_bridge_exit(const Exit& exit) {
-  if (phase_ == Phase::kStopping) {
+  if (phase_ == Phase::kStopping && !exit.by_signal && exit.number == 0) {
     if (!net_) end(ExitStatus::kSuccess);
     return;
   }
@@ -163,7 +170,9 @@ void Supervisor::connect() {
 
 void Supervisor::dial(Result<Addresses> addresses) {
   if (phase_ != Phase::kConnecting) return;
-  if (!addresses) return retry(addresses.error().text(), false);
+  if (!addresses) {
+    return retry(addresses.error().text() + " (the name of the service comes from -e or -r)", false);
+  }
   log_.info("Resolved proxy server IP: " + host_of(addresses->front()));
   dialer_ =
       std::make_unique<Dialer>(loop_, std::move(*addresses), std::vector<Address>(),
@@ -174,7 +183,7 @@ void Supervisor::start_net(Result<Connected> connected) {
   loop_.later([kept = std::shared_ptr<Dialer>(std::move(dialer_))] {});
   if (phase_ != Phase::kConnecting) return;
   if (!connected) return retry("cannot connect to the service: " + connected.error().text(), false);
-  log_.info("Connected successfully with proxy server");
+  log_.info("Connected successfully with proxy server at " + to_string(connected->address));
   ::setsockopt(connected->socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentLowWater,
                sizeof kNotSentLowWater);
   auto channel = make_socketpair(SOCK_SEQPACKET);
@@ -381,7 +390,8 @@ void Supervisor::retry(const std::string& why, bool crashed) {
   }
   const int most = config_.settings.reconnect_tries;
   if (most >= 0 && tries_ > most) {
-    return end(ExitStatus::kUnavailable, "given up after " + std::to_string(tries_) + " tries to connect");
+    return end(ExitStatus::kUnavailable, "given up after " + std::to_string(tries_) +
+                                             (tries_ == 1 ? " try" : " tries") + " to connect");
   }
   auto wait = backoff_.next(static_cast<uint32_t>(random_()));
   if (crashed) wait *= 2;
@@ -418,6 +428,10 @@ void Supervisor::on_reload_signal() {
   if (stdio_) return on_stop_signal();
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
   if (!config_.access_token_file.empty()) {
+    if (!is_plain_file(config_.access_token_file)) {
+      return log_.error("not reloaded: cannot read the access token from '" + config_.access_token_file +
+                        "' again: it is not a plain file");
+    }
     auto token = config::read_token_file(config_.access_token_file);
     if (!token) return log_.error("not reloaded: " + token.error().text());
     config_.access_token = std::move(*token);

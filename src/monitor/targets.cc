@@ -7,8 +7,14 @@
 namespace localproxy::monitor {
 
 bool Targets::dial(uint16_t service, uint32_t cookie) {
-  const size_t most = mappings_.size() * config_.settings.max_connections;
-  if (service >= mappings_.size() || dials_.contains(cookie) || dials_.size() >= most) return false;
+  if (service >= mappings_.size() || dials_.contains(cookie)) return false;
+  // No breach of the bridge: what the source sent and then left behind is still to be delivered, and counts.
+  if (dials_.size() >= mappings_.size() * config_.settings.max_connections) {
+    const std::string what = "too many connections wait for a local service that does not answer";
+    log_.warning(what + "; a further one is refused, the source is told");
+    loop_.later([this, cookie, what] { callback_(cookie, Error(what)); });
+    return true;
+  }
   const config::LocalAddress& target = config_.services[mappings_[service]].address;
   Dial dial;
   dial.target = &target;
@@ -67,7 +73,8 @@ void Targets::on_result(uint32_t cookie, Result<Connected> connected) {
   const std::string what =
       "cannot connect to the local service at " + dial->name + ": " + connected.error().text();
   if (most >= 0 && dial->tries >= most) {
-    log_.error(what + "; given up after " + std::to_string(dial->tries) + " tries, the source is told");
+    log_.error(what + "; given up after " + std::to_string(dial->tries) +
+               (dial->tries == 1 ? " try" : " tries") + ", the source is told");
     cancel(cookie);
     return callback_(cookie, Error(what));
   }

@@ -31,7 +31,7 @@ class Targets {
 
   // mappings[i]: the entry of -d for the service with index i.
   void set_mappings(std::vector<size_t> mappings) { mappings_ = std::move(mappings); }
-  // False: no such service, or the cookie is in use, or too many dials at once.
+  // False: no such service, or the cookie is in use. Too many dials at once: this one fails.
   bool dial(uint16_t service, uint32_t cookie);
   void cancel(uint32_t cookie);
   void cancel_all() { dials_.clear(); }

@@ -44,8 +44,8 @@ Link::Link(event::Loop& loop, Log& log, tls::Context& context, LinkEvents& event
                 [this] {
                   if (phase_ == Phase::kClosing) return end(end_);
                   if (phase_ == Phase::kRefusal) return refuse();
-                  end(DownClass::kLost,
-                      phase_ == Phase::kTls ? "no answer to the TLS handshake" : "no answer to the upgrade");
+                  const std::string what = phase_ == Phase::kTls ? "the TLS handshake" : "the upgrade";
+                  end(DownClass::kLost, authority_ + " gives no answer to " + what);
                 }),
       ping_timer_(loop, [this] { ping(); }),
       resume_(loop, [this] { read_tunnel(); }),

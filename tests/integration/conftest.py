@@ -5,4 +5,4 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness.fixtures import lab, public_directory, sshd, stream_server, web  # noqa: E402,F401
+from harness.fixtures import lab, namespace, public_directory, sshd, stream_server, web  # noqa: E402,F401

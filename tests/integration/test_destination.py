@@ -1,10 +1,15 @@
 """What happens when the destination's local service is not there, is late, or does not answer."""
 
 import contextlib
+import os
+import re
+import signal
 import socket
 import time
 
+from harness.lab import READY, free_ports
 from harness.ports import free_port
+from harness.proxy import log_time
 from harness.sockets import ended_without_a_byte
 from harness.streams import exchange_all
 from harness.wait import until
@@ -92,3 +97,93 @@ def test_a_name_instead_of_an_address(lab, stream_server):
 def test_a_port_alone_is_one_of_this_machine(lab, stream_server):
     tunnel = lab.tunnel({"APP": stream_server.port})
     exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
+
+
+def quick(count, delay_ms=50):
+    return {"tcp": {"connection_retry_count": count, "connection_retry_delay_ms": delay_ms}}
+
+
+def tunnel_to(lab, target, settings):
+    """A destination with those settings, and a source; (destination, the source's port)."""
+    service = lab.service({"t1": ["APP"]})
+    ports = free_ports(["APP"])
+    destination = lab.destination(service, "t1", {"APP": target}, settings=settings)
+    destination.wait_log(READY)
+    lab.source(service, "t1", ports).wait_log("Listening for new connection")
+    return destination, ports["APP"]
+
+
+def test_a_local_service_that_refuses_is_tried_as_often_as_asked_and_the_source_is_told(lab):
+    target = free_port()
+    destination, port = tunnel_to(lab, f"127.0.0.1:{target}", quick(3, 300))
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"anybody there?")
+        assert ended_without_a_byte(client)
+    where = rf"cannot connect to the local service at 127\.0\.0\.1:{target}: .*Connection refused; "
+    assert destination.find_log(rf"error.*{where}given up after 3 tries")
+    tries = [line for line in destination.log.splitlines() if re.search(where, line)]
+    assert [bool(re.search("next try in 300 ms", line)) for line in tries] == [True, True, False]
+    # The delay between two tries is not left out, whatever else the machine does.
+    assert all(log_time(after) - log_time(before) >= 0.29 for before, after in zip(tries, tries[1:]))
+
+
+def test_a_local_service_is_tried_for_ever_when_asked(lab):
+    target = free_port()
+    destination, port = tunnel_to(lab, f"127.0.0.1:{target}", quick(-1, 20))
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"early bytes")
+        until(lambda: destination.log.count("next try in 20 ms") > 10, "more tries than by default")
+        with socket.create_server(("127.0.0.1", target)) as listener:
+            listener.settimeout(20)
+            server, _ = listener.accept()
+            with server:
+                server.settimeout(20)
+                assert server.recv(11, socket.MSG_WAITALL) == b"early bytes"
+    assert "given up" not in destination.log
+
+
+def test_clients_that_leave_do_not_use_up_a_service_that_never_comes(lab):
+    """With tries for ever, what nobody waits for any more must end, or its places would."""
+    target = free_port()
+    settings = quick(-1, 20)
+    settings["tcp"]["max_active_connections"] = 4
+    destination, port = tunnel_to(lab, f"127.0.0.1:{target}", settings)
+    for _ in range(12):
+        with socket.create_connection(("127.0.0.1", port), timeout=20):
+            pass
+    with socket.create_server(("127.0.0.1", target)) as listener:
+        listener.settimeout(20)
+        until(lambda: reaches(port, listener), "a new client is connected", 30)
+    assert destination.process.poll() is None
+
+
+def test_what_waits_for_a_local_service_goes_with_its_tunnel(lab):
+    destination, port = tunnel_to(lab, f"127.0.0.1:{free_port()}", quick(-1, 60_000))
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"for later")
+        destination.wait_log("next try in 60000 ms")
+
+    assert destination.counters()[:2] == [1, 1], "its bytes wait"
+    mark = destination.mark()
+    destination.signal(signal.SIGHUP)
+    destination.wait_log(READY, 30, mark)
+    until(lambda: destination.counters()[:2] == [0, 1], "nothing waits any more")
+    destination.signal(signal.SIGTERM)
+    assert destination.wait() == 0
+    assert "did not drain" not in destination.log
+
+
+def reaches(port, listener):
+    """A client that sends its name at the port arrives at the listener, among those that only left."""
+    name = os.urandom(8)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(name)
+        listener.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                server, _ = listener.accept()
+                with server:
+                    server.settimeout(1)
+                    if server.recv(8, socket.MSG_WAITALL) == name:
+                        return True
+    return False

@@ -1,14 +1,19 @@
 """The service goes away and comes back, closes the tunnel, changes tokens, or hears from somebody else."""
 
+import collections
 import contextlib
+import os
+import signal
 import socket
 import uuid
 
 import pytest
+from harness import processes
 from harness.lab import READY, READY_SOURCE, free_ports
 from harness.relay import Relay
 from harness.sockets import ended_without_a_byte
 from harness.streams import exchange_all
+from harness.wait import until
 
 # Delays grow, and crashes double them.
 BACK = 30
@@ -17,12 +22,12 @@ BACK = 30
 class CutTunnel:
     """A tunnel whose proxies reach the service through a relay each."""
 
-    def __init__(self, lab, targets):
+    def __init__(self, lab, targets, **options):
         self.service = lab.service({"t1": list(targets)})
         self.relays = {side: lab.use(Relay(self.service.port)) for side in ("source", "destination")}
         self.ports = free_ports(targets)
-        self.destination = lab.destination(self.service, "t1", targets, through=self.relays["destination"])
-        self.source = lab.source(self.service, "t1", self.ports, through=self.relays["source"])
+        self.destination = lab.destination(self.service, "t1", targets, through=self.relays["destination"], **options)
+        self.source = lab.source(self.service, "t1", self.ports, through=self.relays["source"], **options)
         self.wait_up()
 
     def wait_up(self, source_since=0, destination_since=0):
@@ -163,3 +168,121 @@ def test_rotated_tokens_end_who_uses_the_old_ones(lab, stream_server):
     again = lab.source(tunnel.service, "t1", ports)
     again.wait_log(READY_SOURCE.format(port=ports["APP"]))
     exchange_all([(ports["APP"], 1, 100_000, 100_000)])
+
+
+def cut_relay(tunnel, side):
+    tunnel.relays[side].cut()
+    tunnel.relays[side].restore()
+
+
+def kill_net(tunnel, side):
+    os.kill(getattr(tunnel, side).pid_of("net"), signal.SIGKILL)
+
+
+def kick(tunnel, side):
+    tunnel.service.control("kick", tunnel="t1", side=side, how="rst")
+
+
+def hang_up(tunnel, side):
+    getattr(tunnel, side).signal(signal.SIGHUP)
+
+
+LOSSES = [(cut_relay, "source"), (kill_net, "source"), (kick, "source"), (hang_up, "source"),
+          (cut_relay, "destination"), (kill_net, "destination"), (kick, "destination"), (hang_up, "destination"),
+          (kill_net, "source"), (cut_relay, "source")]
+# What ten losses may add to a process that forgets each of them; one connection's buffers are above it.
+MOST_GROWTH = 1024
+
+
+def kilobytes(pid):
+    """The memory that is a process's own."""
+    return int(processes.status(pid)["RssAnon"].split()[0])
+
+
+def holdings(pid):
+    """How many descriptors of each sort a process has; idle pipes that are kept for the next transfer aside."""
+    return collections.Counter(target.partition("[")[0] for target in processes.descriptors(pid).values()
+                               if not target.startswith("pipe:"))
+
+
+class Watched:
+    """The processes that outlive a tunnel connection, and what they hold."""
+
+    def __init__(self, tunnel):
+        self._proxies = tunnel.source, tunnel.destination
+        self._wait_idle()
+        self.pids = [pid for proxy in self._proxies for pid in (proxy.pid, proxy.pid_of("bridge"))]
+        self._memory = {pid: kilobytes(pid) for pid in self.pids}
+        self._holdings = {pid: holdings(pid) for pid in self.pids} if os.getuid() == 0 else {}
+
+    def _wait_idle(self):
+        for proxy in self._proxies:
+            until(lambda p=proxy: p.counters()[0] == 0, "all connections are closed")
+
+    def check(self):
+        self._wait_idle()
+        for proxy in self._proxies:
+            until(lambda p=proxy: [len(pids) for pids in p.processes().values()] == [1, 1, 1, 0],
+                  "a monitor, a net and a bridge are all there is")
+            assert len([pid for pid in proxy.seen_pids if processes.is_alive(pid)]) == 3
+            assert {proxy.pid, proxy.pid_of("bridge")} <= set(self.pids)
+        for pid, before in self._holdings.items():
+            until(lambda p=pid, b=before: holdings(p) == b, f"{processes.role(pid) or 'monitor'} holds {before}")
+        for pid, before in self._memory.items():
+            assert kilobytes(pid) - before < MOST_GROWTH, processes.role(pid) or "monitor"
+
+
+def test_ten_losses_of_all_kinds(lab, stream_server):
+    """After each the local connections are gone, and new ones carry everything, with the tokens of the start."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(BACK)
+        tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}",
+                                 "HELD": f"127.0.0.1:{listener.getsockname()[1]}"},
+                           settings={"websocket": {"retry_delay_ms": 1}})
+        # Once round, so that everything that is kept for later is there.
+        exchange_all([(tunnel.ports["APP"], seed, 500_000, 500_000) for seed in range(4)])
+        until(lambda: stream_server.open == 0, "all connections are closed")
+        watched = Watched(tunnel)
+        for number, (lose, side) in enumerate(LOSSES):
+            proxy = getattr(tunnel, side)
+            with socket.create_connection(("127.0.0.1", tunnel.ports["HELD"]), timeout=BACK) as client, \
+                    listener.accept()[0] as server:
+                server.settimeout(BACK)
+                client.sendall(b"?")
+                assert server.recv(1) == b"?"
+                server.sendall(b"!")
+                assert client.recv(1) == b"!"
+                mark = proxy.mark()
+                lose(tunnel, side)
+                near, far = (client, server) if side == "source" else (server, client)
+                with pytest.raises(ConnectionResetError):
+                    assert near.recv(1), "a lost tunnel looked like an end in order"
+                assert ended_without_a_byte(far)
+            proxy.wait_log(READY, BACK, mark)
+            tunnel.service.control("wait", accepted=3 + number, timeout_ms=BACK * 1000)
+            for each in ("source", "destination"):
+                tunnel.service.wait_connected("t1", each)
+            exchange_all([(tunnel.ports["APP"], seed, 500_000, 500_000) for seed in range(4)])
+        until(lambda: stream_server.open == 0, "all connections are closed")
+        watched.check()
+    assert tunnel.service.status()["handshakes"] == {"accepted": 2 + len(LOSSES), "refused": 0}
+
+
+def test_a_service_that_falls_silent_is_left(lab, stream_server):
+    """The connection stays and carries nothing. Known to be dead after 30 seconds; both sides at the same time."""
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
+    sides = {"source": tunnel.source, "destination": tunnel.destination}
+    for side, proxy in sides.items():
+        # A service that has never answered a ping need not answer one.
+        until(lambda s=side: tunnel.service.status("t1")[s]["connection"]["pings"] > 0, "a ping was answered")
+    marks = {side: proxy.mark() for side, proxy in sides.items()}
+    with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=90) as client:
+        tunnel.source.wait_log("Accepted tcp connection", BACK, marks["source"])
+        for side in sides:
+            tunnel.service.control("blackhole", tunnel="t1", side=side)
+        assert ended_without_a_byte(client)
+    for side, proxy in sides.items():
+        proxy.wait_log(r"error.*nothing was heard from the service for 30 seconds", 60, marks[side])
+        proxy.wait_log(READY, BACK, marks[side])
+        tunnel.service.wait_connected("t1", side)
+    exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])

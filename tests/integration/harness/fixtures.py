@@ -5,9 +5,9 @@ import tempfile
 
 import pytest
 
+from . import netns, sshd as sshds
 from .http_server import WebServer
 from .lab import Lab
-from .sshd import Sshd, why_impossible
 from .streams import StreamServer
 
 
@@ -49,6 +49,17 @@ def web(lab):
 
 @pytest.fixture
 def sshd(lab):
-    if reason := why_impossible():
+    if reason := sshds.why_impossible():
         pytest.skip(reason)
-    return lab.use(Sshd(lab.directory / "sshd"))
+    return lab.use(sshds.Sshd(lab.directory / "sshd"))
+
+
+@pytest.fixture
+def namespace(lab):
+    """Makes a network namespace: namespace(ipv6=False); skips where there can be none."""
+    def make(**options):
+        if reason := netns.why_impossible():
+            pytest.skip(reason)
+        return lab.use(netns.Namespace(**options))
+
+    return make

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import socket
 import threading
 
 
@@ -16,12 +17,16 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
 
-class WebServer:
-    """Serves directory at 127.0.0.1:port."""
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
-    def __init__(self, directory):
+
+class WebServer:
+    """Serves directory at address:port."""
+
+    def __init__(self, directory, address="127.0.0.1"):
         handler = functools.partial(_Handler, directory=str(directory))
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = (_Server6 if ":" in address else _Server)((address, 0), handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

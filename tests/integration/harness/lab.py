@@ -75,7 +75,9 @@ class Lab:
             return []
         text = json.dumps({"tunneling": {"proxy": proxy}})
         path = self.directory / f"settings-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
-        path.write_text(text, encoding="utf-8")
+        # Whoever got it before may be reading it.
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
         return ["--settings-json", path]
 
     def use(self, thing):
@@ -89,9 +91,10 @@ class Lab:
         path.chmod(mode)
         return path
 
-    def service(self, tunnels, listen=None):
-        """A running stand-in service: {"t1": ["SSH", "HTTP"]}."""
-        service = self.use(Service(paths.TUNNEL_SERVICE, tunnels=tunnels, listen=listen))
+    def service(self, tunnels, listen=None, inside=None):
+        """A running stand-in service: {"t1": ["SSH", "HTTP"]}. inside: a Namespace that it runs in."""
+        start = inside.run if inside else lambda function, *arguments, **more: function(*arguments, **more)
+        service = self.use(start(Service, paths.TUNNEL_SERVICE, tunnels=tunnels, listen=listen))
         self._services.append(service)
         return service
 
@@ -105,16 +108,31 @@ class Lab:
                 path.chmod(0o644)
         return copy
 
+    def programs(self):
+        """A copy of the four programs, in a folder of its own that everybody can reach."""
+        folder = self.folder("programs")
+        for name in ("localproxy", "localproxy-net", "localproxy-bridge", "localproxy-resolve"):
+            shutil.copy(paths.LOCALPROXY.parent / name, folder / name)
+            (folder / name).chmod(0o755)
+        return folder
+
+    def lonely_source(self, at, settings=None, more=(), **options):
+        """A source for a service that nobody runs, which it tries once."""
+        settings = settings or {"websocket": {"connect_retry_count": 0}}
+        return self.proxy(["-s", free_port(), "-e", at, "-v", VERBOSITY, *self.settings(**settings), *more],
+                          token="unused", **options)
+
     def proxy(self, arguments, **options):
         """A Proxy with exactly these arguments."""
-        proxy = Proxy(arguments, own_session=self._own_session, **options)
+        proxy = Proxy(arguments, **{"own_session": self._own_session, **options})
         self.proxies.append(proxy)
         return proxy
 
     def _side(self, side, service, tunnel, arguments, verbosity, more, options):
-        """Options of their own: through, settings (as for settings()); others are Proxy's."""
-        fixed = ["-e", endpoint(options.pop("through", service)), "-c", self.ca_directory(service),
-                 "-v", verbosity, *self.settings(**options.pop("settings", {}))]
+        """Options of their own: through, at (the text of -e), settings (as for settings()); others are Proxy's."""
+        at = options.pop("at", None) or endpoint(options.pop("through", service))
+        fixed = ["-e", at, "-c", self.ca_directory(service), "-v", verbosity,
+                 *self.settings(**options.pop("settings", {}))]
         options = {"name": f"{side} of {tunnel}", "token": service.token(tunnel, side), **options}
         return self.proxy([*arguments, *fixed, *more], **options)
 

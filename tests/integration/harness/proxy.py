@@ -1,6 +1,8 @@
 """One running localproxy: starts it, collects its log, waits for lines, finds its processes, ends it."""
 
+import datetime
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -12,8 +14,15 @@ from .paths import LOCALPROXY
 from .wait import until
 
 TOKEN_VARIABLE = "AWSIOT_TUNNEL_ACCESS_TOKEN"
+COUNTERS = r"counters: (\d+) connections open, (\d+) since the start, (\d+) bytes into the tunnel, (\d+) bytes out"
 # What a proxy may need of the environment; nothing else of the caller's can change what it does.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+
+
+def log_time(line):
+    """When a log line was written, in seconds since some moment."""
+    text = re.match(r"\[(\S+)Z\]", line)[1]
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f").timestamp()
 
 
 class Proxy:
@@ -22,10 +31,12 @@ class Proxy:
     name: what it is called in reports. token: its access token, handed over in the environment.
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
     own_session: Ctrl-C at the terminal does not reach it. stdin: the bytes of its standard input, at most 4 KiB.
+    program: another copy of localproxy. user: who runs it, when the caller is root. inside: a Namespace that it
+    runs in.
     """
 
     def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
-                 stdin=None):
+                 stdin=None, program=LOCALPROXY, user=None, inside=None):
         self.name = name
         self.lines = []
         self._news = threading.Condition()
@@ -36,9 +47,12 @@ class Proxy:
         if token is not None:
             variables[TOKEN_VARIABLE] = token
             self.secrets.append(token)
+        command = [*(inside.command if inside else []), str(program), *map(str, arguments)]
         self.process = subprocess.Popen(
-            [str(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory, start_new_session=own_session,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            command, env=variables, cwd=directory, start_new_session=own_session, user=user,
+            group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
         if stdin is not None:
             self.process.stdin.write(stdin)
             self.process.stdin.close()
@@ -90,6 +104,12 @@ class Proxy:
                     why = "ended" if self._ended else f"did not within {timeout:g} s"
                     raise AssertionError(f"{self.name} {why}, without logging {pattern!r}:\n" + "\n".join(self.lines))
                 self._news.wait(left)
+
+    def counters(self):
+        """What SIGUSR1 shows: connections open, opened ever, bytes into the tunnel, bytes out of it."""
+        mark = self.mark()
+        self.signal(signal.SIGUSR1)
+        return [int(number) for number in self.wait_log(COUNTERS, since=mark).groups()]
 
     def processes(self):
         """Role -> process ids: {"monitor": [..], "net": [..], "bridge": [..], "resolve": [..]}."""

@@ -1,5 +1,9 @@
 """What tests do with plain sockets."""
 
+import contextlib
+import socket
+import threading
+
 from .wait import until
 
 MEGABYTE = 1024 * 1024
@@ -44,3 +48,18 @@ def ended_without_a_byte(connection):
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+@contextlib.contextmanager
+def plain_server(serve):
+    """The port of a TCP server; serve(socket) for each connection, in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    serve(listener.accept()[0])
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)

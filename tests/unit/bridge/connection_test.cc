@@ -435,5 +435,50 @@ TEST_F(TwoPipesTest, ALostTunnelClosesBoth) {
   EXPECT_EQ(errno, EPIPE);
 }
 
+// ---- cut connections ----
+
+TEST_F(ConnectionTest, ADrainedClientThatHasNotEndedIsResetAfterItHasEverything) {
+  connect();
+  const std::string sent = pattern(180'000);
+  write(net_.get(), sent);
+  connection_->drain();
+  connection_->finish();
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kReset);
+  EXPECT_TRUE(client_got_ == sent);
+  EXPECT_EQ(closed_, 1);
+}
+
+TEST_F(ConnectionTest, ADrainedClientThatHasEndedIsClosedInOrder) {
+  connect();
+  write(client_.get(), "all");
+  ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
+  connection_->drain();
+  std::string got;
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  write(net_.get(), "answer");
+  connection_->finish();
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kFin);
+  EXPECT_EQ(client_got_, "answer");
+}
+
+TEST_F(ConnectionTest, AnEndBeforeTheClientIsThereLeavesNothingToWaitFor) {
+  connection_->finish();
+  EXPECT_EQ(closed_, 1);
+}
+
+TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForTheClient) {
+  const std::string sent = pattern(100'000);
+  write(net_.get(), sent);
+  connection_->finish();
+  net_.reset();
+  run_ready(loop_);
+  EXPECT_EQ(closed_, 0);
+  connect();
+  EXPECT_EQ(wait_for_client_end(), End::kFin);
+  EXPECT_TRUE(client_got_ == sent);
+}
+
 }  // namespace
 }  // namespace localproxy::bridge

@@ -99,7 +99,7 @@ TEST(ChannelTest, AnEmptyDatagramIsTheEnd) {
 }
 
 TEST(ChannelTest, AnEmptyDatagramWithADescriptorIsAViolation) {
-  RawPeer pair(Role::kMonitor, Role::kNet);
+  RawPeer pair(Role::kNet, Role::kMonitor);
   const UniqueFd file = open_null();
   const size_t before = open_descriptors();
   send_raw(pair.raw.get(), "", {file.get()});

@@ -159,7 +159,7 @@ TEST_F(DialerTest, WithoutALocalAddressOfTheFamilyItIsNotTried) {
   auto& result = dialled({good.address}, {at("::1")});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().text(),
-            to_string(good.address) + ": the local address to connect from is of the other family");
+            to_string(good.address) + ": cannot connect from ::1, which is of the other family");
 }
 
 TEST_F(DialerTest, ALocalAddressThatIsNotOursIsNamed) {

@@ -29,6 +29,7 @@ TEST(HelpersProgram, DISABLED_Opens) {
   printf("opened: %d\n", static_cast<int>(helpers->fd(ipc::Role::kNet) >= 0) +
                              static_cast<int>(helpers->fd(ipc::Role::kBridge) >= 0) +
                              static_cast<int>(helpers->fd(ipc::Role::kResolve) >= 0) +
+                             static_cast<int>(helpers->fd(ipc::Role::kLaunch) >= 0) +
                              static_cast<int>(helpers->null.valid()));
 }
 
@@ -39,7 +40,7 @@ class HelpersTest : public testing::Test {
     ASSERT_NE(::mkdtemp(name), nullptr);
     directory_ = name;
     fs::copy_file("/proc/self/exe", directory_ / "program");
-    for (const char* role : {"net", "bridge", "resolve"}) {
+    for (const char* role : {"net", "bridge", "resolve", "launch"}) {
       std::ofstream(helper(role)) << "#!/bin/true\n";
       ASSERT_EQ(::chmod(helper(role).c_str(), 0755), 0);
     }
@@ -65,11 +66,11 @@ class HelpersTest : public testing::Test {
 };
 
 TEST_F(HelpersTest, ThoseBesideTheProgramAreOpened) {
-  EXPECT_THAT(run(), HasSubstr("opened: 4\n"));
+  EXPECT_THAT(run(), HasSubstr("opened: 5\n"));
 }
 
 TEST_F(HelpersTest, AMissingOneIsNamed) {
-  for (const char* role : {"net", "bridge", "resolve"}) {
+  for (const char* role : {"net", "bridge", "resolve", "launch"}) {
     fs::rename(helper(role), directory_ / "away");
     EXPECT_THAT(run(), HasSubstr("refused: cannot open the helper " + helper(role).string() +
                                  ": No such file or directory\n"));
@@ -88,6 +89,11 @@ TEST_F(HelpersTest, AFolderIsRefused) {
   fs::create_directory(helper("bridge"));
   EXPECT_THAT(run(),
               HasSubstr("refused: the helper " + helper("bridge").string() + " is not a plain file\n"));
+}
+
+TEST_F(HelpersTest, OneThatCannotBeExecutedIsRefused) {
+  ASSERT_EQ(::chmod(helper("bridge").c_str(), 0644), 0);
+  EXPECT_THAT(run(), HasSubstr(helper("bridge").string() + " is not executable"));
 }
 
 TEST_F(HelpersTest, OneThatEverybodyMayWriteIsRefused) {

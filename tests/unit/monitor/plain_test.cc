@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "monitor/backoff.h"
 #include "monitor/child.h"
-#include "monitor/helpers.h"
 #include "monitor/dialer.h"
+#include "monitor/helpers.h"
 #include "monitor/resolver.h"
 #include "monitor/services.h"
 

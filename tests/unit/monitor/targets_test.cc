@@ -98,10 +98,16 @@ TEST_F(TargetsTest, RefusesWhatTheBridgeMayNotAskFor) {
   EXPECT_FALSE(targets_.dial(UINT16_MAX, 1)) << "no such service";
   EXPECT_TRUE(targets_.dial(1, 1));
   EXPECT_FALSE(targets_.dial(0, 1)) << "the cookie is in use";
-  EXPECT_TRUE(targets_.dial(1, 2));
-  EXPECT_TRUE(targets_.dial(1, 3));
-  EXPECT_TRUE(targets_.dial(1, 4));
-  EXPECT_FALSE(targets_.dial(1, 5)) << "two services with two connections each";
+}
+
+TEST_F(TargetsTest, TooManyAtOnceFailAndAreNoBreach) {
+  config_.settings.connect_retry_delay = std::chrono::hours(1);
+  for (uint32_t cookie = 1; cookie <= 4; ++cookie)
+    ASSERT_TRUE(targets_.dial(1, cookie));
+  ASSERT_TRUE(targets_.dial(0, 5)) << "two services with two connections each";
+  EXPECT_TRUE(results_.empty()) << "nobody is called back from inside";
+  ASSERT_TRUE(wait_for(1));
+  EXPECT_THAT(results_, ElementsAre(testing::Pair(5, HasSubstr("too many"))));
 }
 
 TEST_F(TargetsTest, WithoutMappingsNothingIsDialled) {
@@ -148,7 +154,7 @@ TEST_F(TargetsTest, ALookupWhoseProcessFailsIsAnErrorForAllWhoWait) {
   resolver_.resolve("name.invalid", 80, callback);
   resolver_.resolve("name.invalid", 81, callback);
   ASSERT_TRUE(run_until(loop_, [&] { return errors.size() == 2; }));
-  EXPECT_EQ(errors[0], "cannot resolve name.invalid: the lookup process ended with status 71");
+  EXPECT_EQ(errors[0], "cannot resolve name.invalid: there is no launch process here");
   EXPECT_EQ(errors[1], errors[0]);
   // And the next one starts another process.
   resolver_.resolve("name.invalid", 82, callback);

@@ -164,8 +164,13 @@ long get_option(int level, int name) {
   socklen_t size = sizeof value;
   return ::syscall(SYS_getsockopt, -1, level, name, &value, &size);
 }
+constexpr int kNewSocket = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
 long socket_of(int family) {
-  return ::syscall(SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return ::syscall(SYS_socket, family, SOCK_STREAM | kNewSocket, 0);
+}
+long receive_with(int flags) {
+  return ::syscall(SYS_recvfrom, -1, nullptr, 0, flags, nullptr, nullptr);
 }
 long send_with(int flags) {
   return ::syscall(SYS_sendmsg, -1, nullptr, flags);
@@ -175,7 +180,6 @@ long forked() {
   if (child == 0) ::_exit(0);
   return child < 0 ? -1 : ::waitpid(child, nullptr, 0);
 }
-constexpr int kNewSocket = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
 class KilledTest : public SeccompTest, public testing::WithParamInterface<Call> {};
 
@@ -238,13 +242,23 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Monitor, KilledTest,
-    testing::Values(Call{&kMonitorPolicy, "packet_socket", [] { return socket_of(AF_PACKET); }},
-                    Call{&kMonitorPolicy, "crypto_socket", [] { return socket_of(AF_ALG); }},
-                    Call{&kMonitorPolicy, "inet_pair", [] { return pair_of(AF_INET, SOCK_STREAM); }},
-                    Call{&kMonitorPolicy, "mkdir", [] { return ::syscall(SYS_mkdirat, -1, "", 0); }},
-                    Call{&kMonitorPolicy, "dup", [] { return ::syscall(SYS_dup, 0); }},
-                    Call{&kMonitorPolicy, "terminal_input",
-                         [] { return ::syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""); }}),
+    testing::Values(
+        Call{&kMonitorPolicy, "packet_socket", [] { return socket_of(AF_PACKET); }},
+        Call{&kMonitorPolicy, "read", [] { return ::syscall(SYS_read, -1, nullptr, 0); }},
+        Call{&kMonitorPolicy, "readv", [] { return ::syscall(SYS_readv, -1, nullptr, 0); }},
+        Call{&kMonitorPolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, MSG_TRUNC); }},
+        Call{&kMonitorPolicy, "recvfrom", [] { return receive_with(0); }},
+        Call{&kMonitorPolicy, "peek", [] { return receive_with(MSG_TRUNC | MSG_PEEK); }},
+        Call{&kMonitorPolicy, "splice", [] { return ::syscall(SYS_splice, -1, nullptr, -1, nullptr, 1, 0); }},
+        Call{&kMonitorPolicy, "zero_copy_receive", [] { return get_option(IPPROTO_TCP, 35); }},
+        Call{&kMonitorPolicy, "fork", forked},
+        Call{&kMonitorPolicy, "kill", [] { return ::syscall(SYS_kill, 0, 0); }},
+        Call{&kMonitorPolicy, "crypto_socket", [] { return socket_of(AF_ALG); }},
+        Call{&kMonitorPolicy, "inet_pair", [] { return pair_of(AF_INET, SOCK_STREAM); }},
+        Call{&kMonitorPolicy, "mkdir", [] { return ::syscall(SYS_mkdirat, -1, "", 0); }},
+        Call{&kMonitorPolicy, "dup", [] { return ::syscall(SYS_dup, 0); }},
+        Call{&kMonitorPolicy, "terminal_input",
+             [] { return ::syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""); }}),
     call_name);
 
 // What a role does; `make` returns below 0 only for the reason that the arguments are no real ones.
@@ -277,17 +291,20 @@ std::vector<Call> allowed_calls() {
       {&kResolvePolicy, "connect", [] { return ::syscall(SYS_connect, -1, nullptr, 0); }},
       {&kResolvePolicy, "poll", [] { return ::poll(nullptr, 0, 0); }},
       {&kResolvePolicy, "library_code", [] { return map(PROT_READ | PROT_EXEC); }},
-      {&kMonitorPolicy, "fork", forked},
+      {&kMonitorPolicy, "message", [] { return receive_with(MSG_TRUNC); }},
+      {&kLaunchPolicy, "fork", forked},
       {&kMonitorPolicy, "socket", [] { return socket_of(AF_INET); }},
       {&kMonitorPolicy, "unix_socket", [] { return socket_of(AF_UNIX); }},
       {&kMonitorPolicy, "channel", [] { return pair_of(AF_UNIX, SOCK_SEQPACKET | kNewSocket); }},
       {&kMonitorPolicy, "read_a_file", [] { return open_file("/dev/null", O_RDONLY); }},
+      {&kNetPolicy, "shutdown", [] { return ::syscall(SYS_shutdown, -1, SHUT_WR); }},
+      {&kBridgePolicy, "shutdown", [] { return ::syscall(SYS_shutdown, -1, SHUT_WR); }},
+      {&kNetPolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, 0); }},
+      {&kBridgePolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, 0); }},
       {&kMonitorPolicy, "listen", [] { return ::syscall(SYS_listen, -1, 1); }},
   };
   for (const Policy* policy : kPolicies) {
     calls.push_back({policy, "memory", [] { return map(PROT_READ | PROT_WRITE); }});
-    calls.push_back({policy, "shutdown", [] { return ::syscall(SYS_shutdown, -1, SHUT_WR); }});
-    calls.push_back({policy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, 0); }});
     calls.push_back({policy, "flags", [] { return ::syscall(SYS_fcntl, 0, F_GETFL); }});
   }
   return calls;
@@ -296,7 +313,7 @@ std::vector<Call> allowed_calls() {
 INSTANTIATE_TEST_SUITE_P(Calls, AllowedTest, testing::ValuesIn(allowed_calls()), call_name);
 
 TEST_F(SeccompTest, Clone3IsAnsweredSoThatLibcFallsBack) {
-  const Ended ended = behind(kMonitorPolicy, [] { return ::syscall(SYS_clone3, nullptr, 0); });
+  const Ended ended = behind(kLaunchPolicy, [] { return ::syscall(SYS_clone3, nullptr, 0); });
   EXPECT_EQ(ended.said, std::to_string(ENOSYS));
 }
 
