@@ -102,6 +102,8 @@ inline constexpr milliseconds kLinger{5'000};
 inline constexpr milliseconds kSentPoll{10};
 // After SIGTERM: time for accepted bytes to leave.
 inline constexpr milliseconds kDrain{5'000};
+// During the drain: a local side from which nothing comes for this long has sent everything.
+inline constexpr milliseconds kDrainQuiet{100};
 // After the drain: time for the close frame to be answered.
 inline constexpr milliseconds kCloseReply{2'000};
 // A child that was told to stop and is still there after this is killed.

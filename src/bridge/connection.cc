@@ -30,6 +30,7 @@ Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint1
       in_(pool),
       linger_(loop, [this] { cut_ ? reset() : close(); }),
       sent_(loop, [this] { reset_when_sent(); }),
+      quiet_(loop, [this] { on_quiet(); }),
       idle_(loop, [this] { on_idle_tick(); }) {}
 
 void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout) {
@@ -72,9 +73,9 @@ void Connection::pump_out() {
   channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
     case Pump::Outcome::kWaitIn:
-      if (!draining_) return;
-      cut_ = true;
-      return end_out();
+      // What the local side has sent may still be on its way through its own system.
+      if (draining_) quiet_.start(limits::kDrainQuiet);
+      return;
     case Pump::Outcome::kWaitOut:
     case Pump::Outcome::kAgain:
       return;
@@ -98,6 +99,12 @@ void Connection::drain() {
   if (state_ == State::kOpen) pump_out();
 }
 
+void Connection::on_quiet() {
+  if (state_ != State::kOpen || out_ended_) return;
+  cut_ = true;
+  end_out();
+}
+
 // ---- from the tunnel to the local side ----
 
 void Connection::pump_in() {
@@ -119,6 +126,7 @@ void Connection::pump_in() {
   // net says that an end is one before it makes it; what it said may not have been read yet.
   if (!finish_seen_) events_.on_channel_end();
   if (!finish_seen_) return reset();
+  if (draining_ && !out_ended_) cut_ = true;
   linger();
 }
 
@@ -177,6 +185,7 @@ void Connection::close() {
   state_ = State::kClosed;
   linger_.stop();
   sent_.stop();
+  quiet_.stop();
   idle_.stop();
   if (input_watcher_) {
     input_watcher_->want_read(false);

@@ -75,6 +75,7 @@ class Connection {
   void pump_in();
   void on_input();
   void on_idle_tick();
+  void on_quiet();
   int output() const { return local_.output ? local_.output.get() : local_.input.get(); }
   void end_out();
   void linger();
@@ -100,7 +101,8 @@ class Connection {
   std::unique_ptr<event::Watcher> output_watcher_;
   std::unique_ptr<event::Watcher> channel_watcher_;
   event::Timer linger_;
-  event::Timer sent_;  // until the next look at what is unsent
+  event::Timer sent_;   // until the next look at what is unsent
+  event::Timer quiet_;  // while draining: nothing comes from the local side
   event::Timer idle_;
   std::chrono::milliseconds idle_tick_{0};
   int idle_ticks_ = 0;       // since bytes moved

@@ -133,7 +133,6 @@ def junk(line, stream):
     yield message("DATA", stream + 1, service, connection, b"of a stale stream")
     yield message("DATA", stream, "APP", 9, b"of no connection")
     yield message("DATA", stream, "FTP", connection, b"of no service")
-    yield message("DATA", 0, service, connection, b"of no stream")
     yield message("DATA", stream, service, connection)
     yield message("STREAM_RESET", stream + 1, service)
     yield message("CONNECTION_RESET", stream + 1, "APP", 1)
@@ -166,6 +165,7 @@ def ends_the_tunnel_connection(line, wrong, text):
 
 
 @pytest.mark.parametrize("wrong, text", [
+    (("DATA", 0, "APP", 1, b"x"), "without a stream id"),
     (("STREAM_START", 0, "APP", 1), "without a stream id"),
     (("STREAM_RESET", 0, "APP"), "without a stream id"),
     (("CONNECTION_START", 0, "APP", 1), "without a stream id"),

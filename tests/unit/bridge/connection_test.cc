@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 
+#include "base/limits.h"
 #include "tests/unit/bridge/tcp_pair.h"
 #include "tests/unit/ipc/run_loop.h"
 
@@ -327,12 +328,27 @@ TEST_F(ConnectionTest, DrainingMovesWhatHasArrivedAndThenTheEnd) {
   }));
 }
 
-TEST_F(ConnectionTest, DrainingAnIdleConnectionEndsItAtOnce) {
+TEST_F(ConnectionTest, DrainingAnIdleConnectionEndsIt) {
   connect();
   connection_->drain();
   std::string got;
-  EXPECT_EQ(read_more(net_.get(), got), End::kFin);
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
   EXPECT_EQ(got, "");
+}
+
+TEST_F(ConnectionTest, DrainingWaitsForWhatIsOnItsWay) {
+  connect();
+  connection_->drain();
+  // As if the client's system had been slow.
+  event::Timer late(loop_, [&] {
+    write(client_.get(), "late");
+    client_.reset();
+  });
+  late.start(limits::kDrainQuiet / 2);
+  std::string got;
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  EXPECT_EQ(got, "late");
+  EXPECT_FALSE(connection_->cut());
 }
 
 TEST_F(ConnectionTest, DrainingWhileItIsDialledEndsItOnceItIsThere) {
