@@ -15,7 +15,7 @@ from harness.sshd import Sshd, why_impossible
 
 PAGE = b"Hello from the far end of the tunnel.\n"
 TIMEOUT = 30
-ROLES = ("monitor", "net", "bridge")
+ROLES = ("monitor", "launch", "net", "bridge")
 
 PICTURE = """\
    curl, ssh                                                        web server, sshd

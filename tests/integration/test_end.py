@@ -27,7 +27,7 @@ def tunnel(lab, stream_server):
 def test_a_polite_request(tunnel, side, number):
     proxy = getattr(tunnel, side)
     before = [pid for pids in proxy.processes().values() for pid in pids]
-    assert len(before) == 3
+    assert len(before) == 4
     proxy.signal(number)
     assert proxy.wait() == 0
     until(lambda: not any(is_alive(pid) for pid in before), "all processes are gone")

@@ -51,7 +51,7 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("role", ["net", "bridge", "resolve"])
+@pytest.mark.parametrize("role", ["net", "bridge", "resolve", "launch"])
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__.replace("_", " "))
 def test_a_helper_that_cannot_be_used(lab, role, spoil):
     folder = lab.programs()

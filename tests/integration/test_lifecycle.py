@@ -155,7 +155,7 @@ def test_a_signal_to_the_whole_group(lab, stream_server, number):
     source.wait_log("Listening for new connection")
     exchange_all([(ports["APP"], 1, 100_000, 100_000)])
     before = [pid for pids in source.processes().values() for pid in pids]
-    assert len(before) == 3
+    assert len(before) == 4
     assert {os.getpgid(pid) for pid in before} == {source.pid}
     os.killpg(source.pid, number)
     assert source.wait() == 0

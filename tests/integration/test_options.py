@@ -184,7 +184,7 @@ def test_check_says_who_and_where(files):
     else:
         assert outcome.values("SIGHUP reads the token again") == ["yes"]
     assert [path.rsplit("/", 1)[1] for path in outcome.values("helper")] == [
-        "localproxy-net", "localproxy-bridge", "localproxy-resolve"]
+        "localproxy-net", "localproxy-bridge", "localproxy-resolve", "localproxy-launch"]
     assert "seccomp" in outcome.values("sandbox")[0]
 
 

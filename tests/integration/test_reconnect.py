@@ -222,9 +222,9 @@ class Watched:
     def check(self):
         self._wait_idle()
         for proxy in self._proxies:
-            until(lambda p=proxy: [len(pids) for pids in p.processes().values()] == [1, 1, 1, 0],
-                  "a monitor, a net and a bridge are all there is")
-            assert len([pid for pid in proxy.seen_pids if processes.is_alive(pid)]) == 3
+            until(lambda p=proxy: [len(pids) for pids in p.processes().values()] == [1, 1, 1, 0, 1],
+                  "a monitor, a net, a bridge and a launch process are all there is")
+            assert len([pid for pid in proxy.seen_pids if processes.is_alive(pid)]) == 4
             assert {proxy.pid, proxy.pid_of("bridge")} <= set(self.pids)
         for pid, before in self._holdings.items():
             until(lambda p=pid, b=before: holdings(p) == b, f"{processes.role(pid) or 'monitor'} holds {before}")

@@ -37,7 +37,7 @@ def test_no_token_in_proc(lab, given):
     source.secrets = [token, client_token]
     source.wait_log(READY)
     pids = [pid for pids in source.processes().values() for pid in pids]
-    assert len(pids) == 3
+    assert len(pids) == 4
     for pid in pids:
         for name, content in everything_about(pid):
             assert token.encode() not in content, f"the access token is in /proc/{pid}/{name}"

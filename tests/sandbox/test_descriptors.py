@@ -52,6 +52,14 @@ def test_a_helper_holds_nothing_with_a_name(tunnel, role):
         assert found[MONITOR_CHANNEL].startswith("socket:")
 
 
+def test_the_launch_process_holds_the_programs_that_it_starts_and_no_connection(tunnel):
+    for proxy in proxies(tunnel):
+        pid = proxy.pid_of("launch")
+        named = [target for target in processes.descriptors(pid).values() if not NAMELESS.match(target)]
+        assert sorted(map(os.path.basename, named)) == ["localproxy-bridge", "localproxy-net", "localproxy-resolve"]
+        assert tcp_sockets(pid) == []
+
+
 def test_net_holds_the_tunnel_and_no_other_tcp_socket(tunnel):
     for proxy in proxies(tunnel):
         assert len(tcp_sockets(proxy.pid_of("net"))) == 1

@@ -111,7 +111,7 @@ class Lab:
     def programs(self):
         """A copy of the four programs, in a folder of its own that everybody can reach."""
         folder = self.folder("programs")
-        for name in ("localproxy", "localproxy-net", "localproxy-bridge", "localproxy-resolve"):
+        for name in ("localproxy", "localproxy-net", "localproxy-bridge", "localproxy-resolve", "localproxy-launch"):
             shutil.copy(paths.LOCALPROXY.parent / name, folder / name)
             (folder / name).chmod(0o755)
         return folder

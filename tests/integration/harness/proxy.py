@@ -112,7 +112,7 @@ class Proxy:
         return [int(number) for number in self.wait_log(COUNTERS, since=mark).groups()]
 
     def processes(self):
-        """Role -> process ids: {"monitor": [..], "net": [..], "bridge": [..], "resolve": [..]}."""
+        """Role -> process ids: {"monitor": [..], "launch": [..], "net": [..], "bridge": [..], "resolve": [..]}."""
         found = {"monitor": [self.pid] if processes.is_alive(self.pid) else [], **{role: [] for role in processes.ROLES}}
         for child in processes.children(self.pid):
             self.seen_pids.add(child)
