@@ -34,6 +34,12 @@ std::string bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
+// The resolver's "cannot resolve HOST: ..." for a host that is a web proxy.
+std::string of_web_proxy(std::string error) {
+  static constexpr std::string_view kVerb = "cannot resolve ";
+  return error.starts_with(kVerb) ? error.insert(kVerb.size(), "the web proxy ") : "web proxy: " + error;
+}
+
 uint32_t random_seed() {
   uint32_t seed = 0;
   check(::getrandom(&seed, sizeof seed, 0) == sizeof seed, "no random bytes");
@@ -173,9 +179,9 @@ void Supervisor::connect() {
 void Supervisor::dial(Result<Addresses> addresses) {
   if (phase_ != Phase::kConnecting) return;
   if (!addresses) {
+    const std::string& why = addresses.error().text();
     return retry(
-        (config_.web_proxy ? "cannot resolve the web proxy of https_proxy: " + addresses.error().text()
-                           : addresses.error().text() + " (the name of the service comes from -e or -r)"),
+        config_.web_proxy ? of_web_proxy(why) : why + " (the name of the service comes from -e or -r)",
         false);
   }
   log_.info((config_.web_proxy ? "Resolved web proxy IP: " : "Resolved proxy server IP: ") +
