@@ -97,6 +97,9 @@ def tunnel_through(lab, service, squid, target):
 def test_bytes_go_both_ways_and_the_way_is_found_again(lab, service, squid, stream_server):
     tunnel = tunnel_through(lab, service, squid, stream_server.port)
     exchange_all([(tunnel.ports["APP"], 1, 8 * MEGABYTE, 8 * MEGABYTE), (tunnel.ports["APP"], 2, 100, 100)], at_once=True)
+    for side in ("source", "destination"):
+        service.control("rekey", tunnel="t1", side=side)
+    exchange_all([(tunnel.ports["APP"], 4, MEGABYTE, MEGABYTE)])
     assert tunnel.source.find_log(rf"the web proxy localhost:{squid.port} has connected to localhost:{service.port}")
     sides = (tunnel.source, tunnel.destination)
     marks = [proxy.mark() for proxy in sides]
