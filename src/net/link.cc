@@ -46,10 +46,9 @@ void Link::start(UniqueFd socket, ipc::Grant grant) {
   authority_ = authority_of(grant_.host.value, grant_.port);
   watch(socket.get());
   deadline_.start(limits::kNegotiation);
-  if (grant_.proxy == ipc::ProxyKind::kNone) {
+  if (grant_.proxy == ipc::ProxyKind::kNone)
     return begin_tls(
         tls::Session::create(context_, std::move(socket), grant_.host.value, grant_.verify != 0));
-  }
   proxy_ = std::make_unique<WebProxy>(context_, log_, std::move(socket), grant_);
   phase_ = Phase::kProxy;
   do_proxy();

@@ -96,10 +96,11 @@ def tunnel_through(lab, service, squid, target):
 
 def test_bytes_go_both_ways_and_the_way_is_found_again(lab, service, squid, stream_server):
     tunnel = tunnel_through(lab, service, squid, stream_server.port)
-    exchange_all([(tunnel.ports["APP"], 1, 8 * MEGABYTE, 8 * MEGABYTE), (tunnel.ports["APP"], 2, 100, 100)], at_once=True)
+    port = tunnel.ports["APP"]
+    exchange_all([(port, 1, 8 * MEGABYTE, 8 * MEGABYTE), (port, 2, 100, 100)], at_once=True)
     for side in ("source", "destination"):
         service.control("rekey", tunnel="t1", side=side)
-    exchange_all([(tunnel.ports["APP"], 4, MEGABYTE, MEGABYTE)])
+    exchange_all([(port, 4, MEGABYTE, MEGABYTE)])
     assert tunnel.source.find_log(rf"the web proxy localhost:{squid.port} has connected to localhost:{service.port}")
     sides = (tunnel.source, tunnel.destination)
     marks = [proxy.mark() for proxy in sides]
@@ -111,7 +112,7 @@ def test_bytes_go_both_ways_and_the_way_is_found_again(lab, service, squid, stre
         proxy.wait_log(READY, 40, since=mark)
     service.wait_connected("t1", "source")
     service.wait_connected("t1", "destination")
-    exchange_all([(tunnel.ports["APP"], 3, MEGABYTE, MEGABYTE)])
+    exchange_all([(port, 3, MEGABYTE, MEGABYTE)])
     # Squid logs a tunnel when that has ended.
     for proxy in sides:
         proxy.stop()
@@ -285,8 +286,10 @@ BAD_REPLIES = {
     "cut": (b"HTTP/1.1 200 OK\r\nA: ", r"ended the connection before it had answered"),
     "nothing": (b"", r"ended the connection before it had answered"),
     "bytes behind it": (b"HTTP/1.1 200 OK\r\n\r\nX", r"sent bytes behind its answer"),
-    "502": (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 12\r\n\r\nno such host", r"cannot reach .* 502 .*: no such host"),
-    "503": (b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwhy\r\n0\r\n\r\n", r"cannot reach .* 503 No: why"),
+    "502": (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 12\r\n\r\nno such host",
+            r"cannot reach .* 502 .*: no such host"),
+    "503": (b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwhy\r\n0\r\n\r\n",
+            r"cannot reach .* 503 No: why"),
     "302": (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", r"does not connect to .*: HTTP/1\.1 302 Found$"),
     "101": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", r"does not connect to .* 101 "),
     "endless interim": (b"HTTP/1.1 100 Continue\r\n\r\n" * 100, r"does not connect to .* 100 "),
@@ -308,7 +311,8 @@ def test_a_bad_reply_is_named_and_tried_again(lab, service, kind):
 
 
 REFUSALS = {
-    "text": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\nnot on your life\r\nno.", r"403 Forbidden: not on your life; "),
+    "text": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\nnot on your life\r\nno.",
+             r"403 Forbidden: not on your life; "),
     "mark-up": (b"HTTP/1.1 403 Forbidden\r\n\r\n<html>no</html>", r"403 Forbidden; whoever"),
     "other scheme": (b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n",
                      r"407 Who; no user name .*asks for Negotiate; only Basic is known"),
