@@ -11,6 +11,7 @@ from .wait import until
 
 SQUID = "/usr/sbin/squid"
 PASSWORD_CHECKER = "/usr/lib/squid/basic_ncsa_auth"
+SHARED_MEMORY = pathlib.Path("/dev/shm")
 # Whom squid becomes when root starts it.
 SQUID_USER = "proxy"
 
@@ -67,6 +68,8 @@ class Squid:
         self.directory = pathlib.Path(directory)
         self.directory.mkdir()
         self.port = free_port()
+        # With the default one, squids share their memory.
+        self._name = f"test{self.port}"
         self._process = None
         if tls is None:
             listen = f"http_port 127.0.0.1:{self.port}"
@@ -90,8 +93,7 @@ class Squid:
     def start(self):
         output = (self.directory / "output.log").open("ab")
         with output:
-            # Service name: with the default one, squids share a segment of memory.
-            self._process = subprocess.Popen([SQUID, "-N", "-f", str(self._config), "-n", f"test{self.port}"],
+            self._process = subprocess.Popen([SQUID, "-N", "-f", str(self._config), "-n", self._name],
                                              stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
             until(lambda: answers(self.port) or self._process.poll() is not None, "squid answers")
@@ -116,3 +118,6 @@ class Squid:
         self._process.kill()
         self._process.wait(10)
         self._process = None
+        # What it would have removed itself, had it been asked.
+        for segment in SHARED_MEMORY.glob(f"{self._name}-*.shm"):
+            segment.unlink()
