@@ -50,16 +50,21 @@ std::string host_port(const std::string& host, uint16_t port) {
   return host + ", port " + std::to_string(port);
 }
 
+std::string way_to_endpoint(const Config& config) {
+  if (!config.exempted_by.empty()) return "directly, because no_proxy has '" + config.exempted_by + "'";
+  if (!config.web_proxy) return "directly";
+  const WebProxy& proxy = *config.web_proxy;
+  const bool ipv6 = proxy.host.find(':') != std::string::npos;
+  std::string text = "through the web proxy " + proxy.scheme + "://" +
+                     (ipv6 ? "[" + proxy.host + "]" : proxy.host) + ":" + std::to_string(proxy.port);
+  if (proxy.credentials.empty()) return text;
+  return text + (proxy.credentials.reveal().ends_with(':') ? ", with a user name" : ", with a password");
+}
+
 void describe_service(const Config& config, Lines& lines) {
   const Settings& settings = config.settings;
   lines.add("endpoint", host_port(config.endpoint.host, config.endpoint.port));
-  if (config.web_proxy) {
-    const WebProxy& proxy = *config.web_proxy;
-    lines.add("web proxy", proxy.scheme + "://" + host_port(proxy.host, proxy.port) +
-                               (proxy.credentials.empty() ? "" : ", with a user name"));
-  } else {
-    lines.add("web proxy", "none");
-  }
+  lines.add("reached", way_to_endpoint(config));
   lines.add("subprotocol", settings.subprotocol);
   lines.add("verifies the service",
             config.verify_host ? "yes, as " + config.endpoint.host : "NO (--no-ssl-host-verify)");

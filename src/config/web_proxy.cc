@@ -1,5 +1,8 @@
 #include "config/web_proxy.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -15,12 +18,6 @@ constexpr std::string_view kSchemes[] = {"http", "https"};
 
 char lower(char byte) {
   return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
-}
-
-// host is an IPv4 or IPv6 address; no host name ends in a digit-only label or has a colon (see check_host).
-bool is_address(std::string_view host) {
-  return host.find(':') != std::string_view::npos ||
-         host.substr(host.find_last_of('.') + 1).find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 bool same_name(std::string_view one, std::string_view other) {
@@ -63,6 +60,57 @@ Result<Secret> parse_credentials(std::string_view text) {
   wipe(plain);
   if (!done) return done.error();
   return credentials;
+}
+
+// The bytes of an IPv4 or IPv6 address, in network order; empty: text is none.
+std::string address_bytes(const std::string& text) {
+  char bytes[sizeof(in6_addr)];
+  if (::inet_pton(AF_INET, text.c_str(), bytes) == 1) return {bytes, sizeof(in_addr)};
+  if (::inet_pton(AF_INET6, text.c_str(), bytes) == 1) return {bytes, sizeof(in6_addr)};
+  return {};
+}
+
+// network: ADDRESS/BITS; address: as of address_bytes().
+bool in_network(const std::string& address, std::string_view network) {
+  const size_t slash = network.find('/');
+  const std::string base = address_bytes(std::string(network.substr(0, slash)));
+  const std::string_view digits = network.substr(slash + 1);
+  size_t bits = 0;
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  if (failed != std::errc() || end != digits.data() + digits.size()) return false;
+  if (base.empty() || base.size() != address.size() || bits > 8 * base.size()) return false;
+  for (size_t i = 0; i < bits; ++i)
+    if (((base[i / 8] ^ address[i / 8]) >> (7 - i % 8) & 1) != 0) return false;
+  return true;
+}
+
+// Takes ":PORT" off the end of an entry of no_proxy. False: there is one, and it is not this port.
+bool fits_port(std::string_view& entry, uint16_t port) {
+  const size_t colon = entry.rfind(':');
+  if (colon == entry.npos) return true;
+  const std::string_view host = entry.substr(0, colon);
+  // An IPv6 address has its port behind its brackets, or none.
+  if (host.find(':') != host.npos && !(host.starts_with('[') && host.ends_with(']'))) return true;
+  const std::string_view digits = entry.substr(colon + 1);
+  entry = host;
+  return digits == std::to_string(port);
+}
+
+bool exempts(std::string_view entry, const Endpoint& endpoint) {
+  if (entry == "*") return true;
+  const std::string address = address_bytes(endpoint.host);
+  if (entry.find('/') != entry.npos) return !address.empty() && in_network(address, entry);
+  if (!fits_port(entry, endpoint.port)) return false;
+  if (entry.starts_with('[') && entry.ends_with(']')) entry = entry.substr(1, entry.size() - 2);
+  if (!address.empty()) return address_bytes(std::string(entry)) == address;
+  const bool below_only = entry.starts_with("*.");
+  if (below_only) entry.remove_prefix(1);
+  if (entry.starts_with('.')) entry.remove_prefix(1);
+  const std::string_view host = endpoint.host;
+  if (entry.empty() || host.size() < entry.size()) return false;
+  if (!same_name(host.substr(host.size() - entry.size()), entry)) return false;
+  if (host.size() == entry.size()) return !below_only;
+  return host[host.size() - entry.size() - 1] == '.';
 }
 
 // Null instead of empty.
@@ -119,16 +167,10 @@ std::vector<std::string> parse_no_proxy(std::string_view text) {
   }
 }
 
-bool exempt_from_proxy(std::string_view host, const std::vector<std::string>& no_proxy) {
-  return std::ranges::any_of(no_proxy, [&](std::string_view entry) {
-    if (entry == "*") return true;
-    if (entry.starts_with('.')) entry.remove_prefix(1);
-    if (entry.starts_with('[') && entry.ends_with(']')) entry = entry.substr(1, entry.size() - 2);
-    if (entry.empty() || host.size() < entry.size()) return false;
-    if (!same_name(host.substr(host.size() - entry.size()), entry)) return false;
-    if (host.size() == entry.size()) return true;
-    return !is_address(host) && host[host.size() - entry.size() - 1] == '.';
-  });
+const std::string* find_exemption(const Endpoint& endpoint, const std::vector<std::string>& no_proxy) {
+  for (const std::string& entry : no_proxy)
+    if (exempts(entry, endpoint)) return &entry;
+  return nullptr;
 }
 
 Result<> read_proxy_variables(Environment environment, Config& config) {
@@ -136,11 +178,20 @@ Result<> read_proxy_variables(Environment environment, Config& config) {
   if (const char* text = first_set(environment, "no_proxy", "NO_PROXY", name))
     config.no_proxy = parse_no_proxy(text);
   const char* text = first_set(environment, "https_proxy", "HTTPS_PROXY", name);
-  if (text == nullptr || exempt_from_proxy(config.endpoint.host, config.no_proxy)) return {};
+  if (text == nullptr) return {};
+  if (const std::string* entry = find_exemption(config.endpoint, config.no_proxy)) {
+    config.exempted_by = *entry;
+    return {};
+  }
   auto proxy = parse_web_proxy(text);
   if (!proxy) return Error(name + ": " + proxy.error().text());
   config.web_proxy.emplace(std::move(*proxy));
   return {};
+}
+
+Endpoint first_hop(const Config& config) {
+  if (!config.web_proxy) return config.endpoint;
+  return {config.web_proxy->host, config.web_proxy->port};
 }
 
 }  // namespace localproxy::config

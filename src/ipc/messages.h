@@ -67,7 +67,7 @@ enum class Type : uint16_t {
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 3;
+inline constexpr uint32_t kTableVersion = 4;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxCaPaths = 8;
@@ -166,14 +166,15 @@ struct Services {
 
 // Why a tunnel connection ended.
 enum class DownClass : uint8_t {
-  kStopped,   // we were told to
-  kClosed,    // the service sent a close frame
-  kRefused,   // 4xx
-  kRejected,  // 5xx and other answers
-  kLost,      // the connection broke, or could not be made
-  kTls,       // no trust, or no common ground
-  kProtocol,  // the peer or the service broke the protocol
-  kLast = kProtocol,
+  kStopped,       // we were told to
+  kClosed,        // the service sent a close frame
+  kRefused,       // 4xx
+  kRejected,      // 5xx and other answers
+  kLost,          // the connection broke, or could not be made
+  kTls,           // no trust, or no common ground
+  kProtocol,      // the peer or the service broke the protocol
+  kProxyRefused,  // 4xx of the web proxy
+  kLast = kProxyRefused,
 };
 
 // net -> monitor, its last message.

@@ -15,6 +15,7 @@
 #include "base/exit_status.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "config/web_proxy.h"
 #include "main/check.h"
 #include "main/child.h"
 #include "monitor/launcher.h"
@@ -37,16 +38,6 @@ int leave(ExitStatus status) {
 int fail(Log& log, ExitStatus status, const Error& error) {
   log.write(LogLevel::kFatal, error.text());
   return leave(status);
-}
-
-// What the command line can say and this version cannot do.
-Result<> check_supported(const config::Config& config) {
-  if (config.web_proxy) {
-    return Error(
-        "a web proxy is set (https_proxy), and this version cannot use one: unset it, or name the endpoint "
-        "in no_proxy, if it can be reached directly");
-  }
-  return {};
 }
 
 // What is done on this machine before there is a sandbox: names are looked up, listeners bound.
@@ -121,7 +112,7 @@ sandbox::LandlockRules reach(const config::Config& config) {
     const size_t slash = config.access_token_file.rfind('/');
     rules.read.push_back(slash == std::string::npos ? "." : config.access_token_file.substr(0, slash + 1));
   }
-  rules.connect_ports = {config.endpoint.port};
+  rules.connect_ports = {config::first_hop(config).port};
   // 0: free ports, for a source without a map and for connecting from a given address.
   rules.bind_ports = {0};
   const bool source = config.mode == config::Mode::kSource;
@@ -167,9 +158,6 @@ int run(config::Run run) {
     log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
   raise_descriptor_limit();
 
-  if (auto supported = check_supported(config); !supported) {
-    return fail(log, ExitStatus::kUsage, supported.error());
-  }
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
   std::optional<sandbox::Ids> ids;  // whom to become

@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "config/tokens.h"
+#include "config/web_proxy.h"
 
 namespace localproxy::monitor {
 
@@ -31,6 +32,12 @@ constexpr int kNotSentLowWater = 128 * 1024;
 
 std::string bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+// The resolver's "cannot resolve HOST: ..." for a host that is a web proxy.
+std::string of_web_proxy(std::string error) {
+  static constexpr std::string_view kVerb = "cannot resolve ";
+  return error.starts_with(kVerb) ? error.insert(kVerb.size(), "the web proxy ") : "web proxy: " + error;
 }
 
 uint32_t random_seed() {
@@ -96,7 +103,8 @@ ipc::Setup Supervisor::make_setup(bool for_net) const {
   setup.parent_pid = static_cast<uint32_t>(launcher_.pid());
   setup.log_level = static_cast<uint8_t>(config_.verbosity);
   setup.landlock = config_.landlock;
-  if (for_net && config_.verify_host) {
+  const bool proxy_has_tls = config_.web_proxy && config_.web_proxy->scheme == "https";
+  if (for_net && (config_.verify_host || proxy_has_tls)) {
     setup.load_roots = 1;
     setup.ca_paths.value = config_.ca_paths;
     setup.ca_file.value = config_.ca_file;
@@ -164,16 +172,22 @@ void Supervisor::connect() {
   phase_ = Phase::kConnecting;
   down_.reset();
   log_.debug("Attempting to establish web socket connection with endpoint " + url_);
-  resolver_.resolve(config_.endpoint.host, config_.endpoint.port,
-                    [this](Result<Addresses> addresses) { dial(std::move(addresses)); });
+  const config::Endpoint hop = config::first_hop(config_);
+  if (config_.web_proxy)
+    log_.debug("Connecting through the web proxy " + bracketed(hop.host) + ":" + std::to_string(hop.port));
+  resolver_.resolve(hop.host, hop.port, [this](Result<Addresses> addresses) { dial(std::move(addresses)); });
 }
 
 void Supervisor::dial(Result<Addresses> addresses) {
   if (phase_ != Phase::kConnecting) return;
   if (!addresses) {
-    return retry(addresses.error().text() + " (the name of the service comes from -e or -r)", false);
+    const std::string& why = addresses.error().text();
+    return retry(
+        config_.web_proxy ? of_web_proxy(why) : why + " (the name of the service comes from -e or -r)",
+        false);
   }
-  log_.info("Resolved proxy server IP: " + host_of(addresses->front()));
+  log_.info((config_.web_proxy ? "Resolved web proxy IP: " : "Resolved proxy server IP: ") +
+            host_of(addresses->front()));
   dialer_ =
       std::make_unique<Dialer>(loop_, std::move(*addresses), std::vector<Address>(),
                                [this](Result<Connected> connected) { start_net(std::move(connected)); });
@@ -182,8 +196,13 @@ void Supervisor::dial(Result<Addresses> addresses) {
 void Supervisor::start_net(Result<Connected> connected) {
   loop_.later([kept = std::shared_ptr<Dialer>(std::move(dialer_))] {});
   if (phase_ != Phase::kConnecting) return;
-  if (!connected) return retry("cannot connect to the service: " + connected.error().text(), false);
-  log_.info("Connected successfully with proxy server at " + to_string(connected->address));
+  if (!connected)
+    return retry("cannot connect to the " + std::string(config_.web_proxy ? "web proxy" : "service") + ": " +
+                     connected.error().text(),
+                 false);
+  log_.info("Connected successfully with " +
+            std::string(config_.web_proxy ? "the web proxy" : "proxy server") + " at " +
+            to_string(connected->address));
   ::setsockopt(connected->socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentLowWater,
                sizeof kNotSentLowWater);
   auto channel = make_socketpair(SOCK_SEQPACKET);
@@ -212,6 +231,13 @@ void Supervisor::grant() {
   grant.ping_period_ms = static_cast<uint32_t>(config_.settings.ping_period.count());
   grant.max_connections = config_.settings.max_connections;
   grant.peer_version = static_cast<uint8_t>(config_.destination_version);
+  if (config_.web_proxy) {
+    const config::WebProxy& proxy = *config_.web_proxy;
+    grant.proxy = proxy.scheme == "https" ? ipc::ProxyKind::kHttps : ipc::ProxyKind::kHttp;
+    grant.proxy_host.value = proxy.host;
+    grant.proxy_port = proxy.port;
+    grant.proxy_credentials.value.assign(proxy.credentials.reveal());
+  }
   grant.access_token.value.assign(config_.access_token.reveal());
   grant.client_token.value.assign(config_.client_token.reveal());
   net_->port().set_state(State::kNegotiating);
@@ -369,6 +395,10 @@ void Supervisor::on_net_exit(const Exit& exit) {
       return end(ExitStatus::kRefused,
                  "the service refused the connection: " + reason +
                      ". Trying again would not help: get a new token, for this mode and region");
+    case DownClass::kProxyRefused:
+      // What has worked before may work again; what never has is a mistake in the configuration.
+      if (!services_.empty()) return retry(reason, false);
+      return end(ExitStatus::kUnavailable, reason);
     case DownClass::kProtocol:
       if (!config_.settings.reconnect_on_data_error) return end(ExitStatus::kProtocol, reason);
       return retry(reason, false);

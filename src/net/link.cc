@@ -23,16 +23,6 @@ constexpr size_t kInputBuffer = 2 * (limits::kMaxWebSocketPayload + 16);
 // Rounds of writing and filling up before other descriptors get their turn.
 constexpr int kFlushRounds = 4;
 
-bool is_chunked(const wire::HttpResponse& response) {
-  return response.header_has_token("transfer-encoding", "chunked");
-}
-
-// What a refusal says to people.
-std::string first_line(const std::string& body, bool chunked) {
-  const std::string text = chunked ? wire::decode_chunked(body) : body;
-  return text.substr(0, text.find_first_of("\r\n"));
-}
-
 }  // namespace
 
 Link::Link(event::Loop& loop, Log& log, tls::Context& context, LinkEvents& events)
@@ -40,13 +30,7 @@ Link::Link(event::Loop& loop, Log& log, tls::Context& context, LinkEvents& event
       log_(log),
       context_(context),
       events_(events),
-      deadline_(loop,
-                [this] {
-                  if (phase_ == Phase::kClosing) return end(end_);
-                  if (phase_ == Phase::kRefusal) return refuse();
-                  const std::string what = phase_ == Phase::kTls ? "the TLS handshake" : "the upgrade";
-                  end(DownClass::kLost, authority_ + " gives no answer to " + what);
-                }),
+      deadline_(loop, [this] { on_deadline(); }),
       ping_timer_(loop, [this] { ping(); }),
       resume_(loop, [this] { read_tunnel(); }),
       in_(kInputBuffer) {}
@@ -59,27 +43,57 @@ Link::~Link() {
 
 void Link::start(UniqueFd socket, ipc::Grant grant) {
   grant_ = std::move(grant);
-  const std::string& host = grant_.host.value;
-  const bool ipv6 = host.find(':') != std::string::npos;
-  authority_ = (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(grant_.port);
-  auto session = tls::Session::create(context_, std::move(socket), host, grant_.verify != 0);
-  if (!session) return end(DownClass::kTls, session.error().text());
-  session_ = std::move(*session);
+  authority_ = authority_of(grant_.host.value, grant_.port);
+  watch(socket.get());
+  deadline_.start(limits::kNegotiation);
+  if (grant_.proxy == ipc::ProxyKind::kNone)
+    return begin_tls(
+        tls::Session::create(context_, std::move(socket), grant_.host.value, grant_.verify != 0));
+  proxy_ = std::make_unique<WebProxy>(context_, log_, std::move(socket), grant_);
+  phase_ = Phase::kProxy;
+  do_proxy();
+}
+
+void Link::watch(int fd) {
   watcher_ = std::make_unique<event::Watcher>(
-      loop_, session_->fd(), [this] { advance(); },
+      loop_, fd, [this] { advance(); },
       [this] {
         watcher_->want_write(false);
         advance();
       });
   watcher_->want_read(true);
-  deadline_.start(limits::kNegotiation);
+}
+
+void Link::do_proxy() {
+  const bool knew = proxy_->refused();
+  const Io io = proxy_->advance();
+  if (io == Io::kFailed) return end(proxy_->end());
+  if (proxy_->refused() && !knew) deadline_.start(limits::kCloseReply);
+  if (io != Io::kDone) return wait_or_end(io);
+  begin_tls(proxy_->session(grant_.host.value, grant_.verify != 0));
+  proxy_.reset();
+}
+
+void Link::begin_tls(Result<std::unique_ptr<tls::Session>> session) {
+  if (!session) return end(DownClass::kTls, session.error().text());
+  session_ = std::move(*session);
   phase_ = Phase::kTls;
   log_.debug("Performing SSL handshake with proxy server");
   advance();
 }
 
+void Link::on_deadline() {
+  if (phase_ == Phase::kClosing) return end(end_);
+  if (phase_ == Phase::kProxy) return end(proxy_->late());
+  if (phase_ == Phase::kRefusal) return refuse();
+  const std::string what = phase_ == Phase::kTls ? "the TLS handshake" : "the upgrade";
+  end(DownClass::kLost, authority_ + " gives no answer to " + what);
+}
+
 void Link::advance() {
   switch (phase_) {
+    case Phase::kProxy:
+      return do_proxy();
     case Phase::kTls:
       return do_tls();
     case Phase::kRequest:
@@ -182,22 +196,15 @@ void Link::on_response(Bytes rest) {
 }
 
 void Link::read_refusal(Bytes bytes) {
-  const size_t room = limits::kMaxRefusalBody - refusal_.size();
-  refusal_.append(as_text(bytes.first(std::min(bytes.size(), room))));
-  const std::string length = response_.response().header("content-length").value_or("");
-  const bool last_chunk = is_chunked(response_.response()) && refusal_.ends_with("0\r\n\r\n");
-  if (refusal_.size() == limits::kMaxRefusalBody || length == std::to_string(refusal_.size()) || last_chunk)
-    refuse();
+  if (refusal_.take(response_.response(), bytes)) refuse();
 }
 
 void Link::refuse() {
   if (phase_ != Phase::kRefusal) return;
   const int status = response_.response().status;
   const bool refused = status >= 400 && status < 500;
-  std::string reason = response_.response().status_line;
-  const std::string sentence = first_line(refusal_, is_chunked(response_.response()));
-  if (!sentence.empty()) reason += ": " + sentence;
-  end({refused ? DownClass::kRefused : DownClass::kRejected, static_cast<uint16_t>(status), 0, reason});
+  end({refused ? DownClass::kRefused : DownClass::kRejected, static_cast<uint16_t>(status), 0,
+       refusal_.text(response_.response())});
 }
 
 void Link::open(Bytes rest) {
@@ -385,7 +392,7 @@ void Link::end(LinkEnd with) {
   if (watcher_) {
     watcher_->want_read(false);
     watcher_->want_write(false);
-    session_->shutdown();
+    if (session_) session_->shutdown();
   }
   loop_.later([this, with = std::move(with)] { events_.on_end(with); });
 }

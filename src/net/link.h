@@ -1,5 +1,5 @@
-// The WebSocket connection to the service: from a connected TCP socket over TLS and the upgrade to a stream
-// of tunnel bytes, with pings and closing.
+// The WebSocket connection to the service: from a connected TCP socket, through the web proxy if there is
+// one, over TLS and the upgrade to a stream of tunnel bytes, with pings and closing.
 #pragma once
 
 #include <memory>
@@ -10,20 +10,15 @@
 #include "base/secret.h"
 #include "event/loop.h"
 #include "ipc/messages.h"
+#include "net/link_end.h"
 #include "net/outbox.h"
+#include "net/web_proxy.h"
 #include "tls/session.h"
 #include "wire/http.h"
+#include "wire/refusal.h"
 #include "wire/websocket.h"
 
 namespace localproxy::net {
-
-// Why a link is down, as the monitor is told.
-struct LinkEnd {
-  ipc::DownClass what = ipc::DownClass::kLost;
-  uint16_t http_status = 0;
-  uint16_t close_code = 0;
-  std::string reason;
-};
 
 class LinkEvents {
  public:
@@ -57,12 +52,15 @@ class Link : public wire::WebSocketEvents {
   // on_end() will say then.
   void close(uint16_t code, LinkEnd end);
   bool closing() const { return phase_ == Phase::kClosing; }
-  // What on_end() will say after close().
 
  private:
-  enum class Phase : uint8_t { kIdle, kTls, kRequest, kResponse, kRefusal, kOpen, kClosing, kEnded };
+  enum class Phase : uint8_t { kIdle, kProxy, kTls, kRequest, kResponse, kRefusal, kOpen, kClosing, kEnded };
 
   void advance();
+  void do_proxy();
+  void begin_tls(Result<std::unique_ptr<tls::Session>> session);
+  void watch(int fd);
+  void on_deadline();
   void do_tls();
   void send_request();
   void read_response();
@@ -94,7 +92,8 @@ class Link : public wire::WebSocketEvents {
   LinkEvents& events_;
   Phase phase_ = Phase::kIdle;
   ipc::Grant grant_;
-  std::string authority_;  // HOST:PORT for the log
+  std::string authority_;            // HOST:PORT for the log
+  std::unique_ptr<WebProxy> proxy_;  // until it passes bytes on
   std::unique_ptr<tls::Session> session_;
   std::unique_ptr<event::Watcher> watcher_;
   event::Timer deadline_;
@@ -105,7 +104,7 @@ class Link : public wire::WebSocketEvents {
   size_t request_sent_ = 0;
   std::string accept_;
   wire::ResponseReader response_;
-  std::string refusal_;
+  wire::Refusal refusal_;
 
   wire::WebSocketReader reader_;
   std::vector<uint8_t> in_;

@@ -29,23 +29,45 @@ bool expect_host(SSL* ssl, const std::string& host) {
                   const_cast<char*>(host.c_str())) == 1;
 }
 
-std::string name_of(X509_NAME* name) {
-  char text[256] = "?";
-  if (name != nullptr) X509_NAME_oneline(name, text, sizeof text);
-  return text;
-}
+// Bytes that one TLS record may carry so that it fits, encrypted, into one record of the connection that it
+// is sent through: a full one would take two.
+constexpr long kNestedFragment = SSL3_RT_MAX_PLAIN_LENGTH - 256;
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::create(const Context& context, UniqueFd socket,
-                                                 const std::string& host, bool verify) {
+Result<std::unique_ptr<Session>> Session::make(const Context& context, const std::string& host, bool verify,
+                                               const std::string& named_by) {
   SSL* ssl = SSL_new(context.get());
   if (ssl == nullptr) return Error("TLS: " + openssl_reason());
-  std::unique_ptr<Session> session(new Session(ssl, std::move(socket), host));
-  if (SSL_set_fd(ssl, session->fd()) != 1 || !expect_host(ssl, host))
+  std::unique_ptr<Session> session(new Session(ssl, host, named_by));
+  if (!expect_host(ssl, host) || SSL_set_ex_data(ssl, 0, session.get()) != 1)
     return Error("TLS: " + openssl_reason());
-  SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? &Session::on_verified : nullptr);
   SSL_set_connect_state(ssl);
+  return session;
+}
+
+Result<std::unique_ptr<Session>> Session::create(const Context& context, UniqueFd socket,
+                                                 const std::string& host, bool verify,
+                                                 const std::string& named_by) {
+  auto session = make(context, host, verify, named_by);
+  if (!session) return session;
+  (*session)->socket_ = std::move(socket);
+  if (SSL_set_fd((*session)->ssl_, (*session)->fd()) != 1) return Error("TLS: " + openssl_reason());
+  return session;
+}
+
+Result<std::unique_ptr<Session>> Session::create(const Context& context, std::unique_ptr<Session> outer,
+                                                 const std::string& host, bool verify) {
+  auto session = make(context, host, verify, "-e");
+  if (!session) return session;
+  BIO* through = BIO_new(BIO_f_ssl());
+  if (through == nullptr) return Error("TLS: " + openssl_reason());
+  // The outer session stays the owner of what the BIO uses.
+  BIO_set_ssl(through, outer->ssl_, BIO_NOCLOSE);
+  SSL_set_bio((*session)->ssl_, through, through);
+  SSL_ctrl((*session)->ssl_, SSL_CTRL_SET_MAX_SEND_FRAGMENT, kNestedFragment, nullptr);
+  (*session)->outer_ = std::move(outer);
   return session;
 }
 
@@ -74,6 +96,16 @@ void Session::shutdown() {
   ERR_clear_error();
   SSL_shutdown(ssl_);
   ERR_clear_error();
+  if (outer_) outer_->shutdown();
+}
+
+int Session::on_verified(int good, X509_STORE_CTX* verification) {
+  if (good != 1) {
+    const auto* ssl = static_cast<const SSL*>(
+        X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    static_cast<Session*>(SSL_get_ex_data(ssl, 0))->distrust_.record(verification);
+  }
+  return good;
 }
 
 Io Session::outcome(int returned) {
@@ -87,11 +119,11 @@ Io Session::outcome(int returned) {
     case SSL_ERROR_ZERO_RETURN:
       return Io::kClosed;
     case SSL_ERROR_SYSCALL:
-      error_ = system == 0 ? "the connection was closed" : system_error("connection lost", system).text();
+      error_ = outer_ ? outer_->failure(system) : failure(system);
       break;
     default:
-      if (SSL_get_verify_result(ssl_) != X509_V_OK && (SSL_get_verify_mode(ssl_) & SSL_VERIFY_PEER) != 0) {
-        error_ = verify_failure();
+      if (distrust_.recorded()) {
+        error_ = distrust_.text(host_, named_by_);
       } else if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         error_ = "the connection was closed without notice";
       } else {
@@ -102,19 +134,10 @@ Io Session::outcome(int returned) {
   return Io::kFailed;
 }
 
-std::string Session::verify_failure() const {
-  const long result = SSL_get_verify_result(ssl_);
-  std::string text = std::string("the certificate for ") + host_ +
-                     " was not accepted: " + X509_verify_cert_error_string(result);
-  if (X509* certificate = SSL_get1_peer_certificate(ssl_)) {
-    text += " (subject " + name_of(X509_get_subject_name(certificate)) + ", issuer " +
-            name_of(X509_get_issuer_name(certificate)) + ")";
-    X509_free(certificate);
-  }
-  if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH) {
-    return text + "; connect by a name that the certificate has";
-  }
-  return text + "; when its root is a private one, give the directory with -c";
+// Below TLS.
+std::string Session::failure(int system) const {
+  const bool closed = (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0 || system == 0;
+  return closed ? "the connection was closed" : system_error("connection lost", system).text();
 }
 
 std::string Session::description() const {

@@ -1,4 +1,4 @@
-// One TLS connection, as a client, on a connected non-blocking socket.
+// One TLS connection, as a client, on a connected non-blocking socket, or inside another TLS connection.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "tls/context.h"
+#include "tls/distrust.h"
 
 struct ssl_st;
 
@@ -26,13 +27,19 @@ enum class Io : uint8_t {
 class Session {
  public:
   // host: the name or address that the certificate must be for, and SNI when it is a name. verify false: -k.
+  // named_by: what the host was named with, for errors.
   static Result<std::unique_ptr<Session>> create(const Context& context, UniqueFd socket,
+                                                 const std::string& host, bool verify,
+                                                 const std::string& named_by = "-e");
+  // The same inside a session whose handshake is done; from now on that one is only used by this. kWantRead
+  // and kWantWrite are about the socket, after all layers have been drained.
+  static Result<std::unique_ptr<Session>> create(const Context& context, std::unique_ptr<Session> outer,
                                                  const std::string& host, bool verify);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  int fd() const { return socket_.get(); }
+  int fd() const { return outer_ ? outer_->fd() : socket_.get(); }
   Io handshake();
   // Reads at most into.size() bytes; size says how many.
   Io read(MutableBytes into, size_t& size);
@@ -46,14 +53,20 @@ class Session {
   std::string description() const;
 
  private:
-  Session(ssl_st* ssl, UniqueFd socket, std::string host)
-      : ssl_(ssl), socket_(std::move(socket)), host_(std::move(host)) {}
+  Session(ssl_st* ssl, std::string host, std::string named_by)
+      : ssl_(ssl), host_(std::move(host)), named_by_(std::move(named_by)) {}
+  static Result<std::unique_ptr<Session>> make(const Context& context, const std::string& host, bool verify,
+                                               const std::string& named_by);
+  static int on_verified(int good, x509_store_ctx_st* verification);
   Io outcome(int returned);
-  std::string verify_failure() const;
+  std::string failure(int system) const;
 
-  ssl_st* ssl_;
   UniqueFd socket_;
+  std::unique_ptr<Session> outer_;
+  ssl_st* ssl_;
   std::string host_;
+  std::string named_by_;
+  Distrust distrust_;
   std::string error_;
 };
 

@@ -1,65 +1,13 @@
 #include "wire/upgrade.h"
 
-#include <algorithm>
 #include <optional>
-#include <utility>
 
-#include "base/limits.h"
-#include "base/secret.h"
+#include "wire/request_writer.h"
 
 namespace localproxy::wire {
-namespace {
-
-bool visible(char c) {
-  return c > ' ' && c < 0x7f;
-}
-
-// Writes into memory that is reserved once and never outgrown, since a string that grows leaves a copy of
-// what it held behind, and a token is in this one. The first failure is kept.
-class RequestWriter {
- public:
-  RequestWriter() { text_.reserve(limits::kMaxUpgradeRequest); }
-  ~RequestWriter() { wipe(text_); }
-  RequestWriter(const RequestWriter&) = delete;
-  RequestWriter& operator=(const RequestWriter&) = delete;
-
-  // extra: bytes that are allowed in value besides visible ASCII; forbidden: those of it that are not.
-  void value(std::string_view what, std::string_view value, std::string_view extra = "",
-             std::string_view forbidden = "") {
-    const auto allowed = [&](char c) {
-      return visible(c) ? forbidden.find(c) == forbidden.npos : extra.find(c) != extra.npos;
-    };
-    if (value.empty()) return fail(std::string(what) + " is empty");
-    const auto bad = std::find_if_not(value.begin(), value.end(), allowed);
-    if (bad == value.end()) return literal(value);
-    fail(std::string(what) + " has a byte that a request cannot carry, at position " +
-         std::to_string(bad - value.begin() + 1));
-  }
-  void literal(std::string_view text) {
-    if (error_) return;
-    if (text.size() <= limits::kMaxUpgradeRequest - text_.size()) {
-      text_ += text;
-    } else {
-      fail("upgrade request of more than " + std::to_string(limits::kMaxUpgradeRequest) + " bytes");
-    }
-  }
-  Result<std::string> finish() {
-    if (error_) return *error_;
-    return Result<std::string>(std::move(text_));
-  }
-
- private:
-  void fail(std::string text) {
-    if (!error_) error_.emplace(std::move(text));
-  }
-  std::string text_;
-  std::optional<Error> error_;
-};
-
-}  // namespace
 
 Result<std::string> build_upgrade_request(const UpgradeRequest& request) {
-  RequestWriter out;
+  RequestWriter out("upgrade request");
   out.literal("GET /tunnel?local-proxy-mode=");
   out.value("mode", request.mode, "", "&#");
   out.literal(" HTTP/1.1\r\nHost: ");

@@ -76,8 +76,10 @@ TEST(RandomTest, OtherTexts) {
     }
     Notes notes;
     const auto fine = parse_settings("{\"tunneling\": {\"proxy\": " + text + "}}", notes);
-    EXPECT_FALSE(exempt_from_proxy("h", parse_no_proxy(text)) &&
+    EXPECT_FALSE(find_exemption({"h", 443}, parse_no_proxy(text)) != nullptr &&
                  text.find_first_of("*hH") == std::string::npos);
+    EXPECT_FALSE(find_exemption({"1.2.3.4", 443}, parse_no_proxy(text)) != nullptr &&
+                 text.find_first_of("*1/") == std::string::npos);
     if (check_region(text).ok()) {
       EXPECT_EQ(text.find('.'), std::string::npos);
     }

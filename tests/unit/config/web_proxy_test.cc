@@ -128,18 +128,56 @@ TEST(NoProxyTest, Matches) {
       {"host.example.com", "host", false},
       {"host.example.com", "x.host.example.com", false},
       {"host.example.com", "other,example.com", true},
-      {"host.example.com", "*.example.com", false},
+      {"host.example.com", "*.example.com", true},
+      {"a.host.example.com", "*.example.com", true},
+      {"example.com", "*.example.com", false},
+      {"host.example.com", "*example.com", false},
+      {"host.example.com", "*.", false},
+      {"host.example.com", "example.com:443", true},
+      {"host.example.com", ".example.com:443", true},
+      {"host.example.com", "example.com:80", false},
+      {"host.example.com", "example.com:", false},
+      {"host.example.com", "example.com:x", false},
+      {"host.example.com", "example.com:80,host.example.com:443", true},
+      {"host.example.com", ":443", false},
+      {"host.example.com", "0.0.0.0/0", false},
       {"host.example.com", ".", false},
       {"10.0.0.1", "10.0.0.1", true},
       {"10.0.0.1", "0.0.1", false},
       {"10.0.0.1", "1", false},
-      {"10.0.0.1", "10.0.0.0/8", false},
+      {"10.0.0.1", "10.0.0.1:443", true},
+      {"10.0.0.1", "10.0.0.1:444", false},
+      {"10.0.0.1", "10.0.0.0/8", true},
+      {"10.255.255.255", "10.0.0.0/8", true},
+      {"11.0.0.0", "10.0.0.0/8", false},
+      {"10.0.1.1", "10.0.0.1/23", true},
+      {"10.0.2.1", "10.0.0.1/23", false},
+      {"10.0.0.1", "10.0.0.1/32", true},
+      {"10.0.0.2", "10.0.0.1/32", false},
+      {"10.0.0.1", "0.0.0.0/0", true},
+      {"10.0.0.1", "10.0.0.0/33", false},
+      {"10.0.0.1", "10.0.0.0/", false},
+      {"10.0.0.1", "10.0.0.0/8x", false},
+      {"10.0.0.1", "10.0.0.0/-8", false},
+      {"10.0.0.1", "/8", false},
+      {"10.0.0.1", "host/8", false},
+      {"10.0.0.1", "::/0", false},
+      {"::1", "0.0.0.0/0", false},
+      {"fd12::1", "fd00::/8", true},
+      {"fe12::1", "fd00::/8", false},
+      {"::1", "::1/128", true},
+      {"::1", "0:0::0001", true},
+      {"::1", "[::1]:443", true},
+      {"::1", "[::1]:444", false},
+      {"::1", "[::2]:443", false},
+      {"::1", "::1:443", false},
+      {"::1", "[]", false},
       {"::1", "::1", true},
       {"::1", "[::1]", true},
       {"::1", "1", false},
   };
   for (const Case& row : kCases)
-    EXPECT_EQ(exempt_from_proxy(row.host, parse_no_proxy(row.no_proxy)), row.exempt)
+    EXPECT_EQ(find_exemption({row.host, 443}, parse_no_proxy(row.no_proxy)) != nullptr, row.exempt)
         << row.host << " " << row.no_proxy;
 }
 
@@ -167,8 +205,18 @@ TEST(ProxyVariablesTest, NoProxyTakesTheProxyAway) {
   EXPECT_FALSE(with({{"https_proxy", "http://a"}, {"NO_PROXY", "example.com"}}).web_proxy.has_value());
   EXPECT_TRUE(with({{"https_proxy", "http://a"}, {"no_proxy", "x"}, {"NO_PROXY", "example.com"}})
                   .web_proxy.has_value());
+  EXPECT_EQ(with({{"https_proxy", "http://a"}, {"no_proxy", "x,.example.com"}}).exempted_by, ".example.com");
+  EXPECT_EQ(with({{"https_proxy", "http://a"}, {"no_proxy", "x"}}).exempted_by, "");
+  EXPECT_EQ(with({{"no_proxy", "example.com"}}).exempted_by, "") << "there is nothing to be exempt from";
   // What is not used is not looked at either.
   EXPECT_FALSE(with({{"https_proxy", "nonsense"}, {"no_proxy", "*"}}).web_proxy.has_value());
+}
+
+TEST(FirstHopTest, IsTheProxyIfThereIsOne) {
+  EXPECT_EQ(first_hop(with({})).host, "host.example.com");
+  EXPECT_EQ(first_hop(with({})).port, 443);
+  EXPECT_EQ(first_hop(with({{"https_proxy", "http://a:1"}})).host, "a");
+  EXPECT_EQ(first_hop(with({{"https_proxy", "http://a:1"}})).port, 1);
 }
 
 TEST(ProxyVariablesTest, ErrorsNameTheVariable) {

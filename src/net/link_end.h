@@ -1,0 +1,18 @@
+// How a link ended, as the monitor is told.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ipc/messages.h"
+
+namespace localproxy::net {
+
+struct LinkEnd {
+  ipc::DownClass what = ipc::DownClass::kLost;
+  uint16_t http_status = 0;
+  uint16_t close_code = 0;
+  std::string reason;
+};
+
+}  // namespace localproxy::net

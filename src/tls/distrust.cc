@@ -1,0 +1,116 @@
+#include "tls/distrust.h"
+
+#include <arpa/inet.h>
+#include <openssl/asn1.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <time.h>
+
+#include <memory>
+#include <string_view>
+
+namespace localproxy::tls {
+namespace {
+
+// Bytes of a name, and of a list of names, that are shown; both stand in one line of the log.
+constexpr size_t kShownName = 160;
+constexpr size_t kShownNames = 240;
+
+struct FreeNames {
+  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
+};
+
+std::string name_of(const X509_NAME* name) {
+  char text[kShownName] = "?";
+  if (name != nullptr) X509_NAME_oneline(name, text, sizeof text);
+  return text;
+}
+
+std::string in_words(const tm& time) {
+  char text[64] = "?";
+  strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &time);
+  return text;
+}
+
+std::string in_words(const ASN1_TIME* time) {
+  tm broken_down{};
+  return ASN1_TIME_to_tm(time, &broken_down) == 1 ? in_words(broken_down) : "?";
+}
+
+std::string now() {
+  const time_t seconds = ::time(nullptr);
+  tm broken_down{};
+  return in_words(*::gmtime_r(&seconds, &broken_down));
+}
+
+std::string_view bytes_of(const ASN1_STRING* string) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+          static_cast<size_t>(ASN1_STRING_length(string))};
+}
+
+// A name or an address; "" for the other kinds, which hosts are not compared with.
+std::string text_of(const GENERAL_NAME* name) {
+  int type = 0;
+  const auto* value = static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(name, &type));
+  if (type == GEN_DNS) return std::string(bytes_of(value));
+  if (type != GEN_IPADD) return "";
+  const std::string_view address = bytes_of(value);
+  char text[INET6_ADDRSTRLEN] = "?";
+  if (address.size() == sizeof(in_addr)) ::inet_ntop(AF_INET, address.data(), text, sizeof text);
+  if (address.size() == sizeof(in6_addr)) ::inet_ntop(AF_INET6, address.data(), text, sizeof text);
+  return text;
+}
+
+// "a.example, 127.0.0.1", cut when there are too many.
+std::string names_of(const X509* certificate) {
+  const std::unique_ptr<GENERAL_NAMES, FreeNames> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  std::string list;
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const std::string name = text_of(sk_GENERAL_NAME_value(names.get(), i));
+    if (name.empty()) continue;
+    if (!list.empty()) list += ", ";
+    if (list.size() + name.size() > kShownNames) return list + "...";
+    list += name;
+  }
+  return list;
+}
+
+}  // namespace
+
+void Distrust::record(X509_STORE_CTX* verification) {
+  error_ = X509_STORE_CTX_get_error(verification);
+  depth_ = X509_STORE_CTX_get_error_depth(verification);
+  const X509* certificate = X509_STORE_CTX_get_current_cert(verification);
+  if (certificate == nullptr) return;
+  subject_ = name_of(X509_get_subject_name(certificate));
+  issuer_ = name_of(X509_get_issuer_name(certificate));
+  from_ = in_words(X509_get0_notBefore(certificate));
+  until_ = in_words(X509_get0_notAfter(certificate));
+  names_ = names_of(certificate);
+}
+
+std::string Distrust::text(const std::string& host, const std::string& named_by) const {
+  std::string text =
+      "the certificate for " + host + " was not accepted: " + X509_verify_cert_error_string(error_);
+  if (!subject_.empty()) {
+    text += depth_ == 0 ? " (" : " (further up its chain: ";
+    text += "subject " + subject_ + ", issuer " + issuer_ + ")";
+  }
+  switch (error_) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      text += "; connect by a name that the certificate has, with " + named_by;
+      return names_.empty() ? text : text + ": " + names_;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return text + "; it was valid until " + until_ + ", and the clock of this machine says " + now() +
+             ": set the clock if that is wrong, else the certificate has to be renewed";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return text + "; it is valid from " + from_ + ", and the clock of this machine says " + now() +
+             ": set the clock if that is wrong";
+    default:
+      return text + "; when its root is a private one, give the directory with -c, or its file with --cafile";
+  }
+}
+
+}  // namespace localproxy::tls
