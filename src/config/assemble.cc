@@ -277,6 +277,8 @@ class Assembler {
     config_.access_token = std::move(*token);
     config_.access_token_origin = value.origin + " " + shown(value.texts.front());
     if (value.texts.front() == "-") return {};
+    // A pipe has been emptied: there is nothing to read again.
+    if (!is_regular_file(value.texts.front())) return {};
     config_.access_token_file = absolute_path(value.texts.front());
     if (readable_by_all(config_.access_token_file))
       notes_.warning(value.origin + " " + shown(value.texts.front()) +

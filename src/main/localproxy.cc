@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <variant>
@@ -15,11 +14,9 @@
 #include "base/exit_status.h"
 #include "config/command_line.h"
 #include "config/describe.h"
-#include "config/web_proxy.h"
 #include "main/check.h"
-#include "main/child.h"
+#include "main/startup.h"
 #include "monitor/launcher.h"
-#include "monitor/local_names.h"
 #include "monitor/standard_streams.h"
 #include "monitor/supervisor.h"
 #include "sandbox/enter.h"
@@ -38,95 +35,6 @@ int leave(ExitStatus status) {
 int fail(Log& log, ExitStatus status, const Error& error) {
   log.write(LogLevel::kFatal, error.text());
   return leave(status);
-}
-
-// What is done on this machine before there is a sandbox: names are looked up, listeners bound.
-class LocalSetup {
- public:
-  LocalSetup(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
-             monitor::Launcher& launcher)
-      : config_(config), loop_(loop), log_(log), launcher_(launcher) {}
-
-  // The addresses of -b, or of localhost.
-  Result<std::vector<Address>> bind_addresses() const {
-    return look_up(config_.bind_address.empty() ? "localhost" : config_.bind_address, "-b");
-  }
-
-  // Binds everything that was asked for: a busy port is noticed before the token is used.
-  Result<std::vector<monitor::Listener>> bind_all(const std::vector<Address>& on) const {
-    std::vector<monitor::Listener> listeners;
-    for (const config::ServiceMapping& mapping : config_.services) {
-      const std::string& host = mapping.address.host;
-      auto addresses = host.empty() ? on : look_up(host, "-s");
-      if (!addresses) return addresses.error();
-      auto listener = monitor::bind_service(mapping, *addresses);
-      if (!listener) return listener.error();
-      listeners.push_back(std::move(*listener));
-    }
-    return listeners;
-  }
-
- private:
-  Result<std::vector<Address>> look_up(const std::string& host, const std::string& option) const {
-    ipc::Setup setup;
-    setup.parent_pid = static_cast<uint32_t>(launcher_.pid());
-    setup.log_level = static_cast<uint8_t>(config_.verbosity);
-    setup.landlock = config_.landlock;
-    auto addresses = monitor::local_addresses(host, loop_, log_, launcher_, setup);
-    if (!addresses) return Error(option + ": " + addresses.error().text());
-    return addresses;
-  }
-
-  const config::Config& config_;
-  localproxy::event::Loop& loop_;
-  monitor::StderrLog& log_;
-  monitor::Launcher& launcher_;
-};
-
-// What the launch process is told.
-ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids) {
-  ipc::Setup setup;
-  setup.parent_pid = static_cast<uint32_t>(::getpid());
-  setup.log_level = static_cast<uint8_t>(config.verbosity);
-  setup.landlock = config.landlock;
-  setup.ca_paths.value = config.ca_paths;
-  setup.ca_file.value = config.ca_file;
-  if (ids) {
-    setup.user = ids->uid;
-    setup.group = ids->gid;
-  }
-  return setup;
-}
-
-bool uses_stdio(const config::Config& config) {
-  return std::ranges::any_of(config.services, [](const config::ServiceMapping& mapping) {
-    return mapping.address.kind == config::LocalAddress::Kind::kStdio;
-  });
-}
-
-// What the monitor may still reach.
-sandbox::LandlockRules reach(const config::Config& config) {
-  sandbox::LandlockRules rules;
-  if (!config.access_token_file.empty()) {
-    // The directory: a token is often renewed by renaming a new file over the old one.
-    const size_t slash = config.access_token_file.rfind('/');
-    rules.read.push_back(slash == std::string::npos ? "." : config.access_token_file.substr(0, slash + 1));
-  }
-  rules.connect_ports = {config::first_hop(config).port};
-  // 0: free ports, for a source without a map and for connecting from a given address.
-  rules.bind_ports = {0};
-  const bool source = config.mode == config::Mode::kSource;
-  for (const auto* mappings : {&config.services, &config.known_services}) {
-    for (const config::ServiceMapping& mapping : *mappings) {
-      const config::LocalAddress& address = mapping.address;
-      if (address.kind == config::LocalAddress::Kind::kTcp) {
-        (source ? rules.bind_ports : rules.connect_ports).push_back(address.port);
-      } else if (address.kind == config::LocalAddress::Kind::kUnix && source) {
-        rules.make_sockets.push_back(address.path.substr(0, address.path.rfind('/') + 1));
-      }
-    }
-  }
-  return rules;
 }
 
 // Requests to a running proxy wait until it is one; their default would end it.
@@ -176,23 +84,16 @@ int run(config::Run run) {
   localproxy::event::Loop loop;  // <event2/event.h> has a struct event
   auto launcher = monitor::Launcher::start(loop, log, *helpers, launcher_setup(config, ids), stdio);
   if (!launcher) return fail(log, ExitStatus::kSystem, launcher.error());
-  const LocalSetup local(config, loop, log, **launcher);
-  auto on = local.bind_addresses();
+  const Startup startup(config, loop, log, **launcher);
+  auto on = startup.bind_addresses();
   if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
-  std::vector<monitor::Listener> listeners;
-  if (source) {
-    auto bound = local.bind_all(*on);
-    if (!bound) return fail(log, ExitStatus::kCannotBind, bound.error());
-    listeners = std::move(*bound);
-  }
+  auto listeners = startup.bind_all(*on);
+  if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
   std::vector<std::string> can_listen;
-  if (run.check_only) can_listen = give_back(listeners);
+  if (run.check_only) can_listen = give_back(*listeners);
   if (ids) {
-    for (const monitor::Listener& listener : listeners) {
-      if (listener.file.path().empty()) continue;
-      if (auto given = listener.file.give_to(ids->uid, ids->gid); !given)
-        return fail(log, ExitStatus::kSystem, given.error());
-    }
+    if (auto given = give_away(*listeners, *ids); !given)
+      return fail(log, ExitStatus::kSystem, given.error());
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
   }
   if (run.check_only) {
@@ -202,8 +103,8 @@ int run(config::Run run) {
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
-  const sandbox::LandlockRules rules = reach(config);
-  monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(listeners),
+  const sandbox::LandlockRules rules = monitor_reach(config);
+  monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(*listeners),
                                  std::move(*on));
   auto report = sandbox::enter(
       {.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = rules, .landlock = config.landlock});
@@ -216,13 +117,14 @@ int run(config::Run run) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Descriptors that somebody left open for us are none of ours.
-  if (::close_range(3, ~0U, 0) != 0) return leave(ExitStatus::kSystem);
   ::signal(SIGPIPE, SIG_IGN);
   block_requests(SIG_BLOCK);
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);
+  // Descriptors that somebody left open for us are none of ours, once a file of the command line may have
+  // been one of them, as in --access-token-file <(...).
+  if (::close_range(3, ~0U, 0) != 0) return leave(ExitStatus::kSystem);
   if (!outcome) {
     fprintf(stderr, "%s\n%s\n", escape_for_log(outcome.error().text()).c_str(), config::kTryHelp);
     return leave(ExitStatus::kUsage);

@@ -7,10 +7,13 @@ A table has, for each option, what every place that it can stand in says about i
 import itertools
 import json
 import re
+import shlex
+import subprocess
 import uuid
 
 import pytest
 from harness import one_shot
+from harness.paths import LOCALPROXY
 
 # From the strongest to the weakest.
 PLACES = ("command line", "--config", "environment", "credential", "settings", "default")
@@ -308,3 +311,13 @@ def test_a_config_directory_of_others_is_not_read(files):
                            {"AWSIOT_TUNNEL_ACCESS_TOKEN": TOKEN}, files / "work")
     assert outcome.status == 1
     assert "--config-dir" in outcome.err
+
+
+def test_a_token_from_a_process_substitution():
+    """What the shell opens for --access-token-file <(...) is a descriptor that the program finds open."""
+    command = shlex.join([str(LOCALPROXY), *SOURCE, "--check", "--access-token-file"])
+    done = subprocess.run(["bash", "-c", f"{command} <(printf %s {TOKEN})"], cwd="/", env={"PATH": "/usr/bin:/bin"},
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"^access token: .*\b{len(TOKEN)}\b", done.stdout, re.MULTILINE), done.stdout
+    assert TOKEN not in done.stdout + done.stderr
