@@ -63,11 +63,11 @@ class Launcher::Own : public Starter {
   event::Signal child_signal_;
 };
 
-Launcher::Launcher(event::Loop& loop, StderrLog& log) : loop_(loop), log_(log) {}
+Launcher::Launcher(event::Loop& loop) : loop_(loop) {}
 
 Result<std::unique_ptr<Launcher>> Launcher::start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
                                                   const ipc::Setup& setup, bool standard_streams) {
-  std::unique_ptr<Launcher> launcher(new Launcher(loop, log));
+  std::unique_ptr<Launcher> launcher(new Launcher(loop));
   Launcher* const raw = launcher.get();
   raw->own_ = std::make_unique<Own>(loop, helpers);
   auto process = Child::start(

@@ -35,12 +35,11 @@ class Launcher : public Starter {
   // Makes the launch process itself.
   class Own;
 
-  Launcher(event::Loop& loop, StderrLog& log);
+  explicit Launcher(event::Loop& loop);
   void on_exited(const ipc::Exited& message);
   void on_exit(const Exit& exit);
 
   event::Loop& loop_;
-  StderrLog& log_;
   std::unique_ptr<Own> own_;
   std::unique_ptr<Child> process_;
   pid_t pid_ = -1;

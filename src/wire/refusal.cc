@@ -9,6 +9,9 @@ namespace {
 
 // Bytes of a status line that are shown; most have fewer than 40.
 constexpr size_t kShownStatus = 128;
+// Bytes of the body's first line that are shown. What is to be done about it follows, in the same line of the
+// log.
+constexpr size_t kShownSentence = 256;
 
 bool is_chunked(const HttpResponse& response) {
   return response.header_has_token("transfer-encoding", "chunked");
@@ -27,7 +30,7 @@ bool Refusal::take(const HttpResponse& response, Bytes bytes) {
 std::string Refusal::text(const HttpResponse& response) const {
   std::string text = response.status_line.substr(0, kShownStatus);
   const std::string payload = is_chunked(response) ? decode_chunked(body_) : body_;
-  const std::string sentence = payload.substr(0, payload.find_first_of("\r\n"));
+  const std::string sentence = payload.substr(0, std::min(payload.find_first_of("\r\n"), kShownSentence));
   if (!sentence.empty() && !sentence.starts_with('<')) text += ": " + sentence;
   return text;
 }

@@ -313,6 +313,8 @@ def test_a_bad_reply_is_named_and_tried_again(lab, service, kind):
 REFUSALS = {
     "text": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\nnot on your life\r\nno.",
              r"403 Forbidden: not on your life; "),
+    "long line": (b"HTTP/1.1 407 Who\r\nContent-Length: 1000\r\n\r\n" + b"l" * 1000,
+                  r"407 Who: l{256}; no user name .*https_proxy="),
     "mark-up": (b"HTTP/1.1 403 Forbidden\r\n\r\n<html>no</html>", r"403 Forbidden; whoever"),
     "other scheme": (b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n",
                      r"407 Who; no user name .*asks for Negotiate; only Basic is known"),

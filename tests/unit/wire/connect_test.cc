@@ -67,7 +67,7 @@ TEST(RefusalTest, EndsWithItsLengthItsLastChunkOrItsBound) {
   EXPECT_EQ(in_chunks.text(chunked), "s: why");
   Refusal endless;
   EXPECT_TRUE(endless.take(response("s"), as_bytes(std::string(5'000, 'x'))));
-  EXPECT_EQ(endless.text(response(std::string(9'000, 's'))).size(), 128 + 2 + limits::kMaxRefusalBody);
+  EXPECT_EQ(endless.text(response(std::string(9'000, 's'))).size(), 128 + 2 + 256);
 }
 
 }  // namespace
