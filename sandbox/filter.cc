@@ -11,6 +11,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 
 #include "base/fd.h"
 
@@ -41,7 +42,7 @@ Result<> add(scmp_filter_ctx filter, const Rule& rule) {
   return failed(std::string("rule for ") + (name ? name.get() : "a system call"), added);
 }
 
-Result<Filter> make(const Policy& policy, uint32_t architecture) {
+Result<Filter> make(std::span<const Rule> rules, uint32_t architecture) {
   Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter) return Error("seccomp_init failed");
   if (int e = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); e != 0)
@@ -52,10 +53,8 @@ Result<Filter> make(const Policy& policy, uint32_t architecture) {
     if (int e = seccomp_arch_add(filter.get(), architecture); e != 0) return failed("architecture", e);
     if (int e = seccomp_arch_remove(filter.get(), SCMP_ARCH_NATIVE); e != 0) return failed("architecture", e);
   }
-  for (const auto& rules : {common_rules(), policy.rules}) {
-    for (const Rule& rule : rules) {
-      if (auto added = add(filter.get(), rule); !added) return added.error();
-    }
+  for (const Rule& rule : rules) {
+    if (auto added = add(filter.get(), rule); !added) return added.error();
   }
   return filter;
 }
@@ -90,8 +89,14 @@ std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
 }  // namespace
 
 Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture) {
+  std::vector<Rule> rules(common_rules().begin(), common_rules().end());
+  rules.insert(rules.end(), policy.rules.begin(), policy.rules.end());
+  return compile_rules(rules, architecture);
+}
+
+Result<FilterProgram> compile_rules(std::span<const Rule> rules, uint32_t architecture) {
   if (architecture == 0) architecture = seccomp_arch_native();
-  auto filter = make(policy, architecture);
+  auto filter = make(rules, architecture);
   if (!filter) return filter.error();
   auto program = program_of(filter->get());
   if (!program) return program;

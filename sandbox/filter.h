@@ -5,7 +5,7 @@
 #include <linux/filter.h>
 
 #include <cstdint>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -26,6 +26,8 @@ inline constexpr uint32_t kFirstForeignCall = 0x000f'0000;
 // get ENOSYS, so that a libc which tries them first goes on to what it did before; everything else, and every
 // call of another architecture, kills the process. architecture: an SCMP_ARCH_ number; 0: this machine's.
 Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture = 0);
+// The same of rules alone, without those that every role has.
+Result<FilterProgram> compile_rules(std::span<const Rule> rules, uint32_t architecture = 0);
 
 // Has the kernel run the program from now on. REQUIRES: no-new-privs.
 Result<> enter_filter(const FilterProgram& program);
