@@ -58,7 +58,17 @@ inline constexpr size_t kMaxQueuedIpcMessages = 4'096;
 // Log lines that wait, or characters of one line; what is over is dropped, counted and said.
 inline constexpr size_t kMaxLogLine = 1'024;
 
+// Log lines of one process that the monitor writes: a second, and at once. A tunnel that opens a thousand
+// connections a second stays below; a process that was taken over must not fill the disk.
+inline constexpr unsigned kLogLinesPerSecond = 5'000;
+inline constexpr unsigned kLogLinesAtOnce = 20'000;
+
 // ---- connections ----
+
+// Dials that the bridge may ask for: a second, and at once. More fail: a process that was taken over must not
+// use the monitor to flood a local service.
+inline constexpr unsigned kDialsPerSecond = 5'000;
+inline constexpr unsigned kDialsAtOnce = 10'000;
 
 // Connections at once on one service (the reference's default).
 inline constexpr uint32_t kMaxConnectionsPerService = 128;

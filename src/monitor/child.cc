@@ -40,6 +40,7 @@ Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Eve
       starter_(starter),
       role_(role),
       events_(std::move(events)),
+      lines_(limits::kLogLinesPerSecond, limits::kLogLinesAtOnce),
       deadline_(loop, [this] {
         log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
         kill();
@@ -69,10 +70,7 @@ Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, S
                                           raw->kill();
                                         });
   Child* raw = child.get();
-  raw->port_->on<ipc::LogLine>([raw](const ipc::LogLine& line) {
-    const auto level = static_cast<LogLevel>(std::clamp<uint8_t>(line.level, 1, 6));
-    raw->log_.write_for(to_string(raw->role_), level, line.text.value);
-  });
+  raw->port_->on<ipc::LogLine>([raw](const ipc::LogLine& line) { raw->on_line(line); });
   raw->port_->on<ipc::Ready>([raw](const ipc::Ready& ready) {
     raw->deadline_.stop();
     raw->ready_ = true;
@@ -101,6 +99,20 @@ void Child::exited(const Exit& exit) {
   on_stderr();
   log_stderr(true);
   loop_.later([this, exit] { events_.on_exit(exit); });
+}
+
+void Child::on_line(const ipc::LogLine& line) {
+  if (!lines_.take(TokenBucket::Clock::now())) {
+    ++dropped_lines_;
+    return;
+  }
+  const std::string_view role = to_string(role_);
+  if (dropped_lines_ > 0) {
+    log_.write_for(role, LogLevel::kWarning,
+                   "said too much at once: " + std::to_string(std::exchange(dropped_lines_, 0)) +
+                       " of its lines were dropped");
+  }
+  log_.write_for(role, static_cast<LogLevel>(std::clamp<uint8_t>(line.level, 1, 6)), line.text.value);
 }
 
 void Child::on_stderr() {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/token_bucket.h"
 #include "event/loop.h"
 #include "ipc/port.h"
 #include "monitor/stderr_log.h"
@@ -76,6 +77,7 @@ class Child {
 
  private:
   Child(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Role role, Events events);
+  void on_line(const ipc::LogLine& line);
   void on_stderr();
   void log_stderr(bool all);
 
@@ -91,6 +93,8 @@ class Child {
   UniqueFd stderr_;
   std::unique_ptr<event::Watcher> stderr_watcher_;
   std::string stderr_text_;
+  TokenBucket lines_;
+  uint64_t dropped_lines_ = 0;
   event::Timer deadline_;
 };
 

@@ -69,6 +69,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
           loop, log, resolver_, config_,
           config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
           [this](uint32_t cookie, Result<Connected> connected) { on_dialed(cookie, std::move(connected)); }),
+      dials_(limits::kDialsPerSecond, limits::kDialsAtOnce),
       backoff_(config_.settings.backoff_first),
       random_(random_seed()),
       retry_timer_(loop, [this] { connect(); }),
@@ -148,6 +149,13 @@ void Supervisor::on_stdio_ended(const ipc::StdioEnded& message) {
 }
 
 void Supervisor::on_dial(const ipc::Dial& message) {
+  if (!dials_.take(TokenBucket::Clock::now())) {
+    // Once: the reason may be a flood.
+    if (!std::exchange(dials_noted_, true))
+      log_.warning("more than " + std::to_string(limits::kDialsPerSecond) +
+                   " connections a second to local services are asked for: some are refused");
+    return bridge_->port().send(ipc::DialFailed{message.cookie});
+  }
   if (targets_.dial(message.service, message.cookie)) return;
   log_.error("the bridge process asked for a connection that it may not ask for, and is killed");
   bridge_->kill();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/exit_status.h"
+#include "base/token_bucket.h"
 #include "config/config.h"
 #include "event/loop.h"
 #include "monitor/backoff.h"
@@ -93,6 +94,8 @@ class Supervisor {
   std::vector<std::string> services_;  // by index, once they are known
   bool reload_ = false;
 
+  TokenBucket dials_;
+  bool dials_noted_ = false;
   Backoff backoff_;
   std::minstd_rand random_;
   int tries_ = 0;    // since the tunnel was last up
