@@ -178,8 +178,8 @@ void Link::read_response() {
 void Link::on_response(Bytes rest) {
   const wire::HttpResponse& response = response_.response();
   log_.debug(response.status_line);
-  for (const auto& [name, value] : response.headers)
-    log_.debug(name + ": " + value);
+  for (const std::string& header : response.shown_headers())
+    log_.debug(header);
   // The session's name is what the operators of the service ask for, most of all when something went wrong.
   const std::string channel_id = response.header("channel-id").value_or("");
   log_.info("Web socket session ID: " + (channel_id.empty() ? "(none given)" : channel_id));

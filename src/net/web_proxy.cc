@@ -176,8 +176,8 @@ void WebProxy::on_bytes(Bytes bytes) {
 void WebProxy::on_response(Bytes rest) {
   const wire::HttpResponse& response = response_.response();
   log_.debug("the " + name_ + " answers: " + response.status_line);
-  for (const auto& [name, value] : response.headers)
-    log_.debug(name + ": " + value);
+  for (const std::string& header : response.shown_headers())
+    log_.debug(header);
   const int kind = response.status / 100;
   if (kind == 1 && response.status != 101 && ++interim_ <= kMaxInterim) {
     response_ = wire::ResponseReader();

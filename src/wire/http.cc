@@ -37,6 +37,10 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
+// Headers of an answer in which a token may come back: the service knows a cookie that has it.
+constexpr std::string_view kSecretHeaders[] = {"set-cookie",   "set-cookie2",   "access-token",
+                                               "client-token", "authorization", "proxy-authorization"};
+
 // What a person needs to see of a line that is not what was expected.
 std::string quoted(std::string_view line) {
   static constexpr size_t kShown = 60;
@@ -60,6 +64,15 @@ bool parse_status(std::string_view line, int& status) {
 }
 
 }  // namespace
+
+std::vector<std::string> HttpResponse::shown_headers() const {
+  std::vector<std::string> shown;
+  for (const auto& [name, value] : headers) {
+    const auto same = [&name = name](std::string_view secret) { return equals_ignoring_case(secret, name); };
+    shown.push_back(name + ": " + (std::ranges::any_of(kSecretHeaders, same) ? "(not shown)" : value));
+  }
+  return shown;
+}
 
 std::optional<std::string> HttpResponse::header(std::string_view name) const {
   std::optional<std::string> joined;

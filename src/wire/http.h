@@ -22,6 +22,8 @@ struct HttpResponse {
   // The value of a header, its name compared without case; empty optional when it is not there. A header that
   // is there several times: its values joined by ", " (RFC 9110, 5.3).
   std::optional<std::string> header(std::string_view name) const;
+  // The headers as the log shows them: "NAME: VALUE" each, without values that are somebody's secret.
+  std::vector<std::string> shown_headers() const;
   // Whether a comma-separated header has this token, both compared without case.
   bool header_has_token(std::string_view name, std::string_view token) const;
 };

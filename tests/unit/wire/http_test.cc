@@ -183,6 +183,14 @@ TEST(HttpResponseTest, FindsHeadersWithoutCase) {
   EXPECT_EQ(response.header(""), std::nullopt);
 }
 
+TEST(HttpResponseTest, ShowsNoValueThatMayBeAToken) {
+  HttpResponse response;
+  response.headers = {
+      {"channel-id", "c1"}, {"Set-Cookie", "awsiot-tunnel-token=AQGAAX"}, {"Access-Token", "AQ"}};
+  EXPECT_EQ(response.shown_headers(), (std::vector<std::string>{"channel-id: c1", "Set-Cookie: (not shown)",
+                                                                "Access-Token: (not shown)"}));
+}
+
 TEST(HttpResponseTest, FindsTokensInLists) {
   const HttpResponse response{.headers = {{"Connection", "keep-alive ,\tUpgrade"},
                                           {"connection", "close"},
