@@ -6,6 +6,21 @@ import socket
 
 FIRST = 10_000
 
+# Ports that this process has given out: nobody gets them a second time, in this process or in another test's.
+_claims = []
+
+
+def _claim(port):
+    """Whether the port was nobody's. The claim is an abstract UNIX socket, which goes with the process."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0localproxy-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
+
 
 def free_port(address="127.0.0.1"):
     """A port that nobody listens on right now, and that the kernel gives to nobody who did not ask for it: it is
@@ -17,7 +32,8 @@ def free_port(address="127.0.0.1"):
             socket.create_server((address, port)).close()
         except OSError:
             continue
-        return port
+        if _claim(port):
+            return port
 
 
 def answers(port, address="127.0.0.1"):
