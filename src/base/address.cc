@@ -109,4 +109,9 @@ std::string to_string(const sockaddr& address, socklen_t size) {
   return to_string(copy);
 }
 
+std::string authority_of(const std::string& host, uint16_t port) {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 }  // namespace localproxy

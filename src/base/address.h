@@ -34,5 +34,7 @@ std::string to_string(const sockaddr& address, socklen_t size);
 std::string to_string(const Address& address);
 // "127.0.0.1", "::1", without the port.
 std::string host_of(const Address& address);
+// "example.com:443" or "[::1]:443", of a host as people write it without brackets.
+std::string authority_of(const std::string& host, uint16_t port);
 
 }  // namespace localproxy

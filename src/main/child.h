@@ -19,9 +19,6 @@ inline constexpr int kBridgeProgramFd = 5;
 inline constexpr int kResolveProgramFd = 6;
 inline constexpr int kNullFd = 7;
 
-// Where DNS servers listen.
-inline constexpr uint16_t kDnsPort = 53;
-
 class Child {
  public:
   // name: of the program, for who starts it by hand.

@@ -15,6 +15,7 @@
 #include "config/command_line.h"
 #include "config/describe.h"
 #include "main/check.h"
+#include "main/reach.h"
 #include "main/startup.h"
 #include "monitor/launcher.h"
 #include "monitor/standard_streams.h"
@@ -102,6 +103,8 @@ int run(config::Run run) {
     fputs((config::describe(config) + *machine).c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
+  // The launch process has its own.
+  *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
   const sandbox::LandlockRules rules = monitor_reach(config);
   monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(*listeners),

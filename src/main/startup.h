@@ -1,5 +1,5 @@
 // What is done on this machine between the configuration and the sandbox: names are looked up, listeners
-// bound, and it is settled what the processes may still reach afterwards.
+// bound.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,6 @@
 #include "monitor/launcher.h"
 #include "monitor/listeners.h"
 #include "sandbox/ids.h"
-#include "sandbox/landlock.h"
 
 namespace localproxy {
 
@@ -45,8 +44,5 @@ class Startup {
 
 // Makes the files of UNIX sockets another user's. REQUIRES: root.
 Result<> give_away(const std::vector<monitor::Listener>& listeners, const sandbox::Ids& ids);
-
-// What the monitor may still reach.
-sandbox::LandlockRules monitor_reach(const config::Config& config);
 
 }  // namespace localproxy

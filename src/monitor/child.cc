@@ -34,6 +34,14 @@ std::string Exit::describe() const {
   return text;
 }
 
+ipc::Setup setup_of(const config::Config& config, pid_t parent) {
+  ipc::Setup setup;
+  setup.parent_pid = static_cast<uint32_t>(parent);
+  setup.log_level = static_cast<uint8_t>(config.verbosity);
+  setup.landlock = config.landlock;
+  return setup;
+}
+
 Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Events events)
     : loop_(loop),
       log_(log),

@@ -1,12 +1,15 @@
 // A helper process, as its parent sees it: started, heard, waited for.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/token_bucket.h"
+#include "config/config.h"
 #include "event/loop.h"
 #include "ipc/port.h"
 #include "monitor/stderr_log.h"
@@ -20,6 +23,9 @@ struct Exit {
   // "ended with status 71", "was killed by SIGSYS (sandbox violation)".
   std::string describe() const;
 };
+
+// The first message to a child of the process `parent`: what all children are told.
+ipc::Setup setup_of(const config::Config& config, pid_t parent);
 
 class Child;
 

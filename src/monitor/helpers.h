@@ -17,6 +17,7 @@ class Helpers {
   // in a build folder. Nothing in the environment has a say in it. An error: one is missing, is not a plain
   // file, cannot be executed, or could be replaced by another user.
   static Result<Helpers> open();
+  Helpers() = default;
 
   // The descriptor of a helper's program, opened with O_PATH.
   int fd(ipc::Role role) const { return files_[static_cast<size_t>(role)].get(); }

@@ -15,7 +15,8 @@ namespace localproxy::monitor {
 
 class Launcher : public Starter {
  public:
-  // Starts it and waits until it is in its sandbox. setup: its first message. standard_streams: it gets our
+  // Starts it, from then on without need of the helpers' files here, and waits until it is in its sandbox.
+  // setup: its first message. standard_streams: it gets our
   // standard input and output, to hand them on.
   static Result<std::unique_ptr<Launcher>> start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
                                                  const ipc::Setup& setup, bool standard_streams);

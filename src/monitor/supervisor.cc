@@ -30,10 +30,6 @@ constexpr int kMaxCrashes = 8;
 // wait long.
 constexpr int kNotSentLowWater = 128 * 1024;
 
-std::string bracketed(const std::string& host) {
-  return host.find(':') == std::string::npos ? host : "[" + host + "]";
-}
-
 // The resolver's "cannot resolve HOST: ..." for a host that is a web proxy.
 std::string of_web_proxy(std::string error) {
   static constexpr std::string_view kVerb = "cannot resolve ";
@@ -63,7 +59,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
       listeners_(std::move(listeners)),
       bind_addresses_(std::move(bind_addresses)),
       stdio_(std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.stdio; })),
-      url_("wss://" + bracketed(config_.endpoint.host) + ":" + std::to_string(config_.endpoint.port)),
+      url_("wss://" + authority_of(config_.endpoint.host, config_.endpoint.port)),
       resolver_(loop, log, launcher_, make_setup(false)),
       targets_(
           loop, log, resolver_, config_,
@@ -100,10 +96,7 @@ ExitStatus Supervisor::run() {
 }
 
 ipc::Setup Supervisor::make_setup(bool for_net) const {
-  ipc::Setup setup;
-  setup.parent_pid = static_cast<uint32_t>(launcher_.pid());
-  setup.log_level = static_cast<uint8_t>(config_.verbosity);
-  setup.landlock = config_.landlock;
+  ipc::Setup setup = setup_of(config_, launcher_.pid());
   const bool proxy_has_tls = config_.web_proxy && config_.web_proxy->scheme == "https";
   if (for_net && (config_.verify_host || proxy_has_tls)) {
     setup.load_roots = 1;
@@ -181,8 +174,7 @@ void Supervisor::connect() {
   down_.reset();
   log_.debug("Attempting to establish web socket connection with endpoint " + url_);
   const config::Endpoint hop = config::first_hop(config_);
-  if (config_.web_proxy)
-    log_.debug("Connecting through the web proxy " + bracketed(hop.host) + ":" + std::to_string(hop.port));
+  if (config_.web_proxy) log_.debug("Connecting through the web proxy " + authority_of(hop.host, hop.port));
   resolver_.resolve(hop.host, hop.port, [this](Result<Addresses> addresses) { dial(std::move(addresses)); });
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "build_config.h"
 #include "wire/upgrade.h"

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "base/secret.h"
 #include "build_config.h"
@@ -54,11 +55,6 @@ Refused look_up(int status) {
 }
 
 }  // namespace
-
-std::string authority_of(const std::string& host, uint16_t port) {
-  const bool ipv6 = host.find(':') != std::string::npos;
-  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
 
 WebProxy::WebProxy(tls::Context& context, Log& log, UniqueFd socket, ipc::Grant& grant)
     : context_(context),

@@ -15,9 +15,6 @@
 
 namespace localproxy::net {
 
-// HOST:PORT, an IPv6 address in brackets.
-std::string authority_of(const std::string& host, uint16_t port);
-
 class WebProxy {
  public:
   // REQUIRES: grant.proxy is not kNone. The credentials of the grant are wiped.

@@ -80,8 +80,7 @@ def test_the_monitor_holds_no_connection(tunnel):
             proxy.wait_log(r"Accepted tcp connection|Connected to 127\.0\.0\.1")
             until(lambda p=proxy: tcp_sockets(p.pid, "01") == [], "the monitor has let go of what it dialled")
             named = [target for target in processes.descriptors(proxy.pid).values() if target.startswith("/")]
-            # The helpers, opened at the start and run by descriptor later.
-            assert all(os.path.basename(name).startswith("localproxy-") or name == "/dev/null" for name in named), named
+            assert all(name == "/dev/null" for name in named), named
 
 
 def test_connections_leave_no_descriptor_behind(tunnel, stream_server):
