@@ -52,6 +52,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(set_tid_address), "start: libc"),
     allow(SCMP_SYS(set_robust_list), "start: libc"),
     allow(SCMP_SYS(rseq), "start: libc"),
+    allow(SCMP_SYS(mlock), "start: memory for tokens in net"),
     allow(SCMP_SYS(sysinfo), "start: memory of the machine"),
     allow(SCMP_SYS(sched_getaffinity), "start: libc"),
     allow(SCMP_SYS(getuid), "start: who am I"),

@@ -1,4 +1,4 @@
-// Secret: a string whose bytes are overwritten before the memory is given back.
+// Secret: a string in locked memory (base/locked_memory.h) whose bytes are overwritten when it ends.
 //
 // It can be moved but not copied, so that a token is in one place at a time, and it has no conversion to a
 // log line: whoever wants the bytes asks for them by reveal().
@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "base/locked_memory.h"
 
 namespace localproxy {
 
@@ -30,15 +32,12 @@ class Secret {
   Secret() = default;
   // Copies text; the caller wipes its own copy.
   explicit Secret(std::string_view text) { assign(text); }
-  Secret(Secret&& other) noexcept { *this = std::move(other); }
+  Secret(Secret&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Secret& operator=(Secret&& other) noexcept {
-    if (this != &other) {
-      clear();
-      // A short std::string lives inside the object, so a move leaves its bytes behind: copy and wipe
-      // instead.
-      assign(other.reveal());
-      other.clear();
-    }
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    if (this != &other) other.clear();
     return *this;
   }
   Secret(const Secret&) = delete;
@@ -47,16 +46,23 @@ class Secret {
 
   void assign(std::string_view text) {
     clear();
-    text_.reserve(text.size());
-    text_.append(text);
+    if (text.empty()) return;
+    data_ = locked_allocate(text.size());
+    size_ = text.size();
+    ::memcpy(data_, text.data(), size_);
   }
-  void clear() { wipe(text_); }
-  bool empty() const { return text_.empty(); }
-  size_t size() const { return text_.size(); }
-  std::string_view reveal() const { return text_; }
+  void clear() {
+    if (data_ != nullptr) locked_free(data_, size_);
+    data_ = nullptr;
+    size_ = 0;
+  }
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+  std::string_view reveal() const { return {data_, size_}; }
 
  private:
-  std::string text_;
+  char* data_ = nullptr;
+  size_t size_ = 0;
 };
 
 }  // namespace localproxy

@@ -12,6 +12,7 @@
 
 #include "base/address.h"
 #include "base/exit_status.h"
+#include "base/locked_memory.h"
 #include "config/command_line.h"
 #include "config/describe.h"
 #include "main/check.h"
@@ -103,6 +104,8 @@ int run(config::Run run) {
     fputs((config::describe(config) + *machine).c_str(), stdout);
     return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
   }
+  // A token that is read again comes when nothing can be locked any more.
+  reserve_locked_memory();
   // The launch process has its own.
   *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");

@@ -1,11 +1,16 @@
 // localproxy-net: one tunnel connection. It parses everything that comes from outside, and can connect to
 // nothing.
+#include "base/locked_memory.h"
 #include "main/child.h"
 #include "net/process.h"
 #include "tls/context.h"
+#include "tls/memory.h"
 
 int main() {
   using namespace localproxy;
+  tls::wipe_freed_memory();
+  // For the tokens, which come when nothing can be locked any more.
+  reserve_locked_memory();
   Child child(ipc::Role::kNet, "localproxy-net");
   const ipc::Setup& setup = child.wait_for_setup();
   auto context = tls::Context::create(

@@ -1,0 +1,19 @@
+// What a program that is linked with this deletes is overwritten first: every container that ever held a byte
+// of a connection, however it ends.
+#include "base/wiped_heap.h"
+
+#include <stdlib.h>
+
+#include <new>
+
+void* operator new(size_t size) {
+  void* const block = ::malloc(size > 0 ? size : 1);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+void operator delete(void* block) noexcept {
+  localproxy::wiped_free(block);
+}
+void operator delete(void* block, size_t) noexcept {
+  localproxy::wiped_free(block);
+}
