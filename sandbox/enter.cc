@@ -30,13 +30,13 @@ Result<> tie_to_parent(pid_t parent) {
   return {};
 }
 
-Result<> seal_memory() {
+// Whether the kernel knows MDWE.
+Result<bool> seal_memory() {
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("PR_SET_DUMPABLE", errno);
   // Memory that was ever writable never becomes executable, where the kernel knows it (6.3).
-  if (::prctl(kPrSetMdwe, kMdweRefuseExecGain, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM) {
-    return system_error("PR_SET_MDWE", errno);
-  }
-  return {};
+  if (::prctl(kPrSetMdwe, kMdweRefuseExecGain, 0, 0, 0) == 0) return true;
+  if (errno != EINVAL && errno != EPERM) return system_error("PR_SET_MDWE", errno);
+  return false;
 }
 
 Result<> limit(__rlimit_resource resource, const char* name) {
@@ -94,21 +94,23 @@ Result<> probe_seccomp() {
 
 }  // namespace
 
-Result<std::string> enter(const Request& request) {
+Result<Reached> enter(const Request& request) {
   if (::getuid() == 0 || ::geteuid() == 0 || ::getgid() == 0) return Error("this process is still root");
+  Reached reached{.uid = ::getuid(), .gid = ::getgid()};
   // Opened while there is still a way to it; what it says is of the time when it is read.
   const UniqueFd status_file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
   if (!status_file) return system_error("/proc/self/status", errno);
-  std::string report = "sandbox: uid " + std::to_string(::getuid()) + " gid " + std::to_string(::getgid()) +
-                       ", no capabilities, no-new-privs";
   if (request.policy->namespaces) {
-    auto reached = enter_namespaces();
-    if (!reached) return Error("namespaces: " + reached.error().text());
-    report += ", " + *reached;
+    auto refused = enter_namespaces();
+    if (!refused) return Error("namespaces: " + refused.error().text());
+    reached.namespaces = refused->empty();
+    reached.not_granted = *refused;
   }
   if (auto r = drop_capabilities(); !r) return r.error();
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
-  if (auto r = seal_memory(); !r) return r.error();
+  auto sealed = seal_memory();
+  if (!sealed) return sealed.error();
+  reached.mdwe = *sealed;
   if (auto r = limit_resources(*request.policy); !r) return r.error();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("PR_SET_NO_NEW_PRIVS", errno);
   if (auto r = verify(status_file.get()); !r) return r.error();
@@ -116,18 +118,15 @@ Result<std::string> enter(const Request& request) {
   if (request.landlock) {
     auto abi = enter_landlock(request.reach);
     if (!abi) return abi.error();
-    report += ", Landlock ABI " + std::to_string(*abi);
-  } else {
-    report += ", NO LANDLOCK (--sandbox=no-landlock)";
+    reached.landlock_abi = *abi;
   }
-  if constexpr (LOCALPROXY_SANITIZER_BUILD) {
-    return report + ", NO SECCOMP (sanitizer build: for tests only)";
-  }
+  if constexpr (LOCALPROXY_SANITIZER_BUILD) return reached;
   auto filter = compile_filter(*request.policy);
   if (!filter) return filter.error();
   if (auto r = enter_filter(*filter); !r) return r.error();
   if (auto r = probe_seccomp(); !r) return r.error();
-  return report + ", seccomp filter";
+  reached.system_calls = true;
+  return reached;
 }
 
 }  // namespace localproxy::sandbox

@@ -22,9 +22,21 @@ struct Request {
   bool landlock = true;
 };
 
-// Capabilities, PR_SET_PDEATHSIG, not dumpable, MDWE, resource limits, no-new-privs, Landlock, seccomp, and a
-// look at what the kernel says of it. The result is one line for the log: what was reached. REQUIRES: one
-// thread, ids already switched (sandbox/ids.h).
-Result<std::string> enter(const Request& request);
+// What was reached of the steps that depend on the system. All others have been reached, or there was an
+// error.
+struct Reached {
+  unsigned uid = 0;
+  unsigned gid = 0;
+  bool mdwe = false;          // memory that was writable never becomes executable
+  bool namespaces = false;    // of its own
+  std::string not_granted;    // why not, when the policy asks for them
+  int landlock_abi = 0;       // 0: it was not asked for
+  bool system_calls = false;  // false: a sanitizer build
+};
+
+// Namespaces, capabilities, PR_SET_PDEATHSIG, not dumpable, MDWE, resource limits, no-new-privs, Landlock,
+// seccomp, and a look at what the kernel says of it. REQUIRES: one thread, ids already switched
+// (sandbox/ids.h).
+Result<Reached> enter(const Request& request);
 
 }  // namespace localproxy::sandbox

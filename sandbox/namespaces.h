@@ -10,9 +10,9 @@ namespace localproxy::sandbox {
 
 // Leaves the network, the mounts, the System V and POSIX message objects and the host name of the system, and
 // the capabilities over it: user, network, mount, IPC and UTS namespaces of its own, and an empty directory
-// as root. What was opened before stays open. The result says in words what was reached; where the system
-// does not grant it (systemd's RestrictNamespaces=, a distribution's setting, a container), nothing has
-// changed and the result says that. An error: part of it was granted and the rest was not. Leaves the process
+// as root. What was opened before stays open. The result is empty; where the system does not grant them
+// (systemd's RestrictNamespaces=, a distribution's setting, a container), nothing has changed and the result
+// says why. An error: part of it was granted and the rest was not. Leaves the process
 // with all capabilities over its own namespaces, and without PR_SET_PDEATHSIG: both are for the caller to set
 // right. REQUIRES: one thread.
 Result<std::string> enter_namespaces();

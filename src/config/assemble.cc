@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -53,7 +54,6 @@ class Assembler {
   }
 
   Result<Config> run() {
-    using Step = Result<> (Assembler::*)();
     // Those that scripts wait for come in the order in which they always came; what reads files is last.
     constexpr Step kSteps[] = {
         &Assembler::require_token, &Assembler::endpoint,     &Assembler::mode,
@@ -61,12 +61,23 @@ class Assembler {
         &Assembler::process,       &Assembler::certificates, &Assembler::access_token,
         &Assembler::client_token,  &Assembler::connections,
     };
-    for (const Step step : kSteps)
+    return run(kSteps);
+  }
+  // What a sandbox needs to know, whatever else there is.
+  Result<Config> run_sandbox() {
+    constexpr Step kSteps[] = {&Assembler::verbosity, &Assembler::process};
+    return run(kSteps);
+  }
+
+ private:
+  using Step = Result<> (Assembler::*)();
+
+  Result<Config> run(std::span<const Step> steps) {
+    for (const Step step : steps)
       if (auto done = (this->*step)(); !done) return done.error();
     return std::move(config_);
   }
 
- private:
   bool source() const { return config_.mode == Mode::kSource; }
   bool has(OptionId id) const { return layer_.has(id); }
   const std::string& text(OptionId id) const { return layer_.text(id); }
@@ -318,6 +329,11 @@ class Assembler {
 
 Result<Config> assemble(Layer layer, const FineSettings& fine, Notes& notes) {
   return Assembler(std::move(layer), fine, notes).run();
+}
+
+Result<Config> assemble_sandbox(Layer layer, Notes& notes) {
+  const FineSettings defaults;
+  return Assembler(std::move(layer), defaults, notes).run_sandbox();
 }
 
 }  // namespace localproxy::config

@@ -13,4 +13,7 @@ namespace localproxy::config {
 // and directories that the options name, and those of --config-dir's default. web_proxy stays unset.
 Result<Config> assemble(Layer layer, const FineSettings& fine, Notes& notes);
 
+// Only what a sandbox needs, of options that need not be enough for a run; the rest is as it is by default.
+Result<Config> assemble_sandbox(Layer layer, Notes& notes);
+
 }  // namespace localproxy::config

@@ -48,7 +48,15 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
     if (!read) return read.error();
     fine = std::move(*read);
   }
-  run.check_only = layer.has(OptionId::kCheck);
+  if (layer.has(OptionId::kSandboxReport)) {
+    if (layer.has(OptionId::kCheck)) return Error("--check and --sandbox-report exclude each other");
+    run.purpose = Purpose::kSandboxReport;
+    auto config = assemble_sandbox(std::move(layer), run.notes);
+    if (!config) return config.error();
+    run.config = std::move(*config);
+    return Outcome(std::move(run));
+  }
+  if (layer.has(OptionId::kCheck)) run.purpose = Purpose::kCheck;
   auto config = assemble(std::move(layer), fine, run.notes);
   if (!config) return config.error();
   run.config = std::move(*config);

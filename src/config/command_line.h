@@ -15,10 +15,16 @@ struct Print {
   std::string text;
 };
 
+enum class Purpose : uint8_t {
+  kRun,
+  kCheck,          // --check: say what would be done, and end
+  kSandboxReport,  // --sandbox-report: enter the sandboxes, say what was reached, and end
+};
+
 struct Run {
-  Config config;
-  Notes notes;              // for the log, once it is there
-  bool check_only = false;  // --check: say what would be done, and end with success
+  Config config;  // of kSandboxReport: only what a sandbox needs
+  Notes notes;    // for the log, once it is there
+  Purpose purpose = Purpose::kRun;
 };
 
 using Outcome = std::variant<Print, Run>;

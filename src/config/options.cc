@@ -60,6 +60,8 @@ constexpr Option kOptions[] = {
      "User to become when started as root"},
     {OptionId::kSandbox, 0, Shape::kValue, Origin::kHere, true, "sandbox", "no-landlock", "",
      "Do without Landlock, for kernels that lack it"},
+    {OptionId::kSandboxReport, 0, Shape::kFlag, Origin::kHere, false, "sandbox-report", "", "",
+     "Enter the sandbox of every process, say what was reached, and exit"},
 };
 
 Error ambiguous(std::string_view start, const std::vector<const Option*>& matches) {

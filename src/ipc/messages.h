@@ -67,7 +67,7 @@ enum class Type : uint16_t {
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 4;
+inline constexpr uint32_t kTableVersion = 5;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxCaPaths = 8;
@@ -95,11 +95,19 @@ struct Setup {
   }
 };
 
-// child -> monitor: the sandbox is entered, and what was reached.
+// child -> monitor: the sandbox is entered, and what was reached of it (sandbox::Reached).
 struct Ready {
   static constexpr Type kType = Type::kReady;
-  Text<limits::kMaxLogLine> report;
-  static auto fields(Ready& m) { return std::tie(m.report); }
+  uint32_t user = 0;
+  uint32_t group = 0;
+  uint8_t mdwe = 0;
+  uint8_t namespaces = 0;
+  Text<128> not_granted;
+  uint8_t landlock_abi = 0;
+  uint8_t system_calls = 0;
+  static auto fields(Ready& m) {
+    return std::tie(m.user, m.group, m.mdwe, m.namespaces, m.not_granted, m.landlock_abi, m.system_calls);
+  }
 };
 
 struct LogLine {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/exit_status.h"
+#include "main/ready.h"
 #include "sandbox/ids.h"
 
 namespace localproxy {
@@ -82,13 +83,13 @@ void Child::enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules 
   if (setup_.user != 0) {
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
   }
-  auto report = sandbox::enter({.policy = &policy,
-                                .parent = static_cast<pid_t>(setup_.parent_pid),
-                                .reach = std::move(reach),
-                                .landlock = setup_.landlock != 0});
-  if (!report) fatal("the sandbox refused: " + report.error().text());
+  auto reached = sandbox::enter({.policy = &policy,
+                                 .parent = static_cast<pid_t>(setup_.parent_pid),
+                                 .reach = std::move(reach),
+                                 .landlock = setup_.landlock != 0});
+  if (!reached) fatal("the sandbox refused: " + reached.error().text());
   monitor_->set_state(ipc::State::kReady);
-  monitor_->send(ipc::Ready{{*report}});
+  monitor_->send(ready_of(*reached));
 }
 
 int Child::run() {

@@ -17,8 +17,11 @@
 #include "config/describe.h"
 #include "main/check.h"
 #include "main/reach.h"
+#include "main/ready.h"
+#include "main/sandbox_report.h"
 #include "main/startup.h"
 #include "monitor/launcher.h"
+#include "monitor/sandbox_report.h"
 #include "monitor/standard_streams.h"
 #include "monitor/supervisor.h"
 #include "sandbox/enter.h"
@@ -56,16 +59,41 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+Result<ipc::Ready> enter_sandbox(const sandbox::LandlockRules& reach, bool landlock) {
+  // A token that is read again comes when nothing can be locked any more.
+  reserve_locked_memory();
+  auto reached =
+      sandbox::enter({.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = reach, .landlock = landlock});
+  if (!reached) return Error("the sandbox refused: " + reached.error().text());
+  return ready_of(*reached);
+}
+
+int print(const std::string& text) {
+  fputs(text.c_str(), stdout);
+  return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
+}
+
+int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
+                   monitor::Launcher& launcher) {
+  auto processes = enter_helpers(config, loop, log, launcher);
+  if (!processes) return fail(log, ExitStatus::kSystem, processes.error());
+  auto own = enter_sandbox(monitor_reach(config), config.landlock);
+  if (!own) return fail(log, ExitStatus::kSystem, own.error());
+  processes->emplace(processes->begin(), ipc::Role::kMonitor, *own);
+  return print(monitor::sandbox_table(*processes));
+}
+
 int run(config::Run run) {
   config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
-  // A check that fails says why, whatever -v is.
-  if (run.check_only && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
+  const bool check = run.purpose == config::Purpose::kCheck;
+  const bool real = run.purpose == config::Purpose::kRun;
+  // What fails says why, whatever -v is, if there is nothing else to be had from it.
+  if (!real && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
   for (const config::Note& note : run.notes.all())
     log.write(note.level, note.text);
   const bool source = config.mode == config::Mode::kSource;
-  if (!run.check_only)
-    log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
+  if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
   raise_descriptor_limit();
 
   auto helpers = monitor::Helpers::open();
@@ -77,7 +105,7 @@ int run(config::Run run) {
     ids = *found;
   }
   // What starts for a check is not worth a line.
-  if (run.check_only && log.wants(LogLevel::kInfo)) log.set_level(LogLevel::kWarning);
+  if (!real && log.wants(LogLevel::kInfo)) log.set_level(LogLevel::kWarning);
   const bool stdio = uses_stdio(config);
   monitor::StandardStreams streams;
   if (stdio) {
@@ -92,30 +120,28 @@ int run(config::Run run) {
   auto listeners = startup.bind_all(*on);
   if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
   std::vector<std::string> can_listen;
-  if (run.check_only) can_listen = give_back(*listeners);
+  if (check) can_listen = give_back(*listeners);
   if (ids) {
     if (auto given = give_away(*listeners, *ids); !given)
       return fail(log, ExitStatus::kSystem, given.error());
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
   }
-  if (run.check_only) {
+  if (run.purpose == config::Purpose::kSandboxReport) return report_sandbox(config, loop, log, **launcher);
+  if (check) {
     auto machine = check_machine(config, *helpers, can_listen, *on);
     if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
-    fputs((config::describe(config) + *machine).c_str(), stdout);
-    return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
+    return print(config::describe(config) + *machine);
   }
-  // A token that is read again comes when nothing can be locked any more.
-  reserve_locked_memory();
   // The launch process has its own.
   *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
-  const sandbox::LandlockRules rules = monitor_reach(config);
+  const sandbox::LandlockRules reach = monitor_reach(config);
+  const bool landlock = config.landlock;
   monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(*listeners),
                                  std::move(*on));
-  auto report = sandbox::enter(
-      {.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = rules, .landlock = config.landlock});
-  if (!report) return fail(log, ExitStatus::kSystem, Error("the sandbox refused: " + report.error().text()));
-  log.write_for("monitor", LogLevel::kInfo, *report);
+  auto reached = enter_sandbox(reach, landlock);
+  if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
+  log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
   block_requests(SIG_UNBLOCK);
   return leave(supervisor.run());
 }
@@ -135,12 +161,9 @@ int main(int argc, char** argv) {
     fprintf(stderr, "%s\n%s\n", escape_for_log(outcome.error().text()).c_str(), config::kTryHelp);
     return leave(ExitStatus::kUsage);
   }
-  if (const auto* print = std::get_if<config::Print>(&*outcome)) {
-    fputs(print->text.c_str(), stdout);
-    return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
-  }
-  const bool check_only = std::get<config::Run>(*outcome).check_only;
+  if (const auto* text = std::get_if<config::Print>(&*outcome)) return print(text->text);
+  const bool check = std::get<config::Run>(*outcome).purpose == config::Purpose::kCheck;
   const int status = run(std::move(std::get<config::Run>(*outcome)));
   // What it would have ended with is for those who run it.
-  return check_only && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;
+  return check && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;
 }

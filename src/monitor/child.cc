@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "monitor/sandbox_report.h"
 
 namespace localproxy::monitor {
 
@@ -81,9 +82,9 @@ Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, S
   raw->port_->on<ipc::LogLine>([raw](const ipc::LogLine& line) { raw->on_line(line); });
   raw->port_->on<ipc::Ready>([raw](const ipc::Ready& ready) {
     raw->deadline_.stop();
-    raw->ready_ = true;
+    raw->reached_ = ready;
     raw->port_->set_state(ipc::State::kReady);
-    raw->log_.write_for(to_string(raw->role_), LogLevel::kInfo, ready.report.value);
+    raw->log_.write_for(to_string(raw->role_), LogLevel::kInfo, sandbox_line(ready));
     raw->events_.on_ready();
   });
   raw->port_->send(start.setup);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/token_bucket.h"
@@ -73,7 +74,9 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   bool running() const { return running_; }
-  bool ready() const { return ready_; }
+  bool ready() const { return reached_.has_value(); }
+  // REQUIRES: ready().
+  const ipc::Ready& reached() const { return *reached_; }
   ipc::Port& port() { return *port_; }
   void kill();
   // For its starter: it has ended.
@@ -94,7 +97,7 @@ class Child {
   Events events_;
   uint32_t number_ = 0;
   bool running_ = false;
-  bool ready_ = false;
+  std::optional<ipc::Ready> reached_;
   std::unique_ptr<ipc::Port> port_;
   UniqueFd stderr_;
   std::unique_ptr<event::Watcher> stderr_watcher_;

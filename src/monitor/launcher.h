@@ -27,6 +27,8 @@ class Launcher : public Starter {
 
   // The parent of all children.
   pid_t pid() const { return pid_; }
+  // What it reached of its sandbox.
+  const ipc::Ready& reached() const { return process_->reached(); }
 
   Result<uint32_t> start(Child& child, Parts parts) override;
   void kill(uint32_t number) override;

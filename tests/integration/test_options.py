@@ -1,6 +1,8 @@
 """Every option of --help with a good value and what it brings about; what only --check and --help are asked for."""
 
 import json
+import os
+import pwd
 import re
 import socket
 import uuid
@@ -67,7 +69,7 @@ CASES = {
     "check": (None, [*REGION, *SOURCE], "mode: source"),
 }
 # They print and do nothing else; below.
-PRINTING = {"help", "version", "export-default-settings"}
+PRINTING = {"help", "version", "export-default-settings", "sandbox-report"}
 
 
 def test_every_option_has_a_case():
@@ -196,6 +198,46 @@ def test_check_finds_a_user_that_is_missing():
     assert "no-such-user-here" in outcome.err
 
 
+def sandbox_table(more=()):
+    """What --sandbox-report prints: {row: {process: text}}, and the lines below the table."""
+    outcome = one_shot.run(["--sandbox-report", *more])
+    assert (outcome.status, outcome.left) == (0, False), str(outcome)
+    head, *lines = outcome.out.splitlines()
+    processes = head.split()
+    assert processes == ["monitor", "launch", "net", "bridge", "resolve"]
+    rows = [re.split(r"\s{2,}", line) for line in lines if not line.startswith(tuple(processes))]
+    assert all(len(cells) == 6 for cells in rows), outcome.out
+    table = {cells[0]: dict(zip(processes, cells[1:])) for cells in rows}
+    return table, [line for line in lines if line.startswith(tuple(processes))], outcome.err
+
+
+def test_the_report_of_the_sandbox():
+    table, notes, err = sandbox_table()
+    assert err == ""
+    user = pwd.getpwnam("_localproxy") if is_root() else pwd.getpwuid(os.getuid())
+    assert set(table["user id"].values()) == {str(user.pw_uid)}
+    assert set(table["group id"].values()) == {str(user.pw_gid)}
+    for row in ("no capabilities", "no new privileges", "no core, no ptrace", "system call filter"):
+        assert set(table[row].values()) == {"yes"}, row
+    assert all(re.fullmatch(r"ABI \d+", text) for text in table["Landlock"].values())
+    assert {role for role, text in table["namespaces"].items() if text == "own"} in ({"net", "bridge"}, set())
+    # Either they were granted or it is said that they were not.
+    assert len(notes) == (0 if table["namespaces"]["net"] == "own" else 2)
+
+
+def test_the_report_of_a_sandbox_without_landlock():
+    table, _, _ = sandbox_table(["--sandbox=no-landlock"])
+    assert set(table["Landlock"].values()) == {"NO"}
+
+
+def test_the_report_of_a_sandbox_that_nobody_can_enter():
+    if not is_root():
+        pytest.skip("only root becomes another user")
+    outcome = one_shot.run(["--sandbox-report", "--user", "no-such-user-here"])
+    assert (outcome.status, outcome.out, outcome.left) == (71, "", False)
+    assert "no-such-user-here" in outcome.err
+
+
 def examples(manual):
     """What the examples of a manual page show, each as a text."""
     page = (paths.ROOT / "man" / manual).read_text(encoding="ascii")
@@ -213,7 +255,8 @@ def test_the_commands_of_the_manual_page(public_directory):
         path.chmod(0o600)
     commands = [found[1] for text in examples("localproxy.1")
                 for found in re.finditer(r"^\$ (?:print-token \| |ssh .*')?localproxy ([^'\n]*)", text, re.MULTILINE)]
-    assert len(commands) >= 5
+    assert len(commands) >= 6
+    commands.remove("--sandbox-report")  # above
     for command in commands:
         # Other tests, and other programs, may have that port.
         command = command.replace("5555", "0").replace("/etc/localproxy/", "").replace("--check", "")

@@ -251,7 +251,7 @@ TEST(CommandLineTest, DefaultsAreThoseOfTheReference) {
   EXPECT_TRUE(config.access_token_file.empty());
   EXPECT_FALSE(config.web_proxy.has_value());
   EXPECT_EQ(config.idle_timeout.count(), 0);
-  EXPECT_FALSE(run.check_only);
+  EXPECT_EQ(run.purpose, Purpose::kRun);
   EXPECT_TRUE(check_client_token(config.client_token.reveal()).ok());
 }
 
@@ -326,7 +326,17 @@ TEST(CommandLineTest, OtherOptionsReachTheConfig) {
   EXPECT_FALSE(config.landlock);
   EXPECT_EQ(config.client_token.reveal(), kClientToken);
   EXPECT_TRUE(config_of(with_basics({"-s", "1", "--no-client-token"})).client_token.empty());
-  EXPECT_TRUE(run_of(with_basics({"-s", "1", "--check"})).check_only);
+  EXPECT_EQ(run_of(with_basics({"-s", "1", "--check"})).purpose, Purpose::kCheck);
+}
+
+TEST(CommandLineTest, ASandboxReportNeedsNothingElse) {
+  const auto plain = run_of({"--sandbox-report"});
+  EXPECT_EQ(plain.purpose, Purpose::kSandboxReport);
+  EXPECT_EQ(plain.config.user, LOCALPROXY_USER);
+  EXPECT_TRUE(plain.config.landlock);
+  const auto run = run_of({"--sandbox-report", "--user", "nobody", "--sandbox=no-landlock"});
+  EXPECT_EQ(run.config.user, "nobody");
+  EXPECT_FALSE(run.config.landlock);
 }
 
 TEST(CommandLineTest, VerbosityGoesToTrace) {

@@ -157,10 +157,10 @@ TEST(MessagesTest, NothingAboveItsBoundIsDecoded) {
 }
 
 TEST(MessagesTest, ALengthBeyondTheEndIsNotDecoded) {
-  Ready got;
+  Lookup got;
   EXPECT_FALSE(decode_fields(as_bytes(std::string_view("\0\3ab", 4)), got));
   EXPECT_TRUE(decode_fields(as_bytes(std::string_view("\0\2ab", 4)), got));
-  EXPECT_EQ(got.report.value, "ab");
+  EXPECT_EQ(got.host.value, "ab");
 }
 
 TEST(MessagesTest, DownHasTheClassesOfItsEnumAndNoOthers) {
