@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "base/secret.h"
@@ -21,13 +20,6 @@ bool holds_secret(std::string_view name) {
     return option.shape == Shape::kSecret && name == option.variable;
   });
   return of_option || std::ranges::find(kProxyVariables, name) != std::end(kProxyVariables);
-}
-
-// Copying takes parts of a token into vector registers, and whoever saves those (the dynamic linker when it
-// binds a function that is called for the first time) leaves them on the stack below our callers.
-__attribute__((noinline)) void wipe_stack() {
-  std::array<char, 128 * 1024> below;  // several times what parsing a command line takes
-  wipe(below.data(), below.size());
 }
 
 }  // namespace

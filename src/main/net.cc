@@ -1,13 +1,18 @@
 // localproxy-net: one tunnel connection. It parses everything that comes from outside, and can connect to
 // nothing.
 #include "base/locked_memory.h"
+#include "base/secret.h"
 #include "main/child.h"
 #include "net/process.h"
 #include "tls/context.h"
 #include "tls/memory.h"
 
-int main() {
-  using namespace localproxy;
+namespace {
+
+using namespace localproxy;
+
+// Not inlined, so that all of it is below main() when it is over.
+__attribute__((noinline)) int run() {
   tls::wipe_freed_memory();
   // For the tokens, which come when nothing can be locked any more.
   reserve_locked_memory();
@@ -20,4 +25,12 @@ int main() {
   net::Process process(child.loop(), child.log(), **context, child.monitor(), UniqueFd(kSiblingFd));
   child.enter_sandbox(sandbox::kNetPolicy, {});
   return child.run();
+}
+
+}  // namespace
+
+int main() {
+  const int status = run();
+  wipe_stack();
+  return status;
 }

@@ -152,6 +152,8 @@ void Link::send_request() {
     request_sent_ += size;
   }
   wipe(request_);
+  // From the loop, where nothing is above it that has seen the tokens.
+  loop_.later([] { wipe_stack(); });
   phase_ = Phase::kResponse;
   read_response();
 }

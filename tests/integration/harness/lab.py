@@ -85,6 +85,11 @@ class Lab:
         self._stack.callback(thing.stop)
         return thing
 
+    def use_socket(self, opened):
+        """Takes over a socket with close(); returns it."""
+        self._stack.callback(opened.close)
+        return opened
+
     def folder(self, name, mode=0o755):
         path = self.directory / name
         path.mkdir()
