@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -22,6 +23,10 @@ struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 using Filter = std::unique_ptr<void, Release>;
+
+std::span<const Arg> conditions(const Rule& rule) {
+  return {rule.args, rule.arg_count};
+}
 
 Error failed(const std::string& what, int returned) {
   return system_error("seccomp: " + what, -returned);
@@ -88,10 +93,35 @@ std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
 
 }  // namespace
 
+bool covers(const Rule& wide, const Rule& narrow) {
+  const auto implied = [&narrow](const Arg& condition) {
+    return std::ranges::any_of(conditions(narrow), [&condition](const Arg& stricter) {
+      return stricter.index == condition.index && (stricter.mask & condition.mask) == condition.mask &&
+             (stricter.value & condition.mask) == condition.value;
+    });
+  };
+  return wide.number == narrow.number && wide.error == narrow.error &&
+         std::ranges::all_of(conditions(wide), implied);
+}
+
+std::vector<Rule> all_rules(const Policy& policy) {
+  std::vector<Rule> rules;
+  const auto add = [&rules](std::span<const Rule> more) {
+    for (const Rule& rule : more) {
+      if (std::ranges::any_of(rules, [&rule](const Rule& other) { return covers(other, rule); })) continue;
+      std::erase_if(rules, [&rule](const Rule& other) { return covers(rule, other); });
+      rules.push_back(rule);
+    }
+  };
+  add(common_rules());
+  add(policy.rules);
+  for (const Policy* started : policy.starts)
+    add(started->rules);
+  return rules;
+}
+
 Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture) {
-  std::vector<Rule> rules(common_rules().begin(), common_rules().end());
-  rules.insert(rules.end(), policy.rules.begin(), policy.rules.end());
-  return compile_rules(rules, architecture);
+  return compile_rules(all_rules(policy), architecture);
 }
 
 Result<FilterProgram> compile_rules(std::span<const Rule> rules, uint32_t architecture) {

@@ -33,6 +33,10 @@ constexpr Arg equals(unsigned index, uint32_t value) {
 constexpr Arg none_of(unsigned index, uint32_t bits) {
   return {index, bits, 0};
 }
+// Equal but for these bits, which may be set or not.
+constexpr Arg equals_but(unsigned index, uint32_t bits, uint32_t value) {
+  return {index, 0xffffffffU & ~bits, value};
+}
 constexpr Arg only(unsigned index, uint32_t bits) {
   return {index, 0xffffffffU & ~bits, 0};
 }
@@ -55,7 +59,9 @@ constexpr Rule refuse(int number, int error, const char* reason) {
 
 struct Policy {
   const char* role;
-  std::span<const Rule> rules;   // besides those that every role has
+  std::span<const Rule> rules;  // besides those that every role has
+  // Roles that it starts: a filter is inherited, so what theirs allow this one must allow too.
+  std::span<const Policy* const> starts = {};
   bool may_fork = false;         // false: RLIMIT_NPROC 0
   bool may_write_files = false;  // false: RLIMIT_FSIZE 0 (standard error of the monitor may be a file)
   bool namespaces = false;       // true: namespaces of its own, where the kernel grants them

@@ -25,7 +25,6 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(splice), "bytes between a local socket and its channel"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "a channel's other end goes to net"),
     allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "has a local side taken everything, so that it can be reset"),
-    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR), "why a local socket broke"),
     allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_LINGER),
           "a broken tunnel resets its local sockets"),
     allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NODELAY), "keystrokes leave at once"),

@@ -1,6 +1,4 @@
 // What libc, libstdc++ and the event loop need in every role.
-#include <errno.h>
-#include <fcntl.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -26,14 +24,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(futex), "C++ run-time guards"),
     allow(SCMP_SYS(clock_gettime), "time, where the vDSO does not answer"),
     allow(SCMP_SYS(gettimeofday), "time, where the vDSO does not answer"),
-    allow(SCMP_SYS(getrandom), "seeds of hash tables and of OpenSSL"),
-    allow(SCMP_SYS(getpid), "libevent and OpenSSL notice forks"),
-    allow(SCMP_SYS(fcntl), equals(1, F_GETFL), "libevent looks at the flags of descriptors"),
-    allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
-    allow(SCMP_SYS(rt_sigprocmask), "signal handling, abort"),
-    allow(SCMP_SYS(restart_syscall), "the kernel resumes an interrupted call"),
     allow(SCMP_SYS(prctl), equals(0, PR_GET_SECCOMP), "the sandbox verifies itself"),
-    allow(SCMP_SYS(exit), "end"),
     allow(SCMP_SYS(exit_group), "end"),
 };
 

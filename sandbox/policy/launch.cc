@@ -1,16 +1,16 @@
 // launch: starts the helpers. A filter is inherited over exec, so this one also has what a helper needs
-// between its start and its own, narrower filter, marked "start", and what those filters allow, marked with
-// the role. It is the widest of all, and the process behind it the one with the least: no secret, no socket
-// of a connection, nothing from outside.
+// between its start and its own, narrower filter, marked "start", and everything that those filters allow. It
+// is the widest of all, and the process behind it the one with the least: no secret, no socket of a
+// connection, nothing from outside.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -20,41 +20,48 @@
 namespace localproxy::sandbox {
 namespace {
 
+// From <linux/prctl.h> of Linux 6.3.
+constexpr uint32_t kPrSetMdwe = 65;
+
 constexpr std::array kRules = {
-    allow(SCMP_SYS(recvmsg), "what the monitor asks for, with descriptors; net, bridge"),
-    allow(SCMP_SYS(recvfrom), "notes of signals; resolve"),
-    allow(SCMP_SYS(read), "start: loader, certificates; net, bridge, resolve"),
-    allow(SCMP_SYS(sendmsg), "net, bridge, resolve"),
-    allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), "bridge: channels of connections"),
-    allow(SCMP_SYS(clone), "fork of a helper"),
+    allow(SCMP_SYS(recvmsg), "what the monitor asks for, with descriptors"),
+    allow(SCMP_SYS(recvfrom), "notes of signals"),
+    allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
+    allow(SCMP_SYS(rt_sigprocmask), "no signal between fork and exec; start: none is blocked"),
+    allow(SCMP_SYS(clone), equals(0, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD),
+          "fork of a helper"),
     refuse(SCMP_SYS(clone3), ENOSYS, "libc falls back to clone, whose flags a filter can see"),
-    allow(SCMP_SYS(execveat), "a helper, by its descriptor; Landlock has the files"),
+    allow(SCMP_SYS(execveat), equals(4, AT_EMPTY_PATH),
+          "a helper, by its descriptor; Landlock has the files"),
     allow(SCMP_SYS(wait4), "how a helper ended"),
-    allow(SCMP_SYS(kill), "a helper that does not stop"),
-    allow(SCMP_SYS(dup3), "fixed descriptor numbers of a helper"),
-    allow(SCMP_SYS(close_range), "a helper gets no other descriptor"),
-    allow(SCMP_SYS(fcntl), "descriptors of a helper move to their numbers; resolve"),
+    allow(SCMP_SYS(kill), equals(1, SIGKILL), "a helper that does not stop"),
+    allow(SCMP_SYS(fcntl), equals(1, F_DUPFD_CLOEXEC), "descriptors of a helper move to their numbers"),
+    allow(SCMP_SYS(dup3), equals(2, 0), "fixed descriptor numbers of a helper"),
+    allow(SCMP_SYS(close_range), equals(2, CLOSE_RANGE_CLOEXEC), "a helper gets no other descriptor"),
     allow(SCMP_SYS(rt_sigaction), "start: signals"),
     allow(SCMP_SYS(epoll_create1), "start: its event loop"),
+    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_TYPE), "start: is there a channel"),
     // The loader and libc.
-    allow(SCMP_SYS(openat), "start: loader, certificates; resolve; Landlock has the files"),
+    allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_PATH | O_DIRECTORY | O_NONBLOCK),
+          "start: loader, certificates, what Landlock leaves; Landlock has the files"),
+    allow(SCMP_SYS(read), "start: loader, certificates"),
+    allow(SCMP_SYS(mmap), only(2, PROT_READ | PROT_EXEC), "start: code of libraries"),
+    allow(SCMP_SYS(mprotect), none_of(2, PROT_EXEC), "start: relocations become read-only"),
     allow(SCMP_SYS(access), "start: loader"),
+    allow(SCMP_SYS(faccessat), "start: loader, on architectures without access"),
     allow(SCMP_SYS(newfstatat), "start: loader, certificates"),
-    allow(SCMP_SYS(fstat), "start: loader, certificates"),
-    allow(SCMP_SYS(statx), "start: loader"),
+    allow(SCMP_SYS(fstat), "start: the same, with a libc that does not use newfstatat for it"),
     allow(SCMP_SYS(pread64), "start: loader"),
     allow(SCMP_SYS(lseek), "start: certificates"),
     allow(SCMP_SYS(getdents64), "start: directories of certificates"),
-    allow(SCMP_SYS(readlink), "start: loader"),
-    allow(SCMP_SYS(mmap), "start: code of libraries"),
-    allow(SCMP_SYS(mprotect), "start: relocations become read-only"),
     allow(SCMP_SYS(arch_prctl), "start: thread pointer"),
     allow(SCMP_SYS(set_tid_address), "start: libc"),
     allow(SCMP_SYS(set_robust_list), "start: libc"),
     allow(SCMP_SYS(rseq), "start: libc"),
     allow(SCMP_SYS(mlock), "start: memory for tokens in net"),
+    allow(SCMP_SYS(getrandom), "start: malloc, OpenSSL"),
     allow(SCMP_SYS(sysinfo), "start: memory of the machine"),
-    allow(SCMP_SYS(sched_getaffinity), "start: libc"),
+    allow(SCMP_SYS(getpid), "itself as a parent; start: OpenSSL, libcap-ng"),
     allow(SCMP_SYS(getuid), "start: who am I"),
     allow(SCMP_SYS(geteuid), "start: who am I"),
     allow(SCMP_SYS(getgid), "start: who am I"),
@@ -67,46 +74,35 @@ constexpr std::array kRules = {
           "start: namespaces of its own"),
     allow(SCMP_SYS(chroot), "start: an empty root"),
     allow(SCMP_SYS(chdir), "start: an empty root"),
-    allow(SCMP_SYS(prlimit64), "start: limits"),
-    allow(SCMP_SYS(setrlimit), "start: limits"),
-    allow(SCMP_SYS(getrlimit), "start: limits"),
-    allow(SCMP_SYS(uname), "start: libcap-ng, libseccomp"),
-    allow(SCMP_SYS(prctl), "start: death signal, not dumpable, no-new-privs"),
+    allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_STACK),
+          "start: libc asks for the size of stacks"),
+    allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_CORE), "start: limits"),
+    allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_NPROC), "start: limits"),
+    allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_FSIZE), "start: limits"),
+    allow(SCMP_SYS(prctl), equals(0, PR_SET_PDEATHSIG), "start: dies with its parent"),
+    allow(SCMP_SYS(prctl), equals(0, PR_SET_DUMPABLE), "start: not dumpable"),
+    allow(SCMP_SYS(prctl), equals(0, kPrSetMdwe), "start: memory that was writable is never executable"),
+    allow(SCMP_SYS(prctl), equals(0, PR_SET_NO_NEW_PRIVS), "start: no-new-privs"),
+    allow(SCMP_SYS(prctl), equals(0, PR_GET_NO_NEW_PRIVS), "start: libcap-ng"),
+    allow(SCMP_SYS(prctl), equals(0, PR_GET_SECUREBITS), "start: libcap-ng"),
+    allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_READ), "start: libcap-ng"),
+    allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_DROP), "start: capabilities of its own namespace"),
+    allow(SCMP_SYS(prctl), equals(0, PR_CAP_AMBIENT), "start: capabilities"),
     allow(SCMP_SYS(capget), "start: capabilities"),
     allow(SCMP_SYS(capset), "start: capabilities"),
-    allow(SCMP_SYS(statfs), "start: libcap-ng"),
     allow(SCMP_SYS(fstatfs), "start: libcap-ng"),
-    allow(SCMP_SYS(pipe2), "start: libseccomp writes its program to a pipe; bridge"),
+    allow(SCMP_SYS(uname), "start: libseccomp"),
+    allow(SCMP_SYS(pipe2), "start: libseccomp writes its program to a pipe"),
     allow(SCMP_SYS(landlock_create_ruleset), "start: Landlock"),
     allow(SCMP_SYS(landlock_add_rule), "start: Landlock"),
     allow(SCMP_SYS(landlock_restrict_self), "start: Landlock"),
     allow(SCMP_SYS(seccomp), "start: its own filter"),
-    // What the helpers' own filters allow.
-    allow(SCMP_SYS(shutdown), "bridge, net"),
-    allow(SCMP_SYS(accept4), "bridge"),
-    allow(SCMP_SYS(splice), "bridge"),
-    allow(SCMP_SYS(getsockopt), "net, bridge, resolve"),
-    allow(SCMP_SYS(setsockopt), "bridge, resolve"),
-    allow(SCMP_SYS(socket), equals(0, AF_INET), "resolve"),
-    allow(SCMP_SYS(socket), equals(0, AF_INET6), "resolve"),
-    allow(SCMP_SYS(socket), equals(0, AF_UNIX), "resolve: nscd, systemd-resolved"),
-    allow(SCMP_SYS(socket), equals(0, AF_NETLINK), "resolve"),
-    allow(SCMP_SYS(bind), "resolve: netlink"),
-    allow(SCMP_SYS(connect), "resolve; Landlock has the ports"),
-    allow(SCMP_SYS(getsockname), "resolve"),
-    allow(SCMP_SYS(getpeername), "resolve"),
-    allow(SCMP_SYS(poll), "resolve"),
-    allow(SCMP_SYS(ppoll), "resolve"),
-    allow(SCMP_SYS(sendto), "resolve"),
-    allow(SCMP_SYS(sendmmsg), "resolve"),
-    allow(SCMP_SYS(writev), "resolve"),
-    allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "bridge"),
-    allow(SCMP_SYS(ioctl), equals(1, FIONREAD), "resolve"),
-    allow(SCMP_SYS(clock_nanosleep), "resolve"),
 };
+
+constexpr std::array kStarts = {&kNetPolicy, &kBridgePolicy, &kResolvePolicy};
 
 }  // namespace
 
-const Policy kLaunchPolicy{.role = "launch", .rules = kRules, .may_fork = true};
+const Policy kLaunchPolicy{.role = "launch", .rules = kRules, .starts = kStarts, .may_fork = true};
 
 }  // namespace localproxy::sandbox

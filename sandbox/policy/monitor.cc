@@ -46,11 +46,13 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(unlinkat), "the same, on architectures without unlink"),
     allow(SCMP_SYS(geteuid), "whose is a stale one"),
     // The token is read again after SIGHUP.
-    allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_LARGEFILE),
+    allow(SCMP_SYS(openat), equals(2, O_RDONLY | O_CLOEXEC | O_NOCTTY),
           "the token file; Landlock has the directory"),
-    allow(SCMP_SYS(fstat), "the token file"),
+    allow(SCMP_SYS(fstat), "the token file, with a libc that does not use newfstatat for it"),
     allow(SCMP_SYS(pread64), "the token file; this works on files alone"),
-    // The end.
+    // Signals and the end.
+    allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
+    allow(SCMP_SYS(rt_sigprocmask), "signals that waited for the start"),
     allow(SCMP_SYS(wait4), "how the launch process ended"),
     allow(SCMP_SYS(rt_sigaction), "signals are ignored while it ends"),
     allow(SCMP_SYS(fcntl), equals(1, F_SETFL), "standard input and output get their flags back"),

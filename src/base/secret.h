@@ -27,9 +27,9 @@ inline void wipe(std::string& text) {
   text.clear();
 }
 
-// Overwrites what is free of the stack below the caller, 128 KiB of it, and the vector registers. Copying takes
-// parts of a secret into those, and whoever saves them (the dynamic linker when it binds a function that is
-// called for the first time, perhaps much later) leaves them on the stack.
+// Overwrites what is free of the stack below the caller, 128 KiB of it, and the vector registers. Copying
+// takes parts of a secret into those, and whoever saves them (the dynamic linker when it binds a function
+// that is called for the first time, perhaps much later) leaves them on the stack.
 void wipe_stack();
 
 class Secret {

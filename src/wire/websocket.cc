@@ -127,6 +127,7 @@ std::string close_payload(uint16_t code, std::string_view reason) {
 }
 
 Result<> WebSocketReader::feed(Bytes bytes, WebSocketEvents& events) {
+  if (failed_) return fail(close_code_, "bytes after a WebSocket frame that broke the rules");
   while (!bytes.empty()) {
     if (closed_) return fail(kCloseProtocolError, "bytes after a WebSocket close frame");
     if (!in_frame_) {
@@ -161,6 +162,7 @@ bool WebSocketReader::take_header(Bytes& bytes) {
 }
 
 Result<> WebSocketReader::fail(uint16_t code, std::string text) {
+  failed_ = true;
   close_code_ = code;
   return Error(std::move(text));
 }

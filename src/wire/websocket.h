@@ -81,7 +81,7 @@ class WebSocketEvents {
 // frame.
 class WebSocketReader {
  public:
-  // Takes all of bytes. After an error the reader must not be used again.
+  // Takes all of bytes. After an error of the reader's own every further call fails.
   Result<> feed(Bytes bytes, WebSocketEvents& events);
 
   // The code that a close frame of ours should carry after feed() failed.
@@ -102,7 +102,8 @@ class WebSocketReader {
   bool in_frame_ = false;    // between a header and the end of its payload
   bool in_message_ = false;  // a data frame without FIN was seen, and not yet its last continuation
   bool closed_ = false;
-  uint64_t left_ = 0;  // bytes of payload that are still to come
+  bool failed_ = false;  // where the next frame begins is not known any more
+  uint64_t left_ = 0;    // bytes of payload that are still to come
   std::array<uint8_t, limits::kMaxControlPayload> control_{};
   size_t control_size_ = 0;
   uint16_t close_code_ = kCloseProtocolError;

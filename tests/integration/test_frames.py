@@ -66,3 +66,4 @@ def test_frames_that_break_the_rules_end_the_connection(lab, stream_server, fram
     tunnel.service.wait_connected("t1", "source")
     exchange_all([(tunnel.ports["APP"], 1, 10_000, 10_000)])
     assert tunnel.service.status("t1")["source"]["upgrades"] == 2
+    assert not tunnel.source.find_log("was killed by"), tunnel.source.log

@@ -11,6 +11,7 @@ import subprocess
 import threading
 
 import pytest
+from harness import tracing
 from harness.lab import READY, endpoint
 from harness.paths import LOCALPROXY
 from harness.wait import until
@@ -56,8 +57,8 @@ class Client:
 
 
 def command(lab, service):
-    return [str(LOCALPROXY), "-s", "APP=-", "-e", endpoint(service), "-c", str(lab.ca_directory(service)), "-v", "5",
-            *map(str, lab.settings())]
+    return [*tracing.command(LOCALPROXY), "-s", "APP=-", "-e", endpoint(service), "-c",
+            str(lab.ca_directory(service)), "-v", "5", *map(str, lab.settings())]
 
 
 def environment(service):

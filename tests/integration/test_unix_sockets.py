@@ -150,6 +150,10 @@ def test_a_path_from_the_configuration_directory(lab, service, folder, stream_se
     path = folder / "in.sock"
     config = lab.folder("services")
     (config / "app.ini").write_text(f"APP = {path}\n", encoding="ascii")
+    # What a run that was killed has left there.
+    leave_stale_socket(path)
+    if is_root():
+        os.chown(path, *pwd.getpwnam("_localproxy")[2:4])
     start_destination(lab, service, stream_server.port)
     source = lab.source(service, "t1", None, more=["--config-dir", config])
     source.wait_log(READY.format(path=path))

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 
+from . import tracing
 from .paths import LOCALPROXY
 from .proxy import KEPT_VARIABLES
 
@@ -36,7 +37,7 @@ def run(arguments, environment=None, directory="/", stdin=b""):
     variables = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
     variables.update(environment or {})
     # A session of its own: whatever it leaves behind is still in its process group.
-    with subprocess.Popen([str(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory,
+    with subprocess.Popen([*tracing.command(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           start_new_session=True) as process:
         try:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from . import processes
+from . import processes, tracing
 from .paths import LOCALPROXY
 from .wait import until
 
@@ -47,7 +47,9 @@ class Proxy:
         if token is not None:
             variables[TOKEN_VARIABLE] = token
             self.secrets.append(token)
-        command = [*(inside.command if inside else []), str(program), *map(str, arguments)]
+        command = [*(inside.command if inside else []), *tracing.command(program, user), *map(str, arguments)]
+        # strace is root, and becomes the user itself.
+        user = None if tracing.is_on() else user
         self.process = subprocess.Popen(
             command, env=variables, cwd=directory, start_new_session=own_session, user=user,
             group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,

@@ -189,6 +189,21 @@ TEST_P(BrokenStreamTest, IsRefusedByteByByteToo) {
   EXPECT_TRUE(events.data.size() <= 3) << "a broken frame was taken: " << events.data;
 }
 
+// What is still on its way when the connection is given up.
+TEST_P(BrokenStreamTest, IsRefusedForGood) {
+  WebSocketReader reader;
+  Recorder events;
+  ASSERT_FALSE(reader.feed(as_bytes(GetParam().bytes), events).ok());
+  const uint16_t code = reader.close_code();
+  events.data.clear();
+  events.calls.clear();
+  for (int i = 0; i < 20; ++i)
+    EXPECT_FALSE(reader.feed(as_bytes(frame(0x82, "more")), events).ok());
+  EXPECT_EQ(reader.close_code(), code);
+  EXPECT_EQ(events.data, "");
+  EXPECT_TRUE(events.calls.empty());
+}
+
 const BrokenCase kBroken[] = {
     {"masked", "\x82\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
      "1002 WebSocket frame from the server that is masked"},

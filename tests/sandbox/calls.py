@@ -1,0 +1,91 @@
+"""Reads what strace wrote of a proxy, and says which calls each of its processes made behind which filter.
+
+A filter is inherited: what a helper does from its fork on is behind launch's, and from its own filter on behind that
+as well.
+"""
+
+import collections
+import pathlib
+import re
+
+# Arguments, by index, on which a policy has conditions. Of all others only the name of the call counts.
+ARGUMENTS = {
+    "clone": (0,), "close_range": (2,), "dup3": (2,), "execveat": (4,), "fcntl": (1,), "getsockopt": (1, 2),
+    "ioctl": (1,), "kill": (1,), "mmap": (2,), "mprotect": (2,), "openat": (2,), "prctl": (0,), "prlimit64": (0, 1),
+    "recvfrom": (3,), "sendmsg": (2,), "setsockopt": (1, 2), "socket": (0, 1, 2), "socketpair": (0, 1),
+    "unshare": (0,),
+}
+BEGIN = re.compile(r"(\d+) +(\w+)\((.*)")
+END = re.compile(r"(\d+) +(?:<\.\.\. )?(\w+)(?: resumed>|\().* = 0x([0-9a-f]+)$")
+PROGRAM = re.compile(r'\["localproxy-(\w+)"')
+FORKS = ("clone", "clone3", "fork", "vfork")
+SET_MODE_FILTER = 0x1
+
+
+def numbers(text):
+    """The arguments of a call, as far as they are numbers."""
+    found = []
+    for part in re.split(r"[,)] ?", text):
+        try:
+            found.append(int(part.strip().split(" ")[0], 0))
+        except (ValueError, IndexError):
+            found.append(None)
+    return found
+
+
+def children(lines):
+    """Index of the line where a fork begins -> process id of the child."""
+    found, begun = {}, {}
+    for at, line in enumerate(lines):
+        if not any(name in line for name in FORKS):
+            continue
+        if (match := BEGIN.match(line)) and match[2] in FORKS:
+            begun[match[1]] = at
+        if (match := END.match(line)) and match[2] in FORKS:
+            found[begun[match[1]]] = str(int(match[3], 16))
+    return found
+
+
+def made_in(path):
+    """Of one trace: {(role, call, ((index, value), ...))}."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        forked = children(lines)
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return made_by(lines, forked)
+
+
+def made_by(lines, forked):
+    made = set()
+    role, filters = {}, collections.defaultdict(tuple)
+    for at, line in enumerate(lines):
+        match = BEGIN.match(line)
+        if not match:
+            continue
+        pid, name, rest = match.groups()
+        role.setdefault(pid, "monitor")
+        if filters[pid]:
+            given = numbers(rest) if name in ARGUMENTS else ()
+            kept = tuple((index, given[index] & 0xffffffff) for index in ARGUMENTS.get(name, ())
+                         if index < len(given) and given[index] is not None)
+            made.update((inside, name, kept) for inside in filters[pid])
+        if at in forked:
+            role[forked[at]], filters[forked[at]] = role[pid], filters[pid]
+        elif name == "execveat" and (program := PROGRAM.search(rest)):
+            role[pid] = program[1]
+        elif name == "seccomp" and numbers(rest)[0] == SET_MODE_FILTER and numbers(rest)[2]:
+            # libseccomp, which tries what the kernel knows, gives no program.
+            filters[pid] = (*filters[pid], role[pid])
+    return made
+
+
+def made_below(folder):
+    """Of all traces in a folder."""
+    made = set()
+    for path in pathlib.Path(folder).iterdir():
+        made |= made_in(path)
+    return made
+
+
+def as_line(call):
+    role, name, arguments = call
+    return " ".join([role, name, *(f"{index}={value:#x}" for index, value in arguments)])

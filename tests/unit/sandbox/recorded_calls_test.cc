@@ -1,0 +1,218 @@
+// Policies against what the roles really call. tests/sandbox/record-calls has recorded each role in all
+// integration tests; here no recorded call lacks a rule, and no rule is there that was not recorded, but for
+// the exceptions below, each with its reason.
+#include <errno.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <span>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "sandbox/filter.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+const Policy* const kPolicies[] = {&kMonitorPolicy, &kNetPolicy, &kBridgePolicy, &kResolvePolicy,
+                                   &kLaunchPolicy};
+
+constexpr const char* kEvery = "every";
+constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+struct Call {
+  std::string text;  // the line of the record
+  std::string role;
+  std::string name;
+  std::map<unsigned, uint64_t> args;  // by index; those that policies have conditions on
+};
+
+// Another record, of a test that makes its own.
+constexpr const char* kRecordVariable = "LOCALPROXY_CALLS";
+
+std::vector<Call> read_record() {
+  const char* other = ::getenv(kRecordVariable);
+  std::ifstream file(other != nullptr ? other : LOCALPROXY_RECORDED_CALLS);
+  std::vector<Call> calls;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with('#')) continue;
+    Call call{.text = line};
+    std::istringstream words(line);
+    words >> call.role >> call.name;
+    for (std::string word; words >> word;) {
+      const size_t equals = word.find('=');
+      call.args[static_cast<unsigned>(std::stoul(word))] = std::stoull(word.substr(equals + 1), nullptr, 0);
+    }
+    calls.push_back(std::move(call));
+  }
+  return calls;
+}
+
+// The calls that this machine's architecture has; -1 for a name that libseccomp does not know.
+int number_of(const Call& call) {
+  constexpr std::string_view kUnknown = "syscall_";
+  // What strace calls a system call that is newer than itself.
+  if (call.name.starts_with(kUnknown)) return std::stoi(call.name.substr(kUnknown.size()), nullptr, 0);
+  return seccomp_syscall_resolve_name(call.name.c_str());
+}
+
+bool decides(const Rule& rule, const Call& call) {
+  const auto holds = [&call](const Arg& condition) {
+    const auto found = call.args.find(condition.index);
+    return found != call.args.end() && (found->second & condition.mask) == condition.value;
+  };
+  return rule.number == number_of(call) && std::all_of(rule.args, rule.args + rule.arg_count, holds);
+}
+
+std::string name_of(const Rule& rule) {
+  const std::unique_ptr<char, decltype(&free)> name(
+      seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, rule.number), &free);
+  return name ? name.get() : std::to_string(rule.number);
+}
+
+class RecordedCallsTest : public testing::TestWithParam<const Policy*> {
+ protected:
+  void SetUp() override {
+    for (const Call& call : read_record()) {
+      if (call.role == GetParam()->role) calls_.push_back(call);
+    }
+  }
+  std::vector<Call> calls_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Roles, RecordedCallsTest, testing::ValuesIn(kPolicies),
+                         [](const auto& each) { return std::string(each.param->role); });
+
+TEST_P(RecordedCallsTest, NoCallLacksARule) {
+  if (::getenv(kRecordVariable) == nullptr) {
+    ASSERT_GT(calls_.size(), 10U) << "no record: tests/sandbox/record-calls makes one";
+  }
+  const auto rules = all_rules(*GetParam());
+  for (const Call& call : calls_) {
+    if (number_of(call) > static_cast<int>(kNewestCall)) continue;  // refused with ENOSYS
+    EXPECT_TRUE(std::ranges::any_of(rules, [&call](const Rule& rule) { return decides(rule, call); }))
+        << "no rule allows: " << call.text;
+  }
+}
+
+// A rule that no test makes use of, and why it is there all the same.
+struct Exception {
+  const char* role;  // "every": what all roles have
+  Rule rule;         // its reason is why
+  // It may be recorded: the recording machine has such a name service or not.
+  bool may_be_used = false;
+};
+
+const Exception kExceptions[] = {
+    {"every", allow(SCMP_SYS(epoll_pwait), "aarch64 has no epoll_wait")},
+    {"every", allow(SCMP_SYS(mremap), "realloc of more than 128 KiB: libevent's table of many descriptors")},
+    {"every", allow(SCMP_SYS(clock_gettime), "a kernel or a clock source without the vDSO")},
+    {"every", allow(SCMP_SYS(gettimeofday), "a kernel or a clock source without the vDSO")},
+    {"monitor", allow(SCMP_SYS(unlinkat), "aarch64 has no unlink")},
+    {"monitor", allow(SCMP_SYS(fstat), "glibc 2.39 and newer use it instead of newfstatat")},
+    {"net", allow(SCMP_SYS(getrandom), "OpenSSL seeds again on a connection that lasts an hour")},
+    {"resolve", allow(SCMP_SYS(fstat), "glibc 2.39 and newer use it instead of newfstatat")},
+    {"resolve", allow(SCMP_SYS(pread64), "modules whose program headers are not at their front")},
+    {"resolve", allow(SCMP_SYS(socket), equals(0, AF_INET6), equals_but(1, kSocketFlags, SOCK_STREAM),
+                      "DNS over TCP to a server with an IPv6 address")},
+    {"resolve", allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_IPV6), equals(2, IPV6_RECVERR),
+                      "a DNS server with an IPv6 address")},
+    {"resolve", allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_PROTOCOL),
+                      "libnss-myhostname 252 and 257, seen by hand")},
+    {"resolve", allow(SCMP_SYS(getsockopt), equals(1, SOL_NETLINK), equals(2, NETLINK_LIST_MEMBERSHIPS),
+                      "libnss-myhostname 252 and 257, seen by hand")},
+    {"resolve", allow(SCMP_SYS(setsockopt), equals(1, SOL_NETLINK), equals(2, NETLINK_EXT_ACK),
+                      "libnss-myhostname 252 and 257, seen by hand")},
+    {"resolve", allow(SCMP_SYS(setsockopt), equals(1, SOL_NETLINK), equals(2, NETLINK_GET_STRICT_CHK),
+                      "libnss-myhostname 252 and 257, seen by hand")},
+    {"resolve", allow(SCMP_SYS(setsockopt), equals(1, SOL_NETLINK), equals(2, NETLINK_PKTINFO),
+                      "libnss-myhostname 252 and 257, seen by hand")},
+    {"resolve", allow(SCMP_SYS(ppoll), "libnss-resolve and libnss-myhostname 252; aarch64 has no poll")},
+    {"resolve", allow(SCMP_SYS(restart_syscall), "SIGSTOP, or the suspension of the system, during poll")},
+    {"resolve", allow(SCMP_SYS(fcntl), equals(1, F_GETFD), "libnss-mdns 0.15, seen by hand")},
+    {"resolve", allow(SCMP_SYS(fcntl), equals(1, F_SETFD), "libnss-mdns 0.15, seen by hand")},
+    {"resolve", allow(SCMP_SYS(fcntl), equals(1, F_GETFL), "libnss-mdns 0.15, seen by hand")},
+    {"resolve", allow(SCMP_SYS(rt_sigprocmask), "libnss-resolve, -mymachines and -myhostname 252 and 257"),
+     true},
+    {"resolve", allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_READ), "libnss-mymachines, -myhostname 252"),
+     true},
+    {"resolve", allow(SCMP_SYS(getrandom), "libnss-myhostname 257, seen by hand")},
+    {"resolve", allow(SCMP_SYS(getpid), "libnss-myhostname 252 and 257, seen by hand")},
+    {"launch", refuse(SCMP_SYS(clone3), ENOSYS, "a libc that tries it first")},
+    {"launch", allow(SCMP_SYS(faccessat), "aarch64 has no access")},
+    {"launch", allow(SCMP_SYS(fstat), "glibc 2.39 and newer use it instead of newfstatat")},
+};
+
+bool same(const Rule& a, const Rule& b) {
+  return covers(a, b) && covers(b, a);
+}
+
+class RulesTest : public testing::TestWithParam<std::string> {
+ protected:
+  // The rules that stand in this role's own table.
+  std::span<const Rule> rules() const {
+    if (GetParam() == kEvery) return common_rules();
+    return (*std::ranges::find(kPolicies, GetParam(), [](const Policy* each) { return each->role; }))->rules;
+  }
+  // What all roles have is there for any of them.
+  bool is_recorded(const Rule& rule) const {
+    return std::ranges::any_of(calls_, [&](const Call& call) {
+      return (GetParam() == kEvery || call.role == GetParam()) && decides(rule, call);
+    });
+  }
+  const Exception* exception_of(const Rule& rule) const {
+    const auto found = std::ranges::find_if(kExceptions, [&](const Exception& exception) {
+      return exception.role == GetParam() && same(exception.rule, rule);
+    });
+    return found == std::end(kExceptions) ? nullptr : found;
+  }
+
+  const std::vector<Call> calls_ = read_record();
+};
+
+INSTANTIATE_TEST_SUITE_P(Roles, RulesTest,
+                         testing::Values(kEvery, "monitor", "net", "bridge", "resolve", "launch"),
+                         [](const auto& each) { return each.param; });
+
+TEST_P(RulesTest, EachIsUsedOrHasItsException) {
+  for (const Rule& rule : rules())
+    EXPECT_TRUE(is_recorded(rule) || exception_of(rule) != nullptr)
+        << "nobody uses " << name_of(rule) << ": " << rule.reason;
+}
+
+TEST_P(RulesTest, NoExceptionIsUsedOrStale) {
+  for (const Exception& exception : kExceptions) {
+    if (exception.role != GetParam()) continue;
+    EXPECT_TRUE(exception.may_be_used || !is_recorded(exception.rule))
+        << name_of(exception.rule) << " is used, and no exception: " << exception.rule.reason;
+    EXPECT_TRUE(std::ranges::any_of(rules(), [&](const Rule& rule) { return same(rule, exception.rule); }))
+        << "no rule for the exception " << name_of(exception.rule) << ": " << exception.rule.reason;
+  }
+}
+
+// What the tests rest on: a call decides for the rules that it meets, and for no others.
+TEST(RecordTest, ACallMeetsARuleWithAllItsConditions) {
+  const Call call{.name = "socket", .args = {{0, AF_INET}, {1, SOCK_DGRAM | SOCK_CLOEXEC}}};
+  const auto rule = [](uint32_t family, uint32_t type) {
+    return allow(SCMP_SYS(socket), equals(0, family), equals_but(1, kSocketFlags, type), "");
+  };
+  EXPECT_TRUE(decides(rule(AF_INET, SOCK_DGRAM), call));
+  EXPECT_FALSE(decides(rule(AF_INET, SOCK_STREAM), call));
+  EXPECT_FALSE(decides(rule(AF_INET6, SOCK_DGRAM), call));
+  EXPECT_FALSE(decides(allow(SCMP_SYS(socket), equals(2, 0), ""), call)) << "it is not recorded";
+  EXPECT_FALSE(decides(allow(SCMP_SYS(socketpair), ""), call));
+}
+
+}  // namespace
+}  // namespace localproxy::sandbox

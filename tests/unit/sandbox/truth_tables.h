@@ -1,0 +1,316 @@
+// What each role may call and what not, written by hand from what the roles do, and not made from the
+// policies.
+#pragma once
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sandbox/policy.h"
+
+namespace localproxy::sandbox::test {
+
+using Names = std::set<std::string>;
+using Arguments = std::array<uint64_t, 6>;
+
+struct Row {
+  const char* call;
+  Arguments arguments;
+  bool allowed;
+};
+
+struct Role {
+  const Policy* policy;
+  Names free;         // allowed with any arguments
+  Names conditional;  // allowed with some
+  std::vector<Row> rows;
+};
+
+inline constexpr uint64_t kNew = SOCK_CLOEXEC | SOCK_NONBLOCK;
+inline constexpr uint64_t kFork = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+inline constexpr uint64_t kPrSetMdwe = 65;  // newer than the headers of Debian 12
+inline constexpr uint64_t kOwnNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+
+inline const Names kCommonFree = {"write",         "close",        "epoll_wait", "epoll_pwait", "epoll_ctl",
+                                  "brk",           "munmap",       "mremap",     "madvise",     "futex",
+                                  "clock_gettime", "gettimeofday", "exit_group"};
+inline const Names kCommonConditional = {"mmap", "prctl"};
+inline const std::vector<Row> kCommonRows = {
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE}, true},
+    {"prctl", {PR_GET_SECCOMP}, true},
+};
+// What no role may.
+inline const std::vector<Row> kForbiddenRows = {
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC}, false},
+    {"mmap", {0, 4096, PROT_WRITE | PROT_EXEC}, false},
+    {"prctl", {PR_SET_SECCOMP}, false},
+    {"prctl", {PR_SET_KEEPCAPS, 1}, false},
+    {"fcntl", {0, F_DUPFD, 10}, false},
+    {"fcntl", {0, F_SETOWN, 1}, false},
+    {"fcntl", {0, F_SETLEASE, F_WRLCK}, false},
+};
+// What no role but launch may, which must be able to start any other.
+inline const std::vector<Row> kForbiddenToHelpersRows = {
+    {"prctl", {PR_SET_DUMPABLE, 1}, false},
+    {"prctl", {PR_CAP_AMBIENT}, false},
+    {"fcntl", {0, F_DUPFD_CLOEXEC, 10}, false},
+};
+
+inline const Role kMonitor{
+    &kMonitorPolicy,
+    {"connect", "bind", "listen", "getsockname", "umask", "newfstatat", "unlink", "unlinkat", "geteuid",
+     "fstat", "pread64", "wait4", "rt_sigaction", "rt_sigreturn", "rt_sigprocmask"},
+    {"recvfrom", "sendmsg", "socketpair", "socket", "getsockopt", "setsockopt", "openat", "fcntl"},
+    {
+        {"recvfrom", {3, 0, 10, MSG_TRUNC}, true},
+        {"recvfrom", {3, 0, 10, 0}, false},
+        {"recvfrom", {3, 0, 10, MSG_TRUNC | MSG_PEEK}, false},
+        {"recvfrom", {3, 0, 10, MSG_OOB}, false},
+        {"recvfrom", {3, 0, 10, MSG_TRUNC | MSG_ERRQUEUE}, false},
+        {"sendmsg", {3, 0, MSG_NOSIGNAL}, true},
+        {"sendmsg", {3, 0, 0}, false},
+        {"sendmsg", {3, 0, MSG_NOSIGNAL | MSG_FASTOPEN}, false},
+        {"socketpair", {AF_UNIX, SOCK_SEQPACKET | kNew}, true},
+        {"socketpair", {AF_UNIX, SOCK_STREAM | kNew}, false},
+        {"socketpair", {AF_INET, SOCK_SEQPACKET | kNew}, false},
+        {"socket", {AF_INET, SOCK_STREAM | kNew, 0}, true},
+        {"socket", {AF_INET6, SOCK_STREAM | kNew, 0}, true},
+        {"socket", {AF_UNIX, SOCK_STREAM | kNew, 0}, true},
+        {"socket", {AF_INET, SOCK_DGRAM | kNew, 0}, false},
+        {"socket", {AF_INET, SOCK_RAW | kNew, 0}, false},
+        {"socket", {AF_INET6, SOCK_DGRAM | kNew, 0}, false},
+        {"socket", {AF_INET, SOCK_STREAM | kNew, 262 /* MPTCP */}, false},
+        {"socket", {AF_INET6, SOCK_STREAM | kNew, 132 /* SCTP */}, false},
+        {"socket", {AF_UNIX, SOCK_DGRAM | kNew, 0}, false},
+        {"socket", {AF_NETLINK, SOCK_RAW | kNew, 0}, false},
+        {"socket", {AF_PACKET, SOCK_STREAM | kNew, 0}, false},
+        {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, true},
+        {"getsockopt", {3, SOL_SOCKET, SO_PEERCRED}, false},
+        {"getsockopt", {3, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE}, false},
+        {"setsockopt", {3, SOL_SOCKET, SO_REUSEADDR}, true},
+        {"setsockopt", {3, IPPROTO_IPV6, IPV6_V6ONLY}, true},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_NODELAY}, true},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_NOTSENT_LOWAT}, true},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}, false},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_ULP}, false},
+        {"setsockopt", {3, SOL_SOCKET, SO_ATTACH_FILTER}, false},
+        {"openat", {0, 0, O_RDONLY | O_CLOEXEC | O_NOCTTY}, true},
+        {"openat", {0, 0, O_RDONLY | O_PATH}, false},
+        {"openat", {0, 0, O_RDONLY | O_DIRECTORY}, false},
+        {"openat", {0, 0, O_WRONLY}, false},
+        {"openat", {0, 0, O_RDWR}, false},
+        {"openat", {0, 0, O_RDONLY | O_CREAT}, false},
+        {"openat", {0, 0, O_RDONLY | O_TRUNC}, false},
+        {"openat", {0, 0, O_TMPFILE | O_WRONLY}, false},
+        {"fcntl", {0, F_SETFL, 0}, true},
+    }};
+
+inline const Role kNet{&kNetPolicy,
+                       {"read", "recvmsg", "getpid", "getrandom"},
+                       {"getsockopt"},
+                       {
+                           {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
+                           {"getsockopt", {3, IPPROTO_TCP, TCP_INFO}, true},
+                           {"getsockopt", {3, SOL_SOCKET, SO_PEERCRED}, false},
+                           {"getsockopt", {3, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE}, false},
+                           {"fcntl", {0, F_SETFL, 0}, false},
+                       }};
+
+inline const Role kBridge{&kBridgePolicy,
+                          {"read", "recvmsg", "shutdown", "accept4", "pipe2", "splice"},
+                          {"socketpair", "sendmsg", "setsockopt", "ioctl"},
+                          {
+                              {"socketpair", {AF_UNIX, SOCK_STREAM | kNew}, true},
+                              {"socketpair", {AF_UNIX, SOCK_DGRAM | kNew}, false},
+                              {"socketpair", {AF_INET, SOCK_STREAM | kNew}, false},
+                              {"sendmsg", {3, 0, MSG_NOSIGNAL}, true},
+                              {"sendmsg", {3, 0, MSG_NOSIGNAL | MSG_FASTOPEN}, false},
+                              {"sendmsg", {3, 0, MSG_OOB}, false},
+                              {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
+                              {"setsockopt", {3, SOL_SOCKET, SO_LINGER}, true},
+                              {"setsockopt", {3, IPPROTO_TCP, TCP_NODELAY}, true},
+                              {"setsockopt", {3, IPPROTO_TCP, TCP_REPAIR}, false},
+                              {"setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}, false},
+                              {"setsockopt", {3, SOL_SOCKET, SO_BINDTODEVICE}, false},
+                              {"ioctl", {3, SIOCOUTQ}, true},
+                              {"ioctl", {3, TIOCSTI}, false},
+                              {"ioctl", {3, FIONREAD}, false},
+                              {"fcntl", {0, F_SETFL, 0}, false},
+                          }};
+
+inline const Names kResolveFree = {
+    "read",        "recvmsg",         "newfstatat",     "fstat",     "lseek",  "pread64", "bind",
+    "connect",     "sendto",          "sendmmsg",       "recvfrom",  "writev", "poll",    "ppoll",
+    "getsockname", "restart_syscall", "rt_sigprocmask", "getrandom", "getpid", "uname"};
+inline const Names kResolveConditional = {"openat",     "mprotect", "socket", "getsockopt",
+                                          "setsockopt", "ioctl",    "fcntl"};
+inline const std::vector<Row> kResolveRows = {
+    {"openat", {0, 0, O_RDONLY | O_CLOEXEC}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC}, true},
+    {"mprotect", {0, 4096, PROT_READ}, true},
+    {"mprotect", {0, 4096, PROT_READ | PROT_EXEC}, false},
+    {"socket", {AF_INET, SOCK_DGRAM | kNew}, true},
+    {"socket", {AF_INET, SOCK_STREAM | kNew}, true},
+    {"socket", {AF_INET, SOCK_RAW}, false},
+    {"socket", {AF_INET6, SOCK_DGRAM}, true},
+    {"socket", {AF_INET6, SOCK_STREAM}, true},
+    {"socket", {AF_INET6, SOCK_RAW}, false},
+    {"socket", {AF_UNIX, SOCK_STREAM}, true},
+    {"socket", {AF_UNIX, SOCK_DGRAM}, false},
+    {"socket", {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE}, true},
+    {"socket", {AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER}, false},
+    {"socket", {AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG}, false},
+    {"socket", {AF_PACKET, SOCK_RAW}, false},
+    {"socket", {AF_ALG, SOCK_SEQPACKET}, false},
+    {"socket", {AF_VSOCK, SOCK_STREAM}, false},
+    {"getsockopt", {3, SOL_SOCKET, SO_PROTOCOL}, true},
+    {"getsockopt", {3, SOL_SOCKET, SO_PEERCRED}, false},
+    {"getsockopt", {3, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS}, true},
+    {"getsockopt", {3, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE}, false},
+    {"setsockopt", {3, IPPROTO_IP, IP_RECVERR}, true},
+    {"setsockopt", {3, IPPROTO_IP, IP_TRANSPARENT}, false},
+    {"setsockopt", {3, IPPROTO_IPV6, IPV6_RECVERR}, true},
+    {"setsockopt", {3, SOL_NETLINK, NETLINK_EXT_ACK}, true},
+    {"setsockopt", {3, SOL_NETLINK, NETLINK_GET_STRICT_CHK}, true},
+    {"setsockopt", {3, SOL_NETLINK, NETLINK_PKTINFO}, true},
+    {"setsockopt", {3, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP}, false},
+    {"setsockopt", {3, SOL_SOCKET, SO_ATTACH_FILTER}, false},
+    {"setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}, false},
+    {"ioctl", {3, FIONREAD}, true},
+    {"ioctl", {3, TIOCSTI}, false},
+    {"fcntl", {0, F_SETFD, 0}, true},
+    {"fcntl", {0, F_GETFD, 0}, true},
+    {"fcntl", {0, F_GETFL, 0}, true},
+    {"fcntl", {0, F_SETFL, 0}, false},
+    {"prctl", {PR_CAPBSET_READ}, true},
+};
+// What no process that opens files may.
+inline const std::vector<Row> kNoWritingRows = {
+    {"openat", {0, 0, O_WRONLY}, false},
+    {"openat", {0, 0, O_RDWR}, false},
+    {"openat", {0, 0, O_RDONLY | O_CREAT}, false},
+    {"openat", {0, 0, O_RDONLY | O_TRUNC}, false},
+    {"openat", {0, 0, O_TMPFILE | O_WRONLY}, false},
+};
+
+template <typename Table>
+Table joined(std::initializer_list<Table> tables) {
+  Table all;
+  for (const Table& table : tables)
+    std::ranges::copy(table, std::inserter(all, all.end()));
+  return all;
+}
+
+inline const Role kResolve{&kResolvePolicy, kResolveFree, kResolveConditional,
+                           joined({kResolveRows, kNoWritingRows})};
+
+// launch: what all of its helpers may, and what they need to get there.
+inline const Names kLaunchFree = joined<Names>({kNet.free,
+                                                kBridge.free,
+                                                kResolveFree,
+                                                {"rt_sigreturn",
+                                                 "wait4",
+                                                 "rt_sigaction",
+                                                 "epoll_create1",
+                                                 "access",
+                                                 "faccessat",
+                                                 "getdents64",
+                                                 "arch_prctl",
+                                                 "gettid",
+                                                 "set_tid_address",
+                                                 "set_robust_list",
+                                                 "rseq",
+                                                 "mlock",
+                                                 "sysinfo",
+                                                 "getuid",
+                                                 "geteuid",
+                                                 "getgid",
+                                                 "getegid",
+                                                 "getppid",
+                                                 "chroot",
+                                                 "chdir",
+                                                 "capget",
+                                                 "capset",
+                                                 "fstatfs",
+                                                 "landlock_create_ruleset",
+                                                 "landlock_add_rule",
+                                                 "landlock_restrict_self",
+                                                 "seccomp"}});
+inline const Names kLaunchConditional =
+    joined<Names>({kNet.conditional,
+                   kBridge.conditional,
+                   kResolveConditional,
+                   {"clone", "execveat", "kill", "dup3", "close_range", "unshare", "prlimit64"}});
+inline const std::vector<Row> kLaunchRows = {
+    {"getsockopt", {3, SOL_SOCKET, SO_TYPE}, true},
+    {"clone", {kFork}, true},
+    {"clone", {SIGCHLD | CLONE_VM}, false},
+    {"clone", {kFork | CLONE_NEWUSER}, false},
+    {"execveat", {7, 0, 0, 0, AT_EMPTY_PATH}, true},
+    {"execveat", {7, 0, 0, 0, 0}, false},
+    {"execveat", {7, 0, 0, 0, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW}, false},
+    {"kill", {100, SIGKILL}, true},
+    {"kill", {100, SIGSTOP}, false},
+    {"kill", {100, SIGTERM}, false},
+    {"dup3", {20, 3, 0}, true},
+    {"dup3", {20, 3, O_CLOEXEC}, false},
+    {"close_range", {3, ~0U, CLOSE_RANGE_CLOEXEC}, true},
+    {"close_range", {3, ~0U, CLOSE_RANGE_UNSHARE}, false},
+    {"fcntl", {0, F_DUPFD_CLOEXEC, 16}, true},
+    {"openat", {0, 0, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NONBLOCK}, true},
+    {"openat", {0, 0, O_CLOEXEC | O_PATH}, true},
+    {"unshare", {kOwnNamespaces}, true},
+    {"unshare", {CLONE_NEWUSER}, false},
+    {"unshare", {CLONE_NEWPID}, false},
+    {"prlimit64", {0, RLIMIT_STACK}, true},
+    {"prlimit64", {0, RLIMIT_CORE}, true},
+    {"prlimit64", {0, RLIMIT_NPROC}, true},
+    {"prlimit64", {0, RLIMIT_FSIZE}, true},
+    {"prlimit64", {0, RLIMIT_NOFILE}, false},
+    {"prlimit64", {1, RLIMIT_CORE}, false},
+    {"prctl", {PR_SET_PDEATHSIG}, true},
+    {"prctl", {PR_SET_DUMPABLE}, true},
+    {"prctl", {kPrSetMdwe}, true},
+    {"prctl", {PR_SET_NO_NEW_PRIVS}, true},
+    {"prctl", {PR_GET_NO_NEW_PRIVS}, true},
+    {"prctl", {PR_GET_SECUREBITS}, true},
+    {"prctl", {PR_SET_SECUREBITS}, false},
+    {"prctl", {PR_CAPBSET_DROP}, true},
+    {"prctl", {PR_CAP_AMBIENT}, true},
+    {"prctl", {PR_SET_MM}, false},
+    {"prctl", {PR_SET_PTRACER}, false},
+    {"sendmsg", {3, 0, 0}, false},
+    {"socketpair", {AF_INET, SOCK_STREAM | kNew}, false},
+    {"mprotect", {0, 4096, PROT_READ | PROT_EXEC}, false},
+    {"setsockopt", {3, SOL_SOCKET, SO_ATTACH_FILTER}, false},
+};
+// What a helper must not do may be what launch or another helper does; what it does is what launch may too.
+inline std::vector<Row> allowed_of(const std::vector<Row>& rows) {
+  std::vector<Row> allowed;
+  std::ranges::copy_if(rows, std::back_inserter(allowed), &Row::allowed);
+  return allowed;
+}
+inline const Role kLaunch{&kLaunchPolicy, kLaunchFree, kLaunchConditional,
+                          joined({kLaunchRows, kNoWritingRows, allowed_of(kNet.rows),
+                                  allowed_of(kBridge.rows), allowed_of(kResolveRows)})};
+
+}  // namespace localproxy::sandbox::test
