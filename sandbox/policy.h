@@ -30,6 +30,9 @@ struct Rule {
 constexpr Arg equals(unsigned index, uint32_t value) {
   return {index, 0xffffffff, value};
 }
+constexpr Arg all_of(unsigned index, uint32_t bits) {
+  return {index, bits, bits};
+}
 constexpr Arg none_of(unsigned index, uint32_t bits) {
   return {index, bits, 0};
 }
@@ -55,6 +58,9 @@ constexpr Rule allow(int number, Arg a, Arg b, Arg c, const char* reason) {
 }
 constexpr Rule refuse(int number, int error, const char* reason) {
   return {number, reason, 0, {}, error};
+}
+constexpr Rule refuse(int number, Arg a, int error, const char* reason) {
+  return {number, reason, 1, {a}, error};
 }
 
 struct Policy {

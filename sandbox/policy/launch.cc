@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -25,7 +26,7 @@ constexpr uint32_t kPrSetMdwe = 65;
 
 constexpr std::array kRules = {
     allow(SCMP_SYS(recvmsg), "what the monitor asks for, with descriptors"),
-    allow(SCMP_SYS(recvfrom), "notes of signals"),
+    allow(SCMP_SYS(recvfrom), equals(3, 0), "notes of signals"),
     allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
     allow(SCMP_SYS(rt_sigprocmask), "no signal between fork and exec; start: none is blocked"),
     allow(SCMP_SYS(clone), equals(0, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD),
@@ -34,7 +35,8 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(execveat), equals(4, AT_EMPTY_PATH),
           "a helper, by its descriptor; Landlock has the files"),
     allow(SCMP_SYS(wait4), "how a helper ended"),
-    allow(SCMP_SYS(kill), equals(1, SIGKILL), "a helper that does not stop"),
+    allow(SCMP_SYS(kill), none_of(0, 0x80000000), equals(1, SIGKILL),
+          "a helper that does not stop; no group"),
     allow(SCMP_SYS(fcntl), equals(1, F_DUPFD_CLOEXEC), "descriptors of a helper move to their numbers"),
     allow(SCMP_SYS(dup3), equals(2, 0), "fixed descriptor numbers of a helper"),
     allow(SCMP_SYS(close_range), equals(2, CLOSE_RANGE_CLOEXEC), "a helper gets no other descriptor"),
@@ -79,15 +81,18 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_CORE), "start: limits"),
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_NPROC), "start: limits"),
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_FSIZE), "start: limits"),
-    allow(SCMP_SYS(prctl), equals(0, PR_SET_PDEATHSIG), "start: dies with its parent"),
-    allow(SCMP_SYS(prctl), equals(0, PR_SET_DUMPABLE), "start: not dumpable"),
+    allow(SCMP_SYS(prctl), equals(0, PR_SET_PDEATHSIG), equals(1, SIGKILL), "start: dies with its parent"),
+    allow(SCMP_SYS(prctl), equals(0, PR_SET_DUMPABLE), equals(1, 0), "start: not dumpable"),
     allow(SCMP_SYS(prctl), equals(0, kPrSetMdwe), "start: memory that was writable is never executable"),
     allow(SCMP_SYS(prctl), equals(0, PR_SET_NO_NEW_PRIVS), "start: no-new-privs"),
     allow(SCMP_SYS(prctl), equals(0, PR_GET_NO_NEW_PRIVS), "start: libcap-ng"),
     allow(SCMP_SYS(prctl), equals(0, PR_GET_SECUREBITS), "start: libcap-ng"),
     allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_READ), "start: libcap-ng"),
     allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_DROP), "start: capabilities of its own namespace"),
-    allow(SCMP_SYS(prctl), equals(0, PR_CAP_AMBIENT), "start: capabilities"),
+    allow(SCMP_SYS(prctl), equals(0, PR_CAP_AMBIENT), equals(1, PR_CAP_AMBIENT_IS_SET),
+          "start: capabilities"),
+    allow(SCMP_SYS(prctl), equals(0, PR_CAP_AMBIENT), equals(1, PR_CAP_AMBIENT_CLEAR_ALL),
+          "start: capabilities"),
     allow(SCMP_SYS(capget), "start: capabilities"),
     allow(SCMP_SYS(capset), "start: capabilities"),
     allow(SCMP_SYS(fstatfs), "start: libcap-ng"),
@@ -96,7 +101,16 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(landlock_create_ruleset), "start: Landlock"),
     allow(SCMP_SYS(landlock_add_rule), "start: Landlock"),
     allow(SCMP_SYS(landlock_restrict_self), "start: Landlock"),
-    allow(SCMP_SYS(seccomp), "start: its own filter"),
+    allow(SCMP_SYS(seccomp), equals(0, SECCOMP_SET_MODE_FILTER), equals(1, 0), "start: its own filter"),
+    allow(SCMP_SYS(seccomp), equals(0, SECCOMP_GET_ACTION_AVAIL), "start: libseccomp"),
+    allow(SCMP_SYS(seccomp), equals(0, SECCOMP_GET_NOTIF_SIZES), "start: libseccomp"),
+    // What libseccomp asks whether the kernel has it, and is told that it has not.
+    refuse(SCMP_SYS(seccomp), equals(0, SECCOMP_SET_MODE_STRICT), EINVAL, "no strict mode"),
+    refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_TSYNC), EINVAL, "no other threads"),
+    refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_LOG), EINVAL, "no log of what is allowed"),
+    refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_SPEC_ALLOW), EINVAL, "no speculation"),
+    refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_NEW_LISTENER), EINVAL, "no listener to calls"),
+    refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_TSYNC_ESRCH), EINVAL, "no other threads"),
 };
 
 constexpr std::array kStarts = {&kNetPolicy, &kBridgePolicy, &kResolvePolicy};

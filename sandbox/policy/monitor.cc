@@ -43,7 +43,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(umask), "they are this user's alone"),
     allow(SCMP_SYS(newfstatat), "is one stale, is it still ours"),
     allow(SCMP_SYS(unlink), "they are removed at the end, stale ones before"),
-    allow(SCMP_SYS(unlinkat), "the same, on architectures without unlink"),
+    allow(SCMP_SYS(unlinkat), equals(2, 0), "the same, on architectures without unlink"),
     allow(SCMP_SYS(geteuid), "whose is a stale one"),
     // The token is read again after SIGHUP.
     allow(SCMP_SYS(openat), equals(2, O_RDONLY | O_CLOEXEC | O_NOCTTY),

@@ -103,6 +103,7 @@ def test_one_that_was_killed_is_followed_by_another(lab, service, folder):
     path = folder / "in.sock"
     first = start_source(lab, service, path)
     first.kill()
+    until(lambda: not first.left_behind(), "its bridge has let go of the socket")
     assert path.exists()
     service.control("rotate", tunnel="t1", side="source")  # the old token is bound to the first one
     start_source(lab, service, path)

@@ -11,10 +11,12 @@ import re
 # Arguments, by index, on which a policy has conditions. Of all others only the name of the call counts.
 ARGUMENTS = {
     "clone": (0,), "close_range": (2,), "dup3": (2,), "execveat": (4,), "fcntl": (1,), "getsockopt": (1, 2),
-    "ioctl": (1,), "kill": (1,), "mmap": (2,), "mprotect": (2,), "openat": (2,), "prctl": (0,), "prlimit64": (0, 1),
-    "recvfrom": (3,), "sendmsg": (2,), "setsockopt": (1, 2), "socket": (0, 1, 2), "socketpair": (0, 1),
-    "unshare": (0,),
+    "ioctl": (1,), "kill": (0, 1), "mmap": (2, 3), "mprotect": (2,), "openat": (2,), "prctl": (0, 1), "prlimit64": (0, 1),
+    "recvfrom": (3,), "seccomp": (0, 1), "sendmmsg": (3,), "sendmsg": (2,), "sendto": (3,), "setsockopt": (1, 2),
+    "socket": (0, 1, 2), "socketpair": (0, 1), "unlinkat": (2,), "unshare": (0,),
 }
+# PR_SET_PDEATHSIG, PR_SET_DUMPABLE and PR_CAP_AMBIENT, of which the second argument counts as well.
+PRCTL_WITH_ARGUMENT = (0x1, 0x4, 0x2f)
 BEGIN = re.compile(r"(\d+) +(\w+)\((.*)")
 END = re.compile(r"(\d+) +(?:<\.\.\. )?(\w+)(?: resumed>|\().* = 0x([0-9a-f]+)$")
 PROGRAM = re.compile(r'\["localproxy-(\w+)"')
@@ -31,6 +33,20 @@ def numbers(text):
         except (ValueError, IndexError):
             found.append(None)
     return found
+
+
+def kept(name, given):
+    """The arguments of a call that policies look at, ((index, value), ...)."""
+    for index in ARGUMENTS.get(name, ()):
+        if index >= len(given) or given[index] is None:
+            continue
+        value = given[index] & 0xffffffff
+        if name == "prctl" and index == 1 and given[0] not in PRCTL_WITH_ARGUMENT:
+            continue
+        # Which process is all the same.
+        if name == "kill" and index == 0:
+            value &= 0x80000000
+        yield index, value
 
 
 def children(lines):
@@ -65,9 +81,7 @@ def made_by(lines, forked):
         role.setdefault(pid, "monitor")
         if filters[pid]:
             given = numbers(rest) if name in ARGUMENTS else ()
-            kept = tuple((index, given[index] & 0xffffffff) for index in ARGUMENTS.get(name, ())
-                         if index < len(given) and given[index] is not None)
-            made.update((inside, name, kept) for inside in filters[pid])
+            made.update((inside, name, tuple(kept(name, given))) for inside in filters[pid])
         if at in forked:
             role[forked[at]], filters[forked[at]] = role[pid], filters[pid]
         elif name == "execveat" and (program := PROGRAM.search(rest)):

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,6 +36,13 @@ struct Row {
   const char* call;
   Arguments arguments;
   bool allowed;
+  int error = 0;  // of a call that is refused and does not kill
+
+  // What the filter answers.
+  uint32_t verdict() const {
+    if (allowed) return SECCOMP_RET_ALLOW;
+    return error == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | static_cast<uint32_t>(error);
+  }
 };
 
 struct Role {
@@ -53,15 +61,18 @@ inline constexpr uint64_t kOwnNamespaces =
 inline const Names kCommonFree = {"write",         "close",        "epoll_wait", "epoll_pwait", "epoll_ctl",
                                   "brk",           "munmap",       "mremap",     "madvise",     "futex",
                                   "clock_gettime", "gettimeofday", "exit_group"};
+constexpr uint64_t kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+
 inline const Names kCommonConditional = {"mmap", "prctl"};
 inline const std::vector<Row> kCommonRows = {
-    {"mmap", {0, 4096, PROT_READ | PROT_WRITE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_NORESERVE}, true},
     {"prctl", {PR_GET_SECCOMP}, true},
 };
 // What no role may.
 inline const std::vector<Row> kForbiddenRows = {
-    {"mmap", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC}, false},
-    {"mmap", {0, 4096, PROT_WRITE | PROT_EXEC}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, kAnonymous}, false},
+    {"mmap", {0, 4096, PROT_WRITE | PROT_EXEC, kAnonymous}, false},
     {"prctl", {PR_SET_SECCOMP}, false},
     {"prctl", {PR_SET_KEEPCAPS, 1}, false},
     {"fcntl", {0, F_DUPFD, 10}, false},
@@ -77,10 +88,15 @@ inline const std::vector<Row> kForbiddenToHelpersRows = {
 
 inline const Role kMonitor{
     &kMonitorPolicy,
-    {"connect", "bind", "listen", "getsockname", "umask", "newfstatat", "unlink", "unlinkat", "geteuid",
-     "fstat", "pread64", "wait4", "rt_sigaction", "rt_sigreturn", "rt_sigprocmask"},
-    {"recvfrom", "sendmsg", "socketpair", "socket", "getsockopt", "setsockopt", "openat", "fcntl"},
+    {"connect", "bind", "listen", "getsockname", "umask", "newfstatat", "unlink", "geteuid", "fstat",
+     "pread64", "wait4", "rt_sigaction", "rt_sigreturn", "rt_sigprocmask"},
+    {"recvfrom", "sendmsg", "socketpair", "socket", "getsockopt", "setsockopt", "openat", "fcntl",
+     "unlinkat"},
     {
+        {"mmap", {0, 4096, PROT_READ, MAP_PRIVATE}, false},
+        {"mmap", {0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS}, false},
+        {"unlinkat", {0, 0, 0}, true},
+        {"unlinkat", {0, 0, AT_REMOVEDIR}, false},
         {"recvfrom", {3, 0, 10, MSG_TRUNC}, true},
         {"recvfrom", {3, 0, 10, 0}, false},
         {"recvfrom", {3, 0, 10, MSG_TRUNC | MSG_PEEK}, false},
@@ -157,20 +173,37 @@ inline const Role kBridge{&kBridgePolicy,
                               {"fcntl", {0, F_SETFL, 0}, false},
                           }};
 
-inline const Names kResolveFree = {
-    "read",        "recvmsg",         "newfstatat",     "fstat",     "lseek",  "pread64", "bind",
-    "connect",     "sendto",          "sendmmsg",       "recvfrom",  "writev", "poll",    "ppoll",
-    "getsockname", "restart_syscall", "rt_sigprocmask", "getrandom", "getpid", "uname"};
-inline const Names kResolveConditional = {"openat",     "mprotect", "socket", "getsockopt",
-                                          "setsockopt", "ioctl",    "fcntl"};
+inline const Names kResolveFree = {"read",    "recvmsg",     "newfstatat",      "fstat",          "lseek",
+                                   "pread64", "bind",        "connect",         "writev",         "poll",
+                                   "ppoll",   "getsockname", "restart_syscall", "rt_sigprocmask", "getrandom",
+                                   "getpid",  "uname"};
+inline const Names kResolveConditional = {"sendto", "sendmmsg",   "recvfrom",   "openat", "mprotect",
+                                          "socket", "getsockopt", "setsockopt", "ioctl",  "fcntl"};
 inline const std::vector<Row> kResolveRows = {
     {"openat", {0, 0, O_RDONLY | O_CLOEXEC}, true},
-    {"mmap", {0, 4096, PROT_READ | PROT_EXEC}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE}, true},
+    {"sendto", {3, 0, 10, 0}, true},
+    {"sendto", {3, 0, 10, MSG_NOSIGNAL}, true},
+    {"sendto", {3, 0, 10, MSG_NOSIGNAL | MSG_DONTWAIT}, true},
+    {"sendto", {3, 0, 10, MSG_FASTOPEN}, false},
+    {"sendto", {3, 0, 10, MSG_OOB}, false},
+    {"sendmmsg", {3, 0, 2, MSG_NOSIGNAL}, true},
+    {"sendmmsg", {3, 0, 2, MSG_FASTOPEN}, false},
+    {"recvfrom", {3, 0, 10, 0}, true},
+    {"recvfrom", {3, 0, 10, MSG_TRUNC}, true},
+    {"recvfrom", {3, 0, 10, MSG_DONTWAIT}, true},
+    {"recvfrom", {3, 0, 10, MSG_PEEK}, false},
+    {"recvfrom", {3, 0, 10, MSG_ERRQUEUE}, false},
     {"mprotect", {0, 4096, PROT_READ}, true},
     {"mprotect", {0, 4096, PROT_READ | PROT_EXEC}, false},
     {"socket", {AF_INET, SOCK_DGRAM | kNew}, true},
     {"socket", {AF_INET, SOCK_STREAM | kNew}, true},
     {"socket", {AF_INET, SOCK_RAW}, false},
+    {"socket", {AF_INET, SOCK_DGRAM, IPPROTO_ICMP}, false},
+    {"socket", {AF_INET, SOCK_STREAM, 132 /* SCTP */}, false},
+    {"socket", {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6}, false},
+    {"socket", {AF_INET6, SOCK_STREAM, 262 /* MPTCP */}, false},
     {"socket", {AF_INET6, SOCK_DGRAM}, true},
     {"socket", {AF_INET6, SOCK_STREAM}, true},
     {"socket", {AF_INET6, SOCK_RAW}, false},
@@ -253,13 +286,12 @@ inline const Names kLaunchFree = joined<Names>({kNet.free,
                                                  "fstatfs",
                                                  "landlock_create_ruleset",
                                                  "landlock_add_rule",
-                                                 "landlock_restrict_self",
-                                                 "seccomp"}});
+                                                 "landlock_restrict_self"}});
 inline const Names kLaunchConditional =
     joined<Names>({kNet.conditional,
                    kBridge.conditional,
                    kResolveConditional,
-                   {"clone", "execveat", "kill", "dup3", "close_range", "unshare", "prlimit64"}});
+                   {"clone", "execveat", "kill", "dup3", "close_range", "unshare", "prlimit64", "seccomp"}});
 inline const std::vector<Row> kLaunchRows = {
     {"getsockopt", {3, SOL_SOCKET, SO_TYPE}, true},
     {"clone", {kFork}, true},
@@ -269,6 +301,7 @@ inline const std::vector<Row> kLaunchRows = {
     {"execveat", {7, 0, 0, 0, 0}, false},
     {"execveat", {7, 0, 0, 0, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW}, false},
     {"kill", {100, SIGKILL}, true},
+    {"kill", {~0U, SIGKILL}, false},
     {"kill", {100, SIGSTOP}, false},
     {"kill", {100, SIGTERM}, false},
     {"dup3", {20, 3, 0}, true},
@@ -287,15 +320,28 @@ inline const std::vector<Row> kLaunchRows = {
     {"prlimit64", {0, RLIMIT_FSIZE}, true},
     {"prlimit64", {0, RLIMIT_NOFILE}, false},
     {"prlimit64", {1, RLIMIT_CORE}, false},
-    {"prctl", {PR_SET_PDEATHSIG}, true},
-    {"prctl", {PR_SET_DUMPABLE}, true},
+    {"prctl", {PR_SET_PDEATHSIG, SIGKILL}, true},
+    {"prctl", {PR_SET_PDEATHSIG, 0}, false},
+    {"prctl", {PR_SET_DUMPABLE, 0}, true},
+    {"prctl", {PR_SET_DUMPABLE, 1}, false},
     {"prctl", {kPrSetMdwe}, true},
     {"prctl", {PR_SET_NO_NEW_PRIVS}, true},
     {"prctl", {PR_GET_NO_NEW_PRIVS}, true},
     {"prctl", {PR_GET_SECUREBITS}, true},
     {"prctl", {PR_SET_SECUREBITS}, false},
     {"prctl", {PR_CAPBSET_DROP}, true},
-    {"prctl", {PR_CAP_AMBIENT}, true},
+    {"prctl", {PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET}, true},
+    {"prctl", {PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL}, true},
+    {"prctl", {PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE}, false},
+    {"seccomp", {SECCOMP_SET_MODE_FILTER, 0}, true},
+    {"seccomp", {SECCOMP_GET_ACTION_AVAIL, 0}, true},
+    {"seccomp", {SECCOMP_GET_NOTIF_SIZES, 0}, true},
+    {"seccomp", {SECCOMP_SET_MODE_STRICT, 0}, false, EINVAL},
+    {"seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC}, false, EINVAL},
+    {"seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG}, false, EINVAL},
+    {"seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW}, false, EINVAL},
+    {"seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER}, false, EINVAL},
+    {"seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC_ESRCH}, false, EINVAL},
     {"prctl", {PR_SET_MM}, false},
     {"prctl", {PR_SET_PTRACER}, false},
     {"sendmsg", {3, 0, 0}, false},

@@ -1,0 +1,226 @@
+// Every operation of operations.h, attempted from inside each role's sandbox: the one that the real process
+// has, entered by the same enter(), the helpers' inside that of the launch process as in a real run.
+#include <errno.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "base/fd.h"
+#include "build_config.h"
+#include "config/config.h"
+#include "ipc/messages.h"
+#include "main/reach.h"
+#include "sandbox/enter.h"
+#include "sandbox/ids.h"
+#include "tests/unit/sandbox/in_child.h"
+#include "tests/unit/sandbox/operations.h"
+
+namespace localproxy::sandbox {
+namespace {
+
+using ipc::Role;
+using test::Child;
+using test::Ended;
+using test::in_child;
+using test::kDone;
+using test::kKilled;
+using test::Operation;
+using test::Outcome;
+using test::World;
+
+constexpr Ids kIds{12'345, 54'321};
+constexpr Role kRoles[] = {Role::kMonitor, Role::kLaunch, Role::kNet, Role::kBridge, Role::kResolve};
+
+bool leave_root() {
+  return ::geteuid() != 0 || become(kIds).ok();
+}
+
+config::Config source_config() {
+  config::Config config;
+  config.endpoint = {"tunnel.example", 443};
+  return config;
+}
+
+bool enter_as(const Policy& policy, LandlockRules reach) {
+  return enter({.policy = &policy, .parent = ::getppid(), .reach = std::move(reach)}).ok();
+}
+
+// In a child: into the sandbox of a role.
+bool enter_role(Role role, int program) {
+  if (!leave_root()) return false;
+  if (role == Role::kMonitor) return enter_as(kMonitorPolicy, monitor_reach(source_config()));
+  // Some other program is what it may run.
+  const UniqueFd allowed(::open("/bin/cat", O_PATH | O_CLOEXEC));
+  if (allowed.get() == program || !enter_as(kLaunchPolicy, launch_reach(ipc::Setup(), {allowed.get()})))
+    return false;
+  switch (role) {
+    case Role::kLaunch:
+      return true;
+    case Role::kNet:
+      return enter_as(kNetPolicy, {});
+    case Role::kBridge:
+      return enter_as(kBridgePolicy, {});
+    case Role::kResolve:
+      return enter_as(kResolvePolicy, resolve_reach());
+    case Role::kMonitor:
+      break;
+  }
+  return false;
+}
+
+Outcome expected(const Operation& operation, Role role) {
+  switch (role) {
+    case Role::kMonitor:
+      return operation.monitor;
+    case Role::kLaunch:
+      return operation.launch;
+    case Role::kNet:
+      return operation.net;
+    case Role::kBridge:
+      return operation.bridge;
+    case Role::kResolve:
+      return operation.resolve;
+  }
+  return kDone;
+}
+
+std::string text_of(Outcome outcome) {
+  if (outcome == kDone) return "done";
+  return outcome == kKilled ? "killed" : ::strerrorname_np(outcome);
+}
+
+int tcp_socket() {
+  return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+// What every process of these tests has in its hands. Made anew for each, before it enters its sandbox.
+World make_world(pid_t sibling) {
+  World w;
+  w.sibling = sibling;
+  w.parent = ::getppid();
+  w.pidfd = static_cast<int>(::syscall(SYS_pidfd_open, sibling, 0));
+  w.file = ::open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+  w.program = ::open("/bin/true", O_PATH | O_CLOEXEC);
+  w.directory = ::open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  w.terminal = ::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  int pair[2] = {-1, -1};
+  if (::pipe2(pair, O_CLOEXEC | O_NONBLOCK) == 0 && ::write(pair[1], "bytes", 5) == 5) {
+    w.pipe_read = pair[0];
+    w.pipe_write = pair[1];
+  }
+  if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0) w.datagrams = pair[0];
+
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const name = reinterpret_cast<sockaddr*>(&address);
+  w.listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const bool listens = ::bind(w.listener, name, size) == 0 && ::listen(w.listener, 8) == 0 &&
+                       ::getsockname(w.listener, name, &size) == 0;
+  w.port = ntohs(address.sin_port);
+  w.fresh_tcp = tcp_socket();
+  w.closed_tcp = tcp_socket();
+  w.tcp = tcp_socket();
+  if (!listens || ::connect(w.closed_tcp, name, size) != 0) return w;
+  UniqueFd peer(::accept4(w.listener, nullptr, nullptr, SOCK_CLOEXEC));
+  peer.reset();
+  sockaddr none{};
+  none.sa_family = AF_UNSPEC;
+  ::connect(w.closed_tcp, &none, sizeof none);
+  int error = 0;
+  socklen_t error_size = sizeof error;
+  ::getsockopt(w.closed_tcp, SOL_SOCKET, SO_ERROR, &error, &error_size);  // that of the connection is over
+  if (::connect(w.tcp, name, size) != 0) return w;
+  // Stays open as long as the process lives.
+  const int other = ::accept4(w.listener, nullptr, nullptr, SOCK_CLOEXEC);
+  if (::write(other, "bytes", 5) != 5) w.tcp = -1;
+  return w;
+}
+
+bool complete(const World& w) {
+  const int needed[] = {w.file,     w.program,   w.directory, w.tcp,        w.closed_tcp, w.fresh_tcp,
+                        w.listener, w.datagrams, w.pipe_read, w.pipe_write, w.pidfd};
+  for (const int fd : needed)
+    if (fd < 0) return false;
+  return w.port != 0;
+}
+
+class ForbiddenTest : public testing::TestWithParam<Operation> {
+ protected:
+  void SetUp() override {
+    if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+    if (landlock_abi() < 6) GTEST_SKIP() << "this kernel's Landlock has no scopes (ABI 6)";
+  }
+  // What comes of the operation in the sandbox of a role.
+  static std::string outcome(const Operation& operation, Role role, pid_t sibling) {
+    const Ended ended = in_child([&](const Child::Say& say) {
+      ::alarm(20);  // what waits for ever ends
+      const World world = make_world(sibling);
+      if (!complete(world)) return 2;
+      if (!enter_role(role, world.program)) return 3;
+      say("entered ");
+      const long returned = operation.attempt(world);
+      say(returned >= 0 ? text_of(kDone) : text_of(errno));
+      return 0;
+    });
+    if (ended.signal == SIGSYS && ended.said == "entered ") return text_of(kKilled);
+    // What it has become instead says nothing.
+    if (ended.status == 0 && ended.said == "entered ") return text_of(kDone);
+    if (ended.status != 0 || !ended.said.starts_with("entered "))
+      return "status " + std::to_string(ended.status) + ", signal " + std::to_string(ended.signal) + ", " +
+             ended.said;
+    return ended.said.substr(strlen("entered "));
+  }
+};
+
+std::vector<Operation> all_operations() {
+  std::vector<Operation> all;
+  for (const auto operations : {test::file_operations(), test::socket_operations(),
+                                test::process_operations(), test::kernel_operations()})
+    all.insert(all.end(), operations.begin(), operations.end());
+  return all;
+}
+
+std::string case_name(const testing::TestParamInfo<Operation>& info) {
+  std::string name;
+  for (const char c : info.param.name)
+    name += ::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(All, ForbiddenTest, testing::ValuesIn(all_operations()), case_name);
+
+TEST_P(ForbiddenTest, HasItsOutcomeInEveryRole) {
+  // Of the same user, so that nothing but the sandbox keeps it apart.
+  Child sibling([](const Child::Say& say) {
+    if (!leave_root()) return 1;
+    say("here");
+    ::pause();
+    return 0;
+  });
+  ASSERT_EQ(sibling.hear(), "here");
+  for (const Role role : kRoles) {
+    EXPECT_EQ(outcome(GetParam(), role, sibling.pid()), text_of(expected(GetParam(), role)))
+        << GetParam().name << ", in " << to_string(role);
+  }
+}
+
+TEST(ForbiddenTableTest, HasManyOperationsThatDiffer) {
+  std::set<std::string_view> names;
+  size_t refused = 0;
+  for (const Operation& operation : all_operations()) {
+    EXPECT_TRUE(names.insert(operation.name).second) << operation.name;
+    refused += operation.net != kDone && operation.bridge != kDone;
+  }
+  EXPECT_GE(refused, 150U);
+}
+
+}  // namespace
+}  // namespace localproxy::sandbox

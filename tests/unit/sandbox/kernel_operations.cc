@@ -1,0 +1,143 @@
+// The kernel itself: its modules, its clocks, its other ways in.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/io_uring.h>
+#include <linux/landlock.h>
+#include <linux/perf_event.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sandbox/filter.h"
+#include "tests/unit/sandbox/operations.h"
+
+namespace localproxy::sandbox::test {
+namespace {
+
+constexpr int K = kKilled;
+constexpr size_t kPage = 4'096;
+
+long map(int protection, int flags, int file) {
+  return ::mmap(nullptr, kPage, protection, flags, file, 0) == MAP_FAILED ? -1 : 0;
+}
+
+// Memory that can be written becomes code.
+long make_executable() {
+  void* const memory = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? -1 : ::mprotect(memory, kPage, PROT_READ | PROT_EXEC);
+}
+
+long make_executable_with_key() {
+  void* const memory = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return ::syscall(SYS_pkey_mprotect, memory, kPage, PROT_READ | PROT_EXEC, -1);
+}
+
+long ring() {
+  io_uring_params parameters{};
+  return ::syscall(SYS_io_uring_setup, 1, &parameters);
+}
+
+long load_bpf() {
+  bpf_attr attributes{};
+  return ::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+}
+
+long count_events() {
+  perf_event_attr attributes{};
+  attributes.size = sizeof attributes;
+  return ::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0);
+}
+
+// A filter that allows everything takes nothing back: they add up. But it is none of their business.
+long another_filter() {
+  sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program{1, all};
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+// Whoever has such a listener decides about the calls of whoever is filtered.
+long listen_to_calls() {
+  sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF)};
+  const sock_fprog program{1, all};
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+}
+
+constexpr Operation kOperations[] = {
+    // name, attempt, monitor, launch, net, bridge, resolve
+    {"memory to write and run", TRY(map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, K, K, K, K},
+    {"memory to run", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
+    {"memory becomes code", TRY(make_executable()), K, K, K, K, K},
+    {"memory becomes code, with a key", TRY(make_executable_with_key()), K, K, K, K, K},
+    {"memory that others have", TRY(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
+    {"other pages in a mapping", TRY(::syscall(SYS_remap_file_pages, nullptr, 0, 0, 0, 0)), K, K, K, K, K},
+    {"a memory fault handler", TRY(::syscall(SYS_userfaultfd, O_CLOEXEC)), K, K, K, K, K},
+    {"move pages", TRY(::syscall(SYS_move_pages, 0, 0, nullptr, nullptr, nullptr, 0)), K, K, K, K, K},
+    {"unlock memory", TRY(::munlockall()), K, K, K, K, K},
+    {"shared memory", TRY(::syscall(SYS_shmget, 0, kPage, 0600)), K, K, K, K, K},
+    {"a semaphore", TRY(::syscall(SYS_semget, 0, 1, 0600)), K, K, K, K, K},
+    {"a message queue", TRY(::syscall(SYS_msgget, 0, 0600)), K, K, K, K, K},
+    {"a message queue with a name", TRY(::syscall(SYS_mq_open, "x", O_RDWR | O_CREAT, 0600, nullptr)), K, K, K, K, K},
+    {"a ring", TRY(ring()), K, K, K, K, K},
+    {"enter a ring", TRY(::syscall(SYS_io_uring_enter, w.pipe_read, 0, 0, 0, nullptr, 0)), K, K, K, K, K},
+    {"register with a ring", TRY(::syscall(SYS_io_uring_register, w.pipe_read, 0, nullptr, 0)), K, K, K, K, K},
+    {"asynchronous input and output", [](const World&) -> long {
+       aio_context_t context = 0;
+       return ::syscall(SYS_io_setup, 1, &context);
+     }, K, K, K, K, K},
+    {"load a program into the kernel", TRY(load_bpf()), K, K, K, K, K},
+    {"load a module", TRY(::syscall(SYS_init_module, nullptr, 0, "")), K, K, K, K, K},
+    {"load a module from a file", TRY(::syscall(SYS_finit_module, w.file, "", 0)), K, K, K, K, K},
+    {"unload a module", TRY(::syscall(SYS_delete_module, "x", 0)), K, K, K, K, K},
+    {"load another kernel", TRY(::syscall(SYS_kexec_load, 0, 0, nullptr, 0)), K, K, K, K, K},
+    {"restart the machine", TRY(::syscall(SYS_reboot, 0, 0, 0, nullptr)), K, K, K, K, K},
+    {"count events", TRY(count_events()), K, K, K, K, K},
+    {"read the kernel's log", TRY(::syscall(SYS_syslog, 3, nullptr, 0)), K, K, K, K, K},
+    {"add a key", TRY(::syscall(SYS_add_key, "user", "x", "x", 1, -3)), K, K, K, K, K},
+    {"ask for a key", TRY(::syscall(SYS_request_key, "user", "x", nullptr, -3)), K, K, K, K, K},
+    {"read a keyring", TRY(::syscall(SYS_keyctl, 0, -3, 0)), K, K, K, K, K},
+    {"mount", TRY(::syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, nullptr)), K, K, K, K, K},
+    {"unmount", TRY(::syscall(SYS_umount2, "/tmp", 0)), K, K, K, K, K},
+    {"another root file system", TRY(::syscall(SYS_pivot_root, "/", "/")), K, K, K, K, K},
+    {"mount by descriptor", TRY(::syscall(SYS_fsopen, "tmpfs", 0)), K, K, K, K, K},
+    {"take a tree of mounts", TRY(::syscall(SYS_open_tree, AT_FDCWD, "/", 1U)), K, K, K, K, K},
+    {"move a mount", TRY(::syscall(SYS_move_mount, w.directory, "", w.directory, "", 0)), K, K, K, K, K},
+    {"another personality", TRY(::syscall(SYS_personality, 0x0040000)), K, K, K, K, K},
+    {"swap space", TRY(::syscall(SYS_swapon, "/dev/null", 0)), K, K, K, K, K},
+    {"accounting", TRY(::syscall(SYS_acct, nullptr)), K, K, K, K, K},
+    {"quotas", TRY(::syscall(SYS_quotactl, 0, nullptr, 0, nullptr)), K, K, K, K, K},
+    {"the machine's name", TRY(::syscall(SYS_sethostname, "x", 1)), K, K, K, K, K},
+    {"the machine's domain", TRY(::syscall(SYS_setdomainname, "x", 1)), K, K, K, K, K},
+    {"the clock", TRY(::syscall(SYS_clock_settime, CLOCK_REALTIME, nullptr)), K, K, K, K, K},
+    {"the clock, the old way", TRY(::syscall(SYS_settimeofday, nullptr, nullptr)), K, K, K, K, K},
+    {"the clock's speed", TRY(::syscall(SYS_adjtimex, nullptr)), K, K, K, K, K},
+#ifdef __x86_64__
+    {"ports of the machine", TRY(::syscall(SYS_ioperm, 0x80, 1, 1)), K, K, K, K, K},
+    {"all ports of the machine", TRY(::syscall(SYS_iopl, 3)), K, K, K, K, K},
+    {"segments", TRY(::syscall(SYS_modify_ldt, 0, nullptr, 0)), K, K, K, K, K},
+    {"a call of x32", TRY(::syscall(0x40000000 | SYS_getpid)), K, K, K, K, K},
+#endif
+    {"one more filter", TRY(another_filter()), K, kDone, K, K, K},
+    {"a filter that asks somebody", TRY(listen_to_calls()), K, EINVAL, K, K, K},
+    {"strict mode", TRY(::prctl(PR_SET_SECCOMP, 1, 0, 0, 0)), K, K, K, K, K},
+    {"one more Landlock domain", [](const World&) -> long {
+       landlock_ruleset_attr attributes{};
+       attributes.handled_access_fs = 1;
+       return ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
+     }, K, kDone, K, K, K},
+    {"a call newer than the policies", TRY(::syscall(static_cast<long>(kNewestCall) + 1)), ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS},
+    {"a call of the far future", TRY(::syscall(4'000)), ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS},
+};
+
+}  // namespace
+
+std::span<const Operation> kernel_operations() {
+  return kOperations;
+}
+
+}  // namespace localproxy::sandbox::test
