@@ -41,6 +41,8 @@ constexpr uint64_t kRemoveFile = bit(5);
 constexpr uint64_t kMakeSocket = bit(9);
 constexpr uint64_t kBindTcp = bit(0);
 constexpr uint64_t kConnectTcp = bit(1);
+constexpr uint64_t kAbstractSockets = bit(0);
+constexpr uint64_t kSignals = bit(1);
 
 // Rights that make sense on something that is not a directory.
 constexpr uint64_t kFileRights = kExecute | kWriteFile | kReadFile;
@@ -53,7 +55,7 @@ RulesetAttr all_rights(int abi) {
   if (abi >= 3) all.handled_access_fs |= bit(14);  // TRUNCATE
   if (abi >= 5) all.handled_access_fs |= bit(15);  // IOCTL_DEV
   if (abi >= 4) all.handled_access_net = kBindTcp | kConnectTcp;
-  if (abi >= 6) all.scoped = bit(0) | bit(1);  // abstract UNIX sockets, signals
+  if (abi >= 6) all.scoped = kAbstractSockets | kSignals;
   return all;
 }
 
@@ -119,7 +121,8 @@ Result<int> enter_landlock(const LandlockRules& rules) {
         "this kernel has no Landlock, or the filter of a container keeps it from this process (start with "
         "--sandbox=no-landlock to go on without it)");
   }
-  const RulesetAttr attr = all_rights(abi);
+  RulesetAttr attr = all_rights(abi);
+  if (!rules.scope_signals) attr.scoped &= ~kSignals;
   UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, attr_size(abi), 0)));
   if (!ruleset) return system_error("landlock_create_ruleset", errno);
   const int fd = ruleset.get();

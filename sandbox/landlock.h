@@ -18,6 +18,9 @@ struct LandlockRules {
   std::vector<std::string> make_sockets;
   std::vector<uint16_t> connect_ports;
   std::vector<uint16_t> bind_ports;
+  // False: signals may leave the domain. PR_SET_PDEATHSIG is a signal of the process that ends, and reaches
+  // nobody outside of its domain.
+  bool scope_signals = true;
 };
 
 // The kernel's ABI version; 0 when it has no Landlock or it is switched off.

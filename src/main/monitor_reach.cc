@@ -5,6 +5,8 @@ namespace localproxy {
 
 sandbox::LandlockRules monitor_reach(const config::Config& config) {
   sandbox::LandlockRules rules;
+  // Its end is the signal that ends launch, which is not in its domain. Its filter has no call that signals.
+  rules.scope_signals = false;
   if (!config.access_token_file.empty()) {
     // The directory: a token is often renewed by renaming a new file over the old one.
     const size_t slash = config.access_token_file.rfind('/');

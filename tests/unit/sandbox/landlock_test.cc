@@ -185,6 +185,28 @@ TEST_F(LandlockTest, OnlyNamedPortsMayBeConnectedToAndBound) {
             (std::vector{0, EACCES, EACCES, EADDRINUSE}));
 }
 
+TEST_F(LandlockTest, ADeathSignalLeavesADomainThatDoesNotScopeSignals) {
+  // The pipe to us is closed when both have ended.
+  const Ended ended = in_child([](const Child::Say& say) {
+    auto ready = make_socketpair(SOCK_STREAM);
+    if (!ready || ::fcntl(ready->first.get(), F_SETFL, 0) != 0) return 2;
+    const pid_t survivor = ::fork();
+    if (survivor == 0) {
+      if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::write(ready->second.get(), "r", 1) != 1)
+        ::_exit(1);
+      // So that nobody is left when this fails.
+      ::alarm(60);
+      ::pause();
+    }
+    char byte = 0;
+    if (survivor < 0 || ::read(ready->first.get(), &byte, 1) != 1 || !test::no_new_privs()) return 3;
+    const auto entered = enter_landlock({.scope_signals = false});
+    if (!entered) say(entered.error().text());
+    return 0;
+  });
+  EXPECT_EQ(ended.status, 0) << ended.said;
+}
+
 TEST_F(LandlockTest, WithoutNoNewPrivsItIsRefused) {
   const Ended ended = in_child([](const Child::Say& say) {
     // Root need not have it.
