@@ -20,6 +20,8 @@ namespace {
 
 // Clients that are accepted before other descriptors get their turn.
 constexpr int kAcceptBatch = 16;
+// Connections on one service, in multiples of what net may have: half of them are closing.
+constexpr uint32_t kMaxOvershoot = 2;
 
 }  // namespace
 
@@ -137,6 +139,12 @@ void Process::on_open(const ipc::Open& message) {
   if (!known || connections_.contains(message.connection)) {
     log_.error("the net process opened a connection that it may not open; its connections are reset");
     return drop_peer();
+  }
+  // net keeps to the limit; what is on its way out is counted here a little longer. A net that was taken over
+  // gets no further.
+  if (open_[message.service] >= kMaxOvershoot * max_connections_) {
+    peer_->send(ipc::Failed{message.connection});
+    return;
   }
   Connection* connection = add(message.connection, message.service, false);
   if (connection == nullptr) return;
