@@ -53,11 +53,15 @@ bool Port::handle_one() {
   return decoded;
 }
 
-void Port::end_later(End end, std::string what) {
-  if (ended_) return;
+void Port::give_up() {
   ended_ = true;
   watcher_.want_read(false);
   watcher_.want_write(false);
+}
+
+void Port::end_later(End end, std::string what) {
+  if (ended_) return;
+  give_up();
   loop_.later([this, alive = alive_, end, what = std::move(what)] {
     if (*alive) on_end_(end, what);
   });

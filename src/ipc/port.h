@@ -59,6 +59,8 @@ class Port {
   }
   // Handles, now, whatever has already arrived.
   void drain();
+  // Hears and says nothing any more, whatever the peer does.
+  void give_up();
   // Messages that wait because the peer is busy.
   size_t queued() const { return channel_.queued(); }
 

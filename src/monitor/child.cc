@@ -97,6 +97,8 @@ Child::~Child() {
 }
 
 void Child::kill() {
+  // Nothing that it has still sent has any effect.
+  port_->give_up();
   if (running()) starter_.kill(number_);
 }
 

@@ -132,6 +132,10 @@ void Supervisor::on_bridge_exit(const Exit& exit) {
 
 void Supervisor::on_stdio_ended(const ipc::StdioEnded& message) {
   if (phase_ == Phase::kStopping) return;
+  if (!stdio_) {
+    log_.error("the bridge process speaks of standard input and output, which it has not got, and is killed");
+    return bridge_->kill();
+  }
   if (message.lost == 0) {
     log_.info("the connection of standard input and output has ended");
     return stop();

@@ -11,10 +11,13 @@ bool Targets::dial(uint16_t service, uint32_t cookie) {
   // No breach of the bridge: what the source sent and then left behind is still to be delivered, and counts.
   if (dials_.size() >= mappings_.size() * config_.settings.max_connections) {
     const std::string what = "too many connections wait for a local service that does not answer";
-    log_.warning(what + "; a further one is refused, the source is told");
+    // Once: the reason may be a flood.
+    if (!std::exchange(refusing_, true))
+      log_.warning(what + "; a further one is refused, the source is told");
     loop_.later([this, cookie, what] { callback_(cookie, Error(what)); });
     return true;
   }
+  refusing_ = false;
   const config::LocalAddress& target = config_.services[mappings_[service]].address;
   Dial dial;
   dial.target = &target;

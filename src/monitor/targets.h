@@ -57,6 +57,7 @@ class Targets {
   Callback callback_;
   std::vector<size_t> mappings_;
   std::map<uint32_t, Dial> dials_;
+  bool refusing_ = false;  // since it was last said
 };
 
 }  // namespace localproxy::monitor

@@ -1,0 +1,196 @@
+"""A helper that was taken over, against the real monitor: what it says out of turn ends it, or is nothing."""
+
+import re
+import shutil
+import signal
+import socket
+
+import pytest
+from harness import processes
+from harness.lab import is_root
+from harness.paths import BUILD
+from harness.ports import free_port
+from harness.wait import until
+
+HOSTILE = BUILD / "tests/sandbox/hostile-helper"
+
+# Order -> what the monitor says of it. Of any helper.
+VIOLATIONS = {
+    "ready-twice": "READY is not allowed now",
+    "unknown-type": "unknown message 65535",
+    "type-zero": "unknown message 0",
+    "one-byte": "a message without a number",
+    "wrong-direction": "SETUP is not for this direction",
+    "cut": "LOG of 1 bytes",
+    "lying-length": "the fields of LOG are wrong",
+    "too-long": "a message was cut off",
+}
+
+
+def hostile(lab, role, order):
+    """A localproxy one of whose helpers has been told to do something."""
+    folder = lab.programs()
+    program = folder / f"localproxy-{role}"
+    shutil.copy(HOSTILE, program)
+    with program.open("ab") as file:
+        file.write(f"{' ' * 64}{order}".encode())
+    program.chmod(0o755)
+    return folder / "localproxy"
+
+
+def start(lab, role, order, more=(), **options):
+    """Such a one, for a service that nobody runs."""
+    arguments = ["-e", options.pop("at", f"localhost:{free_port()}"), "-v", 5, *(more or ["-s", 0])]
+    return lab.proxy(arguments, token="unused", program=hostile(lab, role, order), **options)
+
+
+def end(proxy):
+    """It still listens to signals; a second one does not wait for the helper, which listens to nothing."""
+    mark = proxy.mark()
+    proxy.signal(signal.SIGTERM)
+    proxy.wait_log("a second signal ends at once", since=mark)
+    proxy.signal(signal.SIGTERM)
+    assert proxy.wait() == 0, proxy.log
+
+
+@pytest.mark.parametrize("order", list(VIOLATIONS))
+def test_a_bridge_that_breaks_the_rules_ends_the_run(lab, order):
+    proxy = start(lab, "bridge", order)
+    assert proxy.wait() == 71, proxy.log
+    assert proxy.find_log("violation by the bridge process|the fields of"), proxy.log
+    assert proxy.find_log(re.escape(VIOLATIONS[order])), proxy.log
+    assert proxy.find_log("bridge process was killed by SIGKILL"), proxy.log
+
+
+@pytest.mark.parametrize("order", list(VIOLATIONS))
+def test_a_launch_process_that_breaks_the_rules_ends_the_run(lab, order):
+    proxy = start(lab, "launch", order)
+    assert proxy.wait() == 71, proxy.log
+    # READY once more, and all is as it was: nobody had been asked for yet.
+    assert proxy.find_log(re.escape(VIOLATIONS[order])), proxy.log
+
+
+@pytest.mark.parametrize("order", ["up-twice", "unknown-type", "too-long"])
+def test_a_net_that_breaks_the_rules_is_replaced(lab, order):
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        at = f"localhost:{service.getsockname()[1]}"
+        proxy = start(lab, "net", order, at=at)
+        for _ in range(2):
+            mark = proxy.mark()
+            proxy.wait_log("violation by the net process", since=mark)
+            proxy.wait_log("net process was killed by SIGKILL", since=mark)
+        assert proxy.process.poll() is None
+        end(proxy)
+
+
+@pytest.mark.parametrize("order", ["unknown-type", "addresses", "close"])
+def test_a_resolver_that_lies_finds_no_address(lab, order):
+    settings = lab.settings(websocket={"connect_retry_count": 0})
+    proxy = start(lab, "resolve", order, at="tunnel.example:443", more=["-s", 0, *settings])
+    assert proxy.wait() == 69, proxy.log
+    assert proxy.find_log("cannot resolve tunnel.example"), proxy.log
+
+
+# Order -> what the helper says when it is done; it has had no effect.
+WITHOUT_EFFECT = {
+    "cancel-unknown": "all were cancelled",
+    "counters-flood": "all were counted",
+    "log-level": "of no level",
+    "stderr": "so much for that",
+}
+
+
+@pytest.mark.parametrize("order", list(WITHOUT_EFFECT))
+def test_what_concerns_nobody_is_nothing(lab, order):
+    proxy = start(lab, "bridge", order, more=["-d", f"A=127.0.0.1:{free_port()}"])
+    proxy.wait_log(WITHOUT_EFFECT[order])
+    assert "\x1b" not in proxy.log
+    end(proxy)
+
+
+def test_ends_of_processes_that_nobody_started_are_nothing(lab):
+    proxy = start(lab, "launch", "exited-unknown")
+    proxy.wait_log("they have all ended")
+    end(proxy)
+
+
+def destination(lab, target, order):
+    """A destination that is connected, so that its bridge may ask for connections."""
+    service = lab.service({"t1": ["A"]})
+    lab.may_breach = True
+    return lab.destination(service, "t1", {"A": f"127.0.0.1:{target.getsockname()[1]}"},
+                           program=hostile(lab, "bridge", order))
+
+
+@pytest.mark.parametrize("order", ["dial-range", "stdio-ended"])
+def test_what_it_may_not_speak_of_ends_it(lab, order):
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        proxy = start(lab, "bridge", order, more=["-d", f"A=127.0.0.1:{target.getsockname()[1]}"])
+        assert proxy.wait() == 71, proxy.log
+        # Once: nothing is heard of it any more.
+        assert len(re.findall("it may not ask for, and is killed|has not got, and is killed", proxy.log)) == 1
+        target.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            target.accept()
+
+
+def test_a_flood_of_dials_is_bounded(lab):
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as target:
+        proxy = destination(lab, target, "dial-many")
+        proxy.wait_log("all dials were asked for", timeout=60)
+        assert len(re.findall("too many connections wait for a local service", proxy.log)) in range(1, 100)
+        assert len(re.findall("Connected to 127", proxy.log)) <= 128
+        end(proxy)
+
+
+def test_what_nobody_reads_is_bounded(lab):
+    """limits::kMaxQueuedIpcMessages answers, and then it is over."""
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        proxy = destination(lab, target, "dial-deaf")
+        assert proxy.wait() == 71, proxy.log
+        assert proxy.find_log("bridge process was killed by SIGKILL"), proxy.log
+
+
+def test_a_cookie_is_used_once(lab):
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        proxy = destination(lab, target, "cookie-twice")
+        assert proxy.wait() == 71, proxy.log
+        assert proxy.find_log("asked for a connection that it may not ask for"), proxy.log
+
+
+def test_a_flood_of_log_lines_is_bounded(lab):
+    proxy = start(lab, "bridge", "log-flood")
+    proxy.wait_log("the flood is over", timeout=60)
+    dropped = proxy.wait_log(r"said too much at once: (\d+) of its lines were dropped")
+    written = sum(line.endswith("bridge: flood") for line in proxy.lines)
+    assert written + sum(int(number) for number in re.findall(r"too much at once: (\d+) of", proxy.log)) == 100_000
+    # limits::kLogLinesAtOnce, and kLogLinesPerSecond for as long as it took.
+    assert 20_000 <= written < 90_000, written
+    assert int(dropped[1]) > 0
+    end(proxy)
+
+
+def test_a_log_line_is_one_line_without_control_bytes(lab):
+    proxy = start(lab, "bridge", "log-control")
+    proxy.wait_log("forged")
+    line = next(line for line in proxy.lines if "forged" in line)
+    assert " bridge: " in line and not re.search(r"[\x00-\x1f]", line)
+    end(proxy)
+
+
+@pytest.mark.skipif(not is_root(), reason="only root may see the descriptors of a process that is not dumpable")
+def test_the_monitor_takes_no_descriptor(lab):
+    proxy = start(lab, "bridge", "descriptor")
+    proxy.wait_log("with a descriptor")
+    before = len(processes.descriptors(proxy.pid))
+    until(lambda: sum("with a descriptor" in line for line in proxy.lines) == 500, "all lines have come")
+    assert abs(len(processes.descriptors(proxy.pid)) - before) < 10
+    end(proxy)
+
+
+@pytest.mark.parametrize("order, why", [("silent", "the bridge process does not answer and is killed"),
+                                        ("close", "the bridge process does not answer and is killed")])
+def test_a_helper_that_is_not_there_any_more_is_ended(lab, order, why):
+    proxy = start(lab, "bridge", order)
+    proxy.wait_log(why)
+    assert proxy.wait() == 71, proxy.log
