@@ -15,14 +15,13 @@ namespace {
 // Pieces are multiples of this.
 constexpr size_t kBlock = 64;
 
+int failure = 0;  // errno of the last lock that failed
+
 char* map_locked(size_t size) {
   void* const memory =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) fatal("no memory for a secret");
-  if (::mlock(memory, size) != 0) {
-    fatal("cannot keep " + std::to_string(size) + " bytes for secrets out of swap space: " +
-          ::strerrordesc_np(errno) + "; let this user lock memory (ulimit -l, LimitMEMLOCK= of systemd)");
-  }
+  if (::mlock(memory, size) != 0) failure = errno;
   if (::madvise(memory, size, MADV_DONTDUMP) != 0 || ::madvise(memory, size, MADV_WIPEONFORK) != 0)
     fatal(std::string("cannot keep secrets out of core files and forks: ") + ::strerrordesc_np(errno));
   return static_cast<char*>(memory);
@@ -67,6 +66,10 @@ Area& area() {
 
 void reserve_locked_memory() {
   area();
+}
+
+std::string lock_failure() {
+  return failure == 0 ? std::string() : ::strerrordesc_np(failure);
 }
 
 char* locked_allocate(size_t size) {

@@ -2,11 +2,13 @@
 // finds zeros in it.
 //
 // Small pieces come from one area of kLockedArea bytes, which is set aside when it is first asked for; larger
-// ones (a whole configuration file that may have a token in it) are locked each for itself. A system that
-// does not let a process lock memory ends it: a secret is not put anywhere else.
+// ones (a whole configuration file that may have a token in it) are locked each for itself. Some systems let
+// a process lock no memory (containers without CAP_IPC_LOCK, RLIMIT_MEMLOCK 0): there it is not locked, and
+// lock_failure() says why.
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace localproxy {
 
@@ -16,6 +18,9 @@ inline constexpr size_t kLockedArea = 32 * 1024;
 
 // Sets the area aside now. For a process whose system call filter has no mlock().
 void reserve_locked_memory();
+
+// Why not all of it is locked; empty: it is.
+std::string lock_failure();
 
 // size > 0. The memory is zero.
 char* locked_allocate(size_t size);

@@ -42,13 +42,22 @@ int fail(Log& log, ExitStatus status, const Error& error) {
   return leave(status);
 }
 
-// Requests to a running proxy wait until it is one; their default would end it.
-void block_requests(int how) {
+// Whatever the starter has blocked or ignored. Requests to a running proxy wait until it is one; their default
+// would end it.
+void set_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);
   sigset_t requests;
   ::sigemptyset(&requests);
   ::sigaddset(&requests, SIGHUP);
   ::sigaddset(&requests, SIGUSR1);
-  ::sigprocmask(how, &requests, nullptr);
+  ::sigprocmask(SIG_SETMASK, &requests, nullptr);
+}
+
+void let_requests_in() {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 // Each connection takes several descriptors: as many as the system lets an ordinary process have.
@@ -59,9 +68,13 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Result<ipc::Ready> enter_sandbox(const sandbox::LandlockRules& reach, bool landlock) {
+Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, bool landlock) {
   // A token that is read again comes when nothing can be locked any more.
   reserve_locked_memory();
+  if (const std::string why = lock_failure(); !why.empty()) {
+    log.warning("tokens are in memory that may be written to swap space, since it cannot be locked: " + why +
+                " (ulimit -l, LimitMEMLOCK= of systemd, CAP_IPC_LOCK of a container)");
+  }
   auto reached =
       sandbox::enter({.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = reach, .landlock = landlock});
   if (!reached) return Error("the sandbox refused: " + reached.error().text());
@@ -77,7 +90,7 @@ int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, 
                    monitor::Launcher& launcher) {
   auto processes = enter_helpers(config, loop, log, launcher);
   if (!processes) return fail(log, ExitStatus::kSystem, processes.error());
-  auto own = enter_sandbox(monitor_reach(config), config.landlock);
+  auto own = enter_sandbox(log, monitor_reach(config), config.landlock);
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
   processes->emplace(processes->begin(), ipc::Role::kMonitor, *own);
   return print(monitor::sandbox_table(*processes));
@@ -139,18 +152,17 @@ int run(config::Run run) {
   const bool landlock = config.landlock;
   monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(*listeners),
                                  std::move(*on));
-  auto reached = enter_sandbox(reach, landlock);
+  auto reached = enter_sandbox(log, reach, landlock);
   if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
   log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
-  block_requests(SIG_UNBLOCK);
+  let_requests_in();
   return leave(supervisor.run());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  ::signal(SIGPIPE, SIG_IGN);
-  block_requests(SIG_BLOCK);
+  set_signals();
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);
