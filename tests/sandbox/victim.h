@@ -30,7 +30,7 @@ constexpr int kPatience = 20'000;
 
 class Victim {
  public:
-  explicit Victim(Role role) : role_(role) {
+  explicit Victim(Role role) {
     auto channel = make_socketpair(SOCK_SEQPACKET);
     auto errors = make_socketpair(SOCK_SEQPACKET);
     auto sibling = make_socketpair(SOCK_SEQPACKET);
@@ -135,7 +135,6 @@ class Victim {
                            O_PATH | O_CLOEXEC));
   }
 
-  const Role role_;
   pid_t pid_ = -1;
   UniqueFd channel_, errors_, sibling_;
   std::string text_;
