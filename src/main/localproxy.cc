@@ -42,8 +42,8 @@ int fail(Log& log, ExitStatus status, const Error& error) {
   return leave(status);
 }
 
-// Whatever the starter has blocked or ignored. Requests to a running proxy wait until it is one; their default
-// would end it.
+// Whatever the starter has blocked or ignored. Requests to a running proxy wait until it is one; their
+// default would end it.
 void set_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
