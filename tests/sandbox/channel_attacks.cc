@@ -135,14 +135,6 @@ TEST_P(AttackTest, WhatIsNoMessage) {
 
 // ---- fields that lie ----
 
-template <typename M>
-std::string encoded(const M& message) {
-  std::string bytes;
-  ipc::put(bytes, static_cast<uint16_t>(M::kType));
-  ipc::encode_fields(message, bytes);
-  return bytes;
-}
-
 void expect_end(Role role, bool begun, const std::string& bytes, size_t descriptors,
                 const std::string& complaint) {
   const Silence silence;
@@ -157,16 +149,16 @@ void expect_end(Role role, bool begun, const std::string& bytes, size_t descript
 }
 
 TEST(FieldsTest, ALengthBeyondTheEndEndsTheReceiver) {
-  std::string bytes = encoded(ipc::Lookup{{"example.com"}});
+  std::string bytes = datagram_of(ipc::Lookup{{"example.com"}});
   bytes[3] = static_cast<char>(bytes[3] + 1);
   expect_end(Role::kResolve, true, bytes, 0, "the fields of LOOKUP are wrong");
-  bytes = encoded(ipc::Lookup{{"example.com"}}) + "x";
+  bytes = datagram_of(ipc::Lookup{{"example.com"}}) + "x";
   expect_end(Role::kResolve, true, bytes, 0, "the fields of LOOKUP are wrong");
 }
 
 TEST(FieldsTest, AListOfMoreThanItsLimitEndsTheReceiver) {
   ipc::Setup setup;
-  std::string bytes = encoded(setup);
+  std::string bytes = datagram_of(setup);
   // The list of directories is followed by an empty text of two bytes.
   bytes[bytes.size() - 3] = static_cast<char>(ipc::kMaxCaPaths + 1);
   for (const Role role : {Role::kNet, Role::kBridge, Role::kResolve, Role::kLaunch})
@@ -177,7 +169,7 @@ TEST(FieldsTest, AnotherVersionOfTheTableEndsTheReceiver) {
   ipc::Setup setup;
   setup.version = ipc::kTableVersion + 1;
   for (const Role role : {Role::kNet, Role::kBridge, Role::kResolve, Role::kLaunch})
-    expect_end(role, false, encoded(setup), 0, "the monitor is of another version");
+    expect_end(role, false, datagram_of(setup), 0, "the monitor is of another version");
 }
 
 TEST(FieldsTest, AParentThatIsAnotherEndsTheReceiver) {
@@ -185,14 +177,14 @@ TEST(FieldsTest, AParentThatIsAnotherEndsTheReceiver) {
   setup.parent_pid = 1;
   if (::geteuid() == 0) setup.user = setup.group = 12'345;
   for (const Role role : {Role::kNet, Role::kBridge, Role::kResolve, Role::kLaunch})
-    expect_end(role, false, encoded(setup), 0, "the monitor is gone");
+    expect_end(role, false, datagram_of(setup), 0, "the monitor is gone");
 }
 
 TEST(FieldsTest, EnumsHaveNoOtherValues) {
-  std::string bytes = encoded(ipc::Part{});
+  std::string bytes = datagram_of(ipc::Part{});
   bytes.back() = 3;
   expect_end(Role::kLaunch, true, bytes, 1, "the fields of PART are wrong");
-  bytes = encoded(ipc::Launch{});
+  bytes = datagram_of(ipc::Launch{});
   bytes[bytes.size() - 2] = 5;
   expect_end(Role::kLaunch, true, bytes, 0, "the fields of LAUNCH are wrong");
 }
@@ -211,7 +203,7 @@ TEST(FieldsTest, LaunchStartsTheHelpersAndNothingElse) {
 }
 
 TEST(FieldsTest, LaunchWithoutItsPartsEndsTheReceiver) {
-  expect_end(Role::kLaunch, true, encoded(ipc::Launch{1, Role::kNet, 0}), 0, "without its parts");
+  expect_end(Role::kLaunch, true, datagram_of(ipc::Launch{1, Role::kNet, 0}), 0, "without its parts");
 }
 
 TEST(FieldsTest, TheEndOfANumberThatNobodyHasIsNothing) {

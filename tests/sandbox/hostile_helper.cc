@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "ipc/messages.h"
+#include "tests/sandbox/datagram.h"
 
 namespace {
 
@@ -66,16 +67,8 @@ void wait_for_message(ipc::Type type) {
 }
 
 template <typename M>
-std::string encoded(const M& message) {
-  std::string bytes;
-  ipc::put(bytes, static_cast<uint16_t>(M::kType));
-  ipc::encode_fields(message, bytes);
-  return bytes;
-}
-
-template <typename M>
 void send(const M& message, int descriptor = -1) {
-  send_raw(encoded(message), descriptor);
+  send_raw(test::datagram_of(message), descriptor);
 }
 
 ipc::LogLine line(std::string text, uint8_t level = 4) {
@@ -98,9 +91,9 @@ constexpr Order kOrders[] = {
        send(ipc::Up{});
        send(ipc::Up{});
      }},
-    {"cut", [] { send_raw(encoded(ipc::LogLine{}).substr(0, 3)); }},
-    {"lying-length", [] { send_raw(encoded(line("x")).replace(4, 1, 1, '\x7f')); }},
-    {"too-long", [] { send_raw(encoded(line("x")) + std::string(ipc::max_message_size(), 'x')); }},
+    {"cut", [] { send_raw(test::datagram_of(ipc::LogLine{}).substr(0, 3)); }},
+    {"lying-length", [] { send_raw(test::datagram_of(line("x")).replace(4, 1, 1, '\x7f')); }},
+    {"too-long", [] { send_raw(test::datagram_of(line("x")) + std::string(ipc::max_message_size(), 'x')); }},
     {"descriptor",
      [] {
        for (int i = 0; i < 500; ++i)

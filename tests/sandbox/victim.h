@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "ipc/channel.h"
+#include "tests/sandbox/datagram.h"
 #include "tests/unit/ipc/raw_socket.h"
 
 namespace localproxy::test {
@@ -84,10 +85,7 @@ class Victim {
   }
   template <typename M>
   static void send_to(int socket, const M& message, const std::vector<int>& fds = {}) {
-    std::string datagram;
-    ipc::put(datagram, static_cast<uint16_t>(M::kType));
-    ipc::encode_fields(message, datagram);
-    ipc::test::send_raw(socket, datagram, fds);
+    ipc::test::send_raw(socket, datagram_of(message), fds);
   }
 
   // Waits for a message of that type; others are thrown away.
