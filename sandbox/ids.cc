@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -10,6 +11,15 @@
 #include <vector>
 
 namespace localproxy::sandbox {
+namespace {
+
+// What root may do can be taken from it, by a container or by whoever started this.
+Error cannot_become(const std::string& call, int error) {
+  return Error("root cannot become an ordinary user here (" + call + ": " + ::strerrordesc_np(error) +
+               "): give it CAP_SETUID and CAP_SETGID, or start as an ordinary user");
+}
+
+}  // namespace
 
 Result<Ids> find_user(const std::string& name) {
   passwd entry{};
@@ -34,9 +44,9 @@ Result<> become(const Ids& ids) {
     capng_clear(CAPNG_SELECT_BOUNDS);
     if (capng_apply(CAPNG_SELECT_BOUNDS) != 0) return Error("cannot empty the capability bounding set");
   }
-  if (::setgroups(0, nullptr) != 0) return system_error("setgroups", errno);
-  if (::setresgid(ids.gid, ids.gid, ids.gid) != 0) return system_error("setresgid", errno);
-  if (::setresuid(ids.uid, ids.uid, ids.uid) != 0) return system_error("setresuid", errno);
+  if (::setgroups(0, nullptr) != 0) return cannot_become("setgroups", errno);
+  if (::setresgid(ids.gid, ids.gid, ids.gid) != 0) return cannot_become("setresgid", errno);
+  if (::setresuid(ids.uid, ids.uid, ids.uid) != 0) return cannot_become("setresuid", errno);
 
   uid_t real = 0, effective = 0, saved = 0;
   if (::getresuid(&real, &effective, &saved) != 0 || real != ids.uid || effective != ids.uid ||

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <optional>
@@ -60,14 +59,6 @@ void let_requests_in() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Each connection takes several descriptors: as many as the system lets an ordinary process have.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, bool landlock) {
   // A token that is read again comes when nothing can be locked any more.
   reserve_locked_memory();
@@ -107,7 +98,6 @@ int run(config::Run run) {
     log.write(note.level, note.text);
   const bool source = config.mode == config::Mode::kSource;
   if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
-  raise_descriptor_limit();
 
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
@@ -163,6 +153,8 @@ int run(config::Run run) {
 
 int main(int argc, char** argv) {
   set_signals();
+  if (!fill_standard_descriptors()) return leave(ExitStatus::kSystem);
+  raise_limits();
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);

@@ -1,5 +1,5 @@
-// What is done on this machine between the configuration and the sandbox: names are looked up, listeners
-// bound.
+// What is done on this machine before the sandbox: what the starter left is set right, names are looked up,
+// listeners bound.
 #pragma once
 
 #include <optional>
@@ -15,6 +15,15 @@
 #include "sandbox/ids.h"
 
 namespace localproxy {
+
+// Makes sure that descriptors 0, 1 and 2 are taken, whatever the starter closed: what is opened next would
+// get their numbers, and log lines would be written into it. Reading and writing those that were closed fails
+// as before. REQUIRES: nothing is open yet but what was inherited. False: there is no /dev/null.
+bool fill_standard_descriptors();
+
+// Lets this process and its helpers have as many descriptors, of which each connection takes several, and as
+// much locked memory as the system lets an ordinary process have.
+void raise_limits();
 
 // What the launch process is told. ids: whom to become, when it is started by root.
 ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids);

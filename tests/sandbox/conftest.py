@@ -5,4 +5,4 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 
-from harness.fixtures import lab, stream_server  # noqa: E402,F401
+from harness.fixtures import lab, namespace, stream_server  # noqa: E402,F401

@@ -31,8 +31,8 @@ class Proxy:
     name: what it is called in reports. token: its access token, handed over in the environment.
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
     own_session: Ctrl-C at the terminal does not reach it. stdin: the bytes of its standard input, at most 4 KiB.
-    program: another copy of localproxy. user: who runs it, when the caller is root. inside: a Namespace that it
-    runs in.
+    program: another copy of localproxy. user: who runs it, when the caller is root. inside: a Namespace or Container
+    that it runs in, or a Starter; its command goes in front.
     """
 
     def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
@@ -77,6 +77,14 @@ class Proxy:
         return self.process.pid
 
     @property
+    def monitor(self):
+        """The process id of localproxy itself: in a container, the process that was started is another."""
+        for pid in (self.pid, *processes.children(self.pid)):
+            if os.path.basename(processes.command_line(pid)[0]) == "localproxy":
+                return pid
+        return self.pid
+
+    @property
     def log(self):
         with self._news:
             return "\n".join(self.lines)
@@ -115,7 +123,8 @@ class Proxy:
 
     def processes(self):
         """Role -> process ids: {"monitor": [..], "launch": [..], "net": [..], "bridge": [..], "resolve": [..]}."""
-        found = {"monitor": [self.pid] if processes.is_alive(self.pid) else [], **{role: [] for role in processes.ROLES}}
+        monitor = self.monitor
+        found = {"monitor": [monitor] if processes.is_alive(monitor) else [], **{role: [] for role in processes.ROLES}}
         for child in processes.children(self.pid):
             self.seen_pids.add(child)
             if role := processes.role(child):
