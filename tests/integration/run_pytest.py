@@ -18,7 +18,7 @@ def main():
     arguments = [str(file), "--rootdir", str(file.parent), "-p", "no:cacheprovider", "-ra", "--tb=short",
                  "--durations=5"]
     if folder := os.environ.get("LOCALPROXY_JUNIT_DIR"):
-        name = file.stem.removeprefix("test_").replace("_", " ")
+        name = file.stem.removeprefix("test_")
         arguments += [f"--junit-xml={folder}/{suite}-{name}.xml"]
     return pytest.main(arguments)
 

@@ -92,6 +92,7 @@ AS_ROOT = {
     "all permissions left by the umask": Way(starters.shell('umask 0; exec "$@"')),
     "no Landlock": Way(more=("--sandbox=no-landlock",), landlock=False),
     "signals ignored": Way(env("--ignore-signal")),
+    "signals blocked": Way(env("--block-signal")),
 }
 
 
@@ -352,3 +353,14 @@ def test_nothing_of_the_environment_reaches_a_helper(lab, stream_server):
         assert proxy.find_log("TLS: TLSv1.3")
     assert not keys.exists()
     stop_both(tunnel)
+
+
+@pytest.mark.skipif(not is_root(), reason="only root may see the descriptors of a process that is not dumpable")
+def test_descriptors_that_the_starter_left_open_are_nobodys(lab, stream_server):
+    left_open = starters.shell('exec 5</etc/passwd 7</etc/passwd 9</etc/passwd; exec "$@"')
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=left_open)
+    carry(tunnel)
+    for proxy in (tunnel.source, tunnel.destination):
+        for role, pids in proxy.processes().items():
+            for pid in pids:
+                assert "/etc/passwd" not in processes.descriptors(pid).values(), role
