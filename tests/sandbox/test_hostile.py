@@ -114,11 +114,11 @@ def test_ends_of_processes_that_nobody_started_are_nothing(lab):
     end(proxy)
 
 
-def destination(lab, target, order):
-    """A destination that is connected, so that its bridge may ask for connections."""
+def destination(lab, port, order):
+    """A destination that is connected, so that its bridge may ask for connections. port: of its local service."""
     service = lab.service({"t1": ["A"]})
     lab.may_breach = True
-    return lab.destination(service, "t1", {"A": f"127.0.0.1:{target.getsockname()[1]}"},
+    return lab.destination(service, "t1", {"A": f"127.0.0.1:{port}"},
                            program=hostile(lab, "bridge", order))
 
 
@@ -136,7 +136,7 @@ def test_what_it_may_not_speak_of_ends_it(lab, order):
 
 def test_a_flood_of_dials_is_bounded(lab):
     with socket.create_server(("127.0.0.1", 0), backlog=1) as target:
-        proxy = destination(lab, target, "dial-many")
+        proxy = destination(lab, target.getsockname()[1], "dial-many")
         proxy.wait_log("all dials were asked for", timeout=60)
         assert len(re.findall("too many connections wait for a local service", proxy.log)) in range(1, 100)
         assert len(re.findall("Connected to 127", proxy.log)) <= 128
@@ -146,16 +146,16 @@ def test_a_flood_of_dials_is_bounded(lab):
 def test_what_nobody_reads_is_bounded(lab):
     """limits::kMaxQueuedIpcMessages answers, and then it is over."""
     with socket.create_server(("127.0.0.1", 0)) as target:
-        proxy = destination(lab, target, "dial-deaf")
+        proxy = destination(lab, target.getsockname()[1], "dial-deaf")
         assert proxy.wait() == 71, proxy.log
         assert proxy.find_log("bridge process was killed by SIGKILL"), proxy.log
 
 
 def test_a_cookie_is_used_once(lab):
-    with socket.create_server(("127.0.0.1", 0)) as target:
-        proxy = destination(lab, target, "cookie-twice")
-        assert proxy.wait() == 71, proxy.log
-        assert proxy.find_log("asked for a connection that it may not ask for"), proxy.log
+    # Nobody listens there: the first one is still being tried when the second one comes.
+    proxy = destination(lab, free_port(), "cookie-twice")
+    assert proxy.wait() == 71, proxy.log
+    assert proxy.find_log("asked for a connection that it may not ask for"), proxy.log
 
 
 def test_a_flood_of_log_lines_is_bounded(lab):
