@@ -175,6 +175,7 @@ constexpr Order kOrders[] = {
 }  // namespace
 
 int main() {
+  const pid_t parent = ::getppid();
   const std::string word = order();
   wait_for_message(ipc::Type::kSetup);
   if (word != "silent") {
@@ -182,6 +183,7 @@ int main() {
     for (const Order& order : kOrders)
       if (word == order.word) order.act();
   }
-  for (;;)
-    ::poll(nullptr, 0, 60'000);
+  // In the place of launch it is root, and the death signal of an ordinary user's process does not reach it.
+  while (::getppid() == parent)
+    ::poll(nullptr, 0, 100);
 }
