@@ -1,5 +1,6 @@
 // bridge: bytes between local sockets and channels. It accepts on the listeners that it was handed and makes
 // pipes and socketpairs; it cannot make any other socket, open a file or run anything.
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,6 +23,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), only(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
           "a connection's channel"),
     allow(SCMP_SYS(pipe2), "splice goes through a pipe"),
+    allow(SCMP_SYS(fcntl), equals(1, F_SETPIPE_SZ), "through a larger one, when it is much"),
     allow(SCMP_SYS(splice), "bytes between a local socket and its channel"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "a channel's other end goes to net"),
     allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "has a local side taken everything, so that it can be reset"),

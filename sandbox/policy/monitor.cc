@@ -37,6 +37,8 @@ constexpr std::array kRules = {
           "a listener comes back after a restart"),
     allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_IPV6), equals(2, IPV6_V6ONLY), "one listener a family"),
     allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NODELAY), "keystrokes leave at once"),
+    allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_RCVBUF),
+          "no megabytes wait for a local side that is slow"),
     allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NOTSENT_LOWAT),
           "the tunnel's unsent queue stays short"),
     // UNIX sockets of listeners.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <utility>
 
 #include "base/result.h"
@@ -44,5 +45,7 @@ Result<FdPair> make_socketpair(int type);
 
 // A non-blocking pipe: first reads, second writes.
 Result<FdPair> make_pipe();
+// Gives a pipe room for `size` bytes. False: the kernel refused, as it does when the user has many.
+bool grow_pipe(const FdPair& pipe, size_t size);
 
 }  // namespace localproxy

@@ -46,13 +46,32 @@ inline constexpr size_t kMaxClientToken = 128;
 // Bytes of framed output that net keeps for the tunnel before it stops reading channels. Room for two full
 // messages, so that the next one is being framed while the last is written.
 inline constexpr size_t kTunnelOutputBudget = 2 * (kMaxPayload + 512);
+// Bytes that wait unsent in the tunnel's socket: enough to keep it busy, few enough for a keystroke not to
+// wait long.
+inline constexpr int kTunnelUnsent = 64 * 1024;
+// Bytes of the tunnel's receive buffer. Without it the kernel keeps megabytes for a local side that is slow,
+// and all other connections wait behind them. The service gives an account 800 kB a second (its guide, "Using
+// simultaneous TCP connections"), which this is enough for at a round trip of 300 ms; at 50 ms it is enough
+// for 5 MB a second.
+inline constexpr int kTunnelReceive = 256 * 1024;
+// Bytes in one read that make a connection one of much traffic: others overtake it.
+inline constexpr size_t kBulkRead = 4 * 1024;
 // Bytes of tunnel data that net keeps for one connection whose channel is full before it stops reading the
 // tunnel.
 inline constexpr size_t kConnectionBacklog = 128 * 1024;
-// Bytes that one splice moves: the size of a pipe of the default size.
-inline constexpr size_t kSpliceChunk = 64 * 1024;
-// Empty pipes that the bridge keeps for the next transfer.
-inline constexpr size_t kMaxIdlePipes = 16;
+// Bytes of a pipe as the kernel makes it (pipe(7)).
+inline constexpr size_t kPipe = 64 * 1024;
+// Bytes of a pipe through which much passes. Every splice wakes the process at the other end, which is most
+// of what moving bytes costs; from four times the size on it is no longer. All pipes of a user have 64 MiB
+// together before the kernel makes them smaller (pipe-user-pages-soft), so only those that need it get as
+// much.
+inline constexpr size_t kBulkPipe = 256 * 1024;
+// Bytes in one splice that make a pipe one of those.
+inline constexpr size_t kBulkSplice = 16 * 1024;
+// Bytes that are moved one way on one connection before others get their turn.
+inline constexpr size_t kPumpTurn = kPipe;
+// Empty pipes that the bridge keeps for the next transfer. One is enough where nobody is slow.
+inline constexpr size_t kMaxIdlePipes = 4;
 // Messages that wait in one internal channel because its reader is busy; more ends the sender.
 inline constexpr size_t kMaxQueuedIpcMessages = 4'096;
 // Log lines that wait, or characters of one line; what is over is dropped, counted and said.

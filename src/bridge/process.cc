@@ -300,6 +300,7 @@ void Process::on_closed(Connection& connection) {
       cancel_dial(found->second);
       connections_.erase(found);
     }
+    if (connections_.empty() && leaving_.empty()) pool_.clear();
     update_listeners();
     end_if_stopped();
   });

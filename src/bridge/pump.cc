@@ -10,9 +10,6 @@
 namespace localproxy::bridge {
 namespace {
 
-// Chunks that are moved before other connections get their turn.
-constexpr int kRounds = 4;
-
 ssize_t move_bytes(int from, int to, size_t size) {
   ssize_t moved = 0;
   do {
@@ -23,43 +20,54 @@ ssize_t move_bytes(int from, int to, size_t size) {
 
 }  // namespace
 
-Result<FdPair> PipePool::take() {
-  if (idle_.empty()) return make_pipe();
-  FdPair pipe = std::move(idle_.back());
+Result<Pipe> PipePool::take() {
+  if (idle_.empty()) {
+    auto made = make_pipe();
+    if (!made) return made.error();
+    return Pipe{std::move(*made)};
+  }
+  Pipe pipe = std::move(idle_.back());
   idle_.pop_back();
   return pipe;
 }
 
-void PipePool::give_back(FdPair pipe) {
+void PipePool::give_back(Pipe pipe) {
   if (idle_.size() < limits::kMaxIdlePipes) idle_.push_back(std::move(pipe));
+}
+
+void PipePool::grow(Pipe& pipe) {
+  if (refused_ || pipe.size >= limits::kBulkPipe) return;
+  refused_ = !grow_pipe(pipe.fds, limits::kBulkPipe);
+  if (!refused_) pipe.size = limits::kBulkPipe;
 }
 
 void Pump::clear() {
   // A pipe with bytes in it is closed, never pooled: they belong to this connection alone.
-  pipe_ = FdPair();
+  pipe_ = Pipe();
   held_ = 0;
 }
 
 void Pump::fill(int from) {
-  const ssize_t moved = move_bytes(from, pipe_.second.get(), limits::kSpliceChunk);
+  const ssize_t moved = move_bytes(from, pipe_.fds.second.get(), pipe_.size);
   if (moved > 0) {
     held_ = static_cast<size_t>(moved);
+    if (held_ >= limits::kBulkSplice) pool_.grow(pipe_);
     return;
   }
   // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it; a
   // local socket that was reset has nothing more either.
   ended_ = moved == 0 || errno != EAGAIN;
-  pool_.give_back(std::exchange(pipe_, FdPair()));
+  pool_.give_back(std::exchange(pipe_, Pipe()));
 }
 
 Pump::Outcome Pump::drain(int to) {
   while (held_ > 0) {
-    const ssize_t moved = move_bytes(pipe_.first.get(), to, held_);
+    const ssize_t moved = move_bytes(pipe_.fds.first.get(), to, held_);
     if (moved <= 0) return moved < 0 && errno == EAGAIN ? Outcome::kWaitOut : Outcome::kBroken;
     held_ -= static_cast<size_t>(moved);
     bytes_ += static_cast<uint64_t>(moved);
   }
-  if (pipe_.first) pool_.give_back(std::exchange(pipe_, FdPair()));
+  if (pipe_.fds.first) pool_.give_back(std::exchange(pipe_, Pipe()));
   return ended_ ? Outcome::kEnd : Outcome::kAgain;
 }
 
@@ -69,25 +77,23 @@ bool Pump::take(int from) {
 }
 
 bool Pump::ensure_pipe() {
-  if (pipe_.first) return true;
+  if (pipe_.fds.first) return true;
   auto pipe = pool_.take();
   if (pipe) pipe_ = std::move(*pipe);
   return pipe.ok();
 }
 
 Pump::Outcome Pump::run(int from, int to) {
-  for (int round = 0; round < kRounds; ++round) {
+  const uint64_t turn_ends = bytes_ + limits::kPumpTurn;
+  for (;;) {
     if (held_ > 0 || ended_) {
       const Outcome outcome = drain(to);
-      if (outcome != Outcome::kAgain) return outcome;
+      if (outcome != Outcome::kAgain || bytes_ >= turn_ends) return outcome;
     }
     if (!ensure_pipe()) return Outcome::kBroken;
     fill(from);
-    if (held_ > 0) continue;
-    return ended_ ? Outcome::kEnd : Outcome::kWaitIn;
+    if (held_ == 0 && !ended_) return Outcome::kWaitIn;
   }
-  if (held_ == 0) return Outcome::kAgain;
-  return drain(to);
 }
 
 }  // namespace localproxy::bridge

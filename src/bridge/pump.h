@@ -6,19 +6,31 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/result.h"
 
 namespace localproxy::bridge {
 
+// A pipe and the bytes that it has room for.
+struct Pipe {
+  FdPair fds;
+  size_t size = limits::kPipe;
+};
+
 // Empty pipes for whoever needs one next; a pipe is needed only while bytes are on their way.
 class PipePool {
  public:
-  Result<FdPair> take();
+  Result<Pipe> take();
   // REQUIRES: the pipe is empty.
-  void give_back(FdPair pipe);
+  void give_back(Pipe pipe);
+  // Nothing is on its way: what the kernel lets a user have in pipes is shared by all tunnels.
+  void clear() { idle_.clear(); }
+  // Makes it a pipe of limits::kBulkPipe, if the kernel allows that.
+  void grow(Pipe& pipe);
 
  private:
-  std::vector<FdPair> idle_;
+  std::vector<Pipe> idle_;
+  bool refused_ = false;  // growing, by the kernel
 };
 
 // One direction of a connection.
@@ -49,7 +61,7 @@ class Pump {
   Outcome drain(int to);
 
   PipePool& pool_;
-  FdPair pipe_;
+  Pipe pipe_;
   size_t held_ = 0;  // bytes in the pipe
   bool ended_ = false;
   uint64_t bytes_ = 0;

@@ -26,9 +26,6 @@ namespace {
 
 // net may crash this often in a row before the run ends: a bug, or somebody who tries again and again.
 constexpr int kMaxCrashes = 8;
-// Bytes that wait unsent in the tunnel's socket: enough to keep it busy, few enough for a keystroke not to
-// wait long.
-constexpr int kNotSentLowWater = 128 * 1024;
 
 // The resolver's "cannot resolve HOST: ..." for a host that is a web proxy.
 std::string of_web_proxy(std::string error) {
@@ -207,8 +204,9 @@ void Supervisor::start_net(Result<Connected> connected) {
   log_.info("Connected successfully with " +
             std::string(config_.web_proxy ? "the web proxy" : "proxy server") + " at " +
             to_string(connected->address));
-  ::setsockopt(connected->socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentLowWater,
-               sizeof kNotSentLowWater);
+  const int socket = connected->socket.get();
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limits::kTunnelUnsent, sizeof limits::kTunnelUnsent);
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive, sizeof limits::kTunnelReceive);
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return end(ExitStatus::kSystem, channel.error().text());
   const ipc::Setup setup = make_setup(true);

@@ -19,8 +19,12 @@ using tls::Io;
 
 namespace {
 
-// Two frames of the largest size: whatever the service sends, most messages lie in one piece.
-constexpr size_t kInputBuffer = 2 * (limits::kMaxWebSocketPayload + 16);
+// Bytes that are taken from the tunnel before local sides get their turn, and a record more: most messages
+// then lie in one piece.
+constexpr size_t kInputTurn = 128 * 1024;
+constexpr size_t kInputBuffer = kInputTurn + 16 * 1024;
+// Below this many bytes what was read is delivered at once, without asking the socket for more.
+constexpr size_t kFewBytes = 4 * 1024;
 // Rounds of writing and filling up before other descriptors get their turn.
 constexpr int kFlushRounds = 4;
 
@@ -151,6 +155,7 @@ void Link::send_request() {
     if (io != Io::kDone) return wait_or_end(io);
     request_sent_ += size;
   }
+  if (const Io io = session_->flush(); io != Io::kDone) return wait_or_end(io);
   wipe(request_);
   // From the loop, where nothing is above it that has seen the tokens.
   loop_.later([] { wipe_stack(); });
@@ -240,11 +245,15 @@ void Link::read_tunnel() {
   if (!established() || paused_) return;
   size_t filled = 0;
   Io io = Io::kDone;
-  while (filled < in_.size()) {
+  while (filled < kInputTurn) {
     size_t size = 0;
     io = session_->read(MutableBytes(in_).subspan(filled), size);
     if (io != Io::kDone) break;
     filled += size;
+    if (filled < kFewBytes && !session_->holds_input()) {
+      io = Io::kWantRead;
+      break;
+    }
   }
   if (filled > 0) take(Bytes(in_).first(filled));
   if (!established()) return;
@@ -300,12 +309,9 @@ void Link::flush_soon() {
 void Link::flush() {
   flushing_ = false;
   for (int round = 0; round < kFlushRounds && established(); ++round) {
-    while (!outbox_.empty()) {
-      size_t size = 0;
-      const Io io = session_->write(outbox_.pending(), size);
-      if (io != Io::kDone) return wait_or_end(io);
-      outbox_.consume(size);
-    }
+    const Io io = send();
+    blocked_ = io == Io::kWantWrite;
+    if (io != Io::kDone) return wait_or_end(io);
     if (has_pong_) {
       outbox_.append_control(wire::Opcode::kPong, as_bytes(pong_));
       has_pong_ = false;
@@ -314,6 +320,16 @@ void Link::flush() {
     if (outbox_.empty()) return;
   }
   if (established() && !outbox_.empty()) watcher_->want_write(true);
+}
+
+// Everything that the outbox has.
+Io Link::send() {
+  while (!outbox_.empty()) {
+    size_t size = 0;
+    if (const Io io = session_->write(outbox_.pending(), size); io != Io::kDone) return io;
+    outbox_.consume(size);
+  }
+  return session_->flush();
 }
 
 void Link::ping() {

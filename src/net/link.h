@@ -41,6 +41,9 @@ class Link : public wire::WebSocketEvents {
   void start(UniqueFd socket, ipc::Grant grant);
 
   Outbox& outbox() { return outbox_; }
+  // Whether a DATA message may be framed now. Not while the socket takes nothing: what is not framed yet can
+  // still be overtaken by a keystroke.
+  bool has_room() const { return outbox_.has_room() && !blocked_; }
   // Writes what the outbox has, at the end of this turn of the loop, so that what is framed in one turn
   // leaves together.
   void flush_soon();
@@ -71,6 +74,7 @@ class Link : public wire::WebSocketEvents {
   void read_tunnel();
   void take(Bytes bytes);
   void flush();
+  tls::Io send();
   void ping();
   // Whether the service has been silent for limits::kDeadPeer although it should not have been.
   bool is_dead();
@@ -112,6 +116,7 @@ class Link : public wire::WebSocketEvents {
   std::string pong_;  // the last ping's payload, when there was no room to answer it
   bool has_pong_ = false;
   bool flushing_ = false;  // flush() is scheduled
+  bool blocked_ = false;   // the socket takes nothing now
   bool paused_ = false;
   bool heard_pong_ = false;
   bool heard_ = false;  // any byte since the last ping

@@ -61,6 +61,8 @@ class Local {
   bool dead = false;
   // The owner's queue of connections that wait for room in the tunnel.
   bool queued = false;
+  // Its last read brought much.
+  bool bulk = false;
 
  private:
   void on_writable();

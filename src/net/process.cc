@@ -149,7 +149,7 @@ Result<> Process::on_first_message(Bytes bytes) {
 }
 
 void Process::on_room() {
-  while (!waiting_.empty() && link_.outbox().has_room()) {
+  while (!waiting_.empty() && link_.has_room()) {
     Local* local = find(waiting_.front());
     waiting_.pop_front();
     if (local == nullptr || local->finishing()) continue;
@@ -232,14 +232,17 @@ void Process::on_failed(const ipc::Failed& message) {
 void Process::on_readable(Local& local) {
   if (local.dead || local.finishing()) return;
   Outbox& outbox = link_.outbox();
-  if (!outbox.has_room()) {
+  if (!link_.has_room()) {
     local.want_read(false);
-    if (!std::exchange(local.queued, true)) waiting_.push_back(local.number());
+    if (std::exchange(local.queued, true)) return;
+    // A keystroke goes before what has much to send.
+    local.bulk ? waiting_.push_back(local.number()) : waiting_.push_front(local.number());
     return;
   }
   bool end = false;
   const size_t size = local.read(outbox.payload_room(), end);
   if (size > 0) {
+    local.bulk = size >= limits::kBulkRead;
     if (const Route* route = tunnel_->route(local.number())) {
       outbox.commit_data(*route, size);
       link_.flush_soon();

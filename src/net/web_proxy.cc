@@ -136,6 +136,11 @@ Io WebProxy::send_request() {
     if (io != Io::kDone) return io;
     sent_ += size;
   }
+  if (session_) {
+    const Io io = session_->flush();
+    if (io == Io::kFailed) return fail(DownClass::kLost, broken());
+    if (io != Io::kDone) return io;
+  }
   wipe(request_);
   log_.debug("asked the " + name_ + " to connect to " + target_);
   phase_ = Phase::kResponse;

@@ -33,6 +33,27 @@ bool expect_host(SSL* ssl, const std::string& host) {
 // is sent through: a full one would take two.
 constexpr long kNestedFragment = SSL3_RT_MAX_PLAIN_LENGTH - 256;
 
+// Bytes that are encrypted before they are sent, in one call instead of one for each record: room for a DATA
+// message of the largest size, in full records.
+constexpr int kGathered = 66 * 1024;
+
+// Reads from the socket, and gathers what is written to it.
+bool attach(SSL* ssl, int fd) {
+  BIO* const socket = BIO_new_socket(fd, BIO_NOCLOSE);
+  BIO* const gather = BIO_new(BIO_f_buffer());
+  if (socket == nullptr || gather == nullptr ||
+      BIO_int_ctrl(gather, BIO_C_SET_BUFF_SIZE, kGathered, 1) != 1) {
+    BIO_free(socket);
+    BIO_free(gather);
+    return false;
+  }
+  // One reference is the chain's, the other the reading side's.
+  BIO_up_ref(socket);
+  SSL_set0_rbio(ssl, socket);
+  SSL_set0_wbio(ssl, BIO_push(gather, socket));
+  return true;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::make(const Context& context, const std::string& host, bool verify,
@@ -53,7 +74,7 @@ Result<std::unique_ptr<Session>> Session::create(const Context& context, UniqueF
   auto session = make(context, host, verify, named_by);
   if (!session) return session;
   (*session)->socket_ = std::move(socket);
-  if (SSL_set_fd((*session)->ssl_, (*session)->fd()) != 1) return Error("TLS: " + openssl_reason());
+  if (!attach((*session)->ssl_, (*session)->fd())) return Error("TLS: " + openssl_reason());
   return session;
 }
 
@@ -90,6 +111,19 @@ Io Session::write(Bytes bytes, size_t& size) {
   ERR_clear_error();
   size = 0;
   return outcome(SSL_write_ex(ssl_, bytes.data(), bytes.size(), &size));
+}
+
+Io Session::flush() {
+  ERR_clear_error();
+  BIO* const out = SSL_get_wbio(ssl_);
+  if (BIO_ctrl(out, BIO_CTRL_FLUSH, 0, nullptr) > 0) return Io::kDone;
+  if (BIO_should_retry(out)) return Io::kWantWrite;
+  error_ = system_error("connection lost", errno).text();
+  return Io::kFailed;
+}
+
+bool Session::holds_input() const {
+  return SSL_has_pending(ssl_) == 1 || (outer_ && outer_->holds_input());
 }
 
 void Session::shutdown() {

@@ -43,8 +43,12 @@ class Session {
   Io handshake();
   // Reads at most into.size() bytes; size says how many.
   Io read(MutableBytes into, size_t& size);
-  // Writes some of bytes; size says how many.
+  // Whether read() may have something although the socket has not.
+  bool holds_input() const;
+  // Encrypts some of bytes; size says how many. They leave with flush(), or before, when much is gathered.
   Io write(Bytes bytes, size_t& size);
+  // Sends what was encrypted.
+  Io flush();
   // Says to the peer that nothing follows. Best effort.
   void shutdown();
 

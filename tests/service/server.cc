@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "bounds.h"
 
 namespace localproxy::service {
 namespace {
@@ -89,6 +90,7 @@ Result<uint16_t> Server::listen(const std::string& text) {
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.ss_family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &bounds::kReceive, sizeof bounds::kReceive);
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) {
     return system_error("bind " + text, errno);
   }
@@ -112,6 +114,7 @@ void Server::on_accept(evutil_socket_t fd, short, void* self) {
     if (!socket) return;
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bounds::kUnsent, sizeof bounds::kUnsent);
     auto proxy =
         std::make_unique<Proxy>(server, server.base_, server.context_, std::move(socket), to_text(address));
     Proxy* const key = proxy.get();

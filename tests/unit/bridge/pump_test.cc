@@ -1,5 +1,6 @@
 #include "bridge/pump.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -166,12 +167,12 @@ TEST_F(PumpTest, AnEmptyPipeIsUsedAgain) {
   ASSERT_EQ(run(), Outcome::kWaitIn);
   auto first = pool_.take();
   ASSERT_TRUE(first.ok());
-  const int number = first->first.get();
-  EXPECT_EQ(bytes_in(*first), 0U);
+  const int number = first->fds.first.get();
+  EXPECT_EQ(bytes_in(first->fds), 0U);
   pool_.give_back(std::move(*first));
   auto second = pool_.take();
   ASSERT_TRUE(second.ok());
-  EXPECT_EQ(second->first.get(), number);
+  EXPECT_EQ(second->fds.first.get(), number);
 }
 
 TEST_F(PumpTest, APipeWithBytesIsNeverPooled) {
@@ -180,7 +181,7 @@ TEST_F(PumpTest, APipeWithBytesIsNeverPooled) {
   for (int i = 0; i < 4; ++i) {
     auto pipe = pool_.take();
     ASSERT_TRUE(pipe.ok());
-    EXPECT_EQ(bytes_in(*pipe), 0U);
+    EXPECT_EQ(bytes_in(pipe->fds), 0U);
   }
 }
 
@@ -211,21 +212,56 @@ TEST_F(PumpTest, ADestroyedPumpLeavesNoBytesBehind) {
   }
   auto pipe = pool_.take();
   ASSERT_TRUE(pipe.ok());
-  EXPECT_EQ(bytes_in(*pipe), 0U);
+  EXPECT_EQ(bytes_in(pipe->fds), 0U);
+}
+
+size_t room_of(const Pipe& pipe) {
+  const int size = ::fcntl(pipe.fds.first.get(), F_GETPIPE_SZ);
+  return size < 0 ? 0 : static_cast<size_t>(size);
+}
+
+TEST_F(PumpTest, APipeIsMadeLargerForMuch) {
+  write(pattern(limits::kBulkSplice - 1));
+  ASSERT_EQ(run(), Outcome::kWaitIn);
+  auto pipe = pool_.take();
+  ASSERT_TRUE(pipe.ok());
+  EXPECT_EQ(room_of(*pipe), limits::kPipe);
+  pool_.give_back(std::move(*pipe));
+
+  write(pattern(limits::kBulkSplice));
+  ASSERT_EQ(run(), Outcome::kWaitIn);
+  pipe = pool_.take();
+  ASSERT_TRUE(pipe.ok());
+  EXPECT_EQ(room_of(*pipe), limits::kBulkPipe);
+  EXPECT_EQ(pipe->size, limits::kBulkPipe);
+  pool_.give_back(std::move(*pipe));
+}
+
+TEST(PipePoolTest, AClearedPoolMakesNewPipes) {
+  PipePool pool;
+  auto pipe = pool.take();
+  ASSERT_TRUE(pipe.ok());
+  pool.grow(*pipe);
+  pool.give_back(std::move(*pipe));
+  pool.clear();
+  pipe = pool.take();
+  ASSERT_TRUE(pipe.ok());
+  EXPECT_EQ(room_of(*pipe), limits::kPipe);
+  EXPECT_EQ(pipe->size, limits::kPipe);
 }
 
 TEST(PipePoolTest, KeepsNoMoreThanItsLimit) {
   PipePool pool;
-  std::vector<FdPair> taken;
+  std::vector<Pipe> taken;
   std::set<int> numbers;
   for (size_t i = 0; i < limits::kMaxIdlePipes + 5; ++i) {
     auto pipe = pool.take();
     ASSERT_TRUE(pipe.ok());
-    numbers.insert(pipe->first.get());
+    numbers.insert(pipe->fds.first.get());
     taken.push_back(std::move(*pipe));
   }
   EXPECT_EQ(numbers.size(), limits::kMaxIdlePipes + 5);
-  for (FdPair& pipe : taken)
+  for (Pipe& pipe : taken)
     pool.give_back(std::move(pipe));
   size_t open = 0;
   for (const int number : numbers) {

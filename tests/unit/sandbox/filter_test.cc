@@ -284,6 +284,7 @@ std::vector<Call> allowed_calls() {
          int fds[2];
          return ::syscall(SYS_pipe2, fds, O_CLOEXEC | O_NONBLOCK);
        }},
+      {&kBridgePolicy, "larger_pipe", [] { return ::syscall(SYS_fcntl, -1, F_SETPIPE_SZ, 4096); }},
       {&kResolvePolicy, "read_a_file", [] { return open_file("/dev/null", O_RDONLY); }},
       {&kResolvePolicy, "socket", [] { return socket_of(AF_INET); }},
       {&kResolvePolicy, "connect", [] { return ::syscall(SYS_connect, -1, nullptr, 0); }},

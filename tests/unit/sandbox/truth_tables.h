@@ -126,6 +126,8 @@ inline const Role kMonitor{
         {"setsockopt", {3, IPPROTO_IPV6, IPV6_V6ONLY}, true},
         {"setsockopt", {3, IPPROTO_TCP, TCP_NODELAY}, true},
         {"setsockopt", {3, IPPROTO_TCP, TCP_NOTSENT_LOWAT}, true},
+        {"setsockopt", {3, SOL_SOCKET, SO_RCVBUF}, true},
+        {"setsockopt", {3, SOL_SOCKET, SO_RCVBUFFORCE}, false},
         {"setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}, false},
         {"setsockopt", {3, IPPROTO_TCP, TCP_ULP}, false},
         {"setsockopt", {3, SOL_SOCKET, SO_ATTACH_FILTER}, false},
@@ -153,7 +155,7 @@ inline const Role kNet{&kNetPolicy,
 
 inline const Role kBridge{&kBridgePolicy,
                           {"read", "recvmsg", "shutdown", "accept4", "pipe2", "splice"},
-                          {"socketpair", "sendmsg", "setsockopt", "ioctl"},
+                          {"socketpair", "sendmsg", "setsockopt", "ioctl", "fcntl"},
                           {
                               {"socketpair", {AF_UNIX, SOCK_STREAM | kNew}, true},
                               {"socketpair", {AF_UNIX, SOCK_DGRAM | kNew}, false},
@@ -170,6 +172,7 @@ inline const Role kBridge{&kBridgePolicy,
                               {"ioctl", {3, SIOCOUTQ}, true},
                               {"ioctl", {3, TIOCSTI}, false},
                               {"ioctl", {3, FIONREAD}, false},
+                              {"fcntl", {3, F_SETPIPE_SZ, 4096}, true},
                               {"fcntl", {0, F_SETFL, 0}, false},
                           }};
 
@@ -309,6 +312,7 @@ inline const std::vector<Row> kLaunchRows = {
     {"close_range", {3, ~0U, CLOSE_RANGE_CLOEXEC}, true},
     {"close_range", {3, ~0U, CLOSE_RANGE_UNSHARE}, false},
     {"fcntl", {0, F_DUPFD_CLOEXEC, 16}, true},
+    {"fcntl", {0, F_SETPIPE_SZ, 4096}, true},
     {"openat", {0, 0, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NONBLOCK}, true},
     {"openat", {0, 0, O_CLOEXEC | O_PATH}, true},
     {"unshare", {kOwnNamespaces}, true},

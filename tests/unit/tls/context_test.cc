@@ -111,6 +111,7 @@ TEST_F(ContextTest, ForgottenRootsTrustNobodyAndEndNoSession) {
   context->forget_roots();
   size_t size = 0;
   ASSERT_EQ(session->write(as_bytes("still here"), size), Io::kDone);
+  ASSERT_EQ(session->flush(), Io::kDone);
   EXPECT_EQ(server->read(), "still here");
   EXPECT_FALSE(trusts(*context, authority_));
 }

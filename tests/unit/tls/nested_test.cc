@@ -89,6 +89,7 @@ TEST_F(NestedTest, BytesArriveWhateverTheLayersDo) {
       io = session_->write(as_bytes(to_service).subspan(sent, std::min(kSize - sent, size_t{70'001})), size);
       ASSERT_TRUE(io == Io::kDone || io == Io::kWantWrite || io == Io::kWantRead) << session_->error();
     }
+    ASSERT_NE(session_->flush(), Io::kFailed) << session_->error();
     if (turn % 3 == 0)
       for (std::string more; !(more = service_->read()).empty();)
         at_service += more;

@@ -222,6 +222,8 @@ TEST_F(SessionTest, BytesGoBothWays) {
   size_t size = 0;
   ASSERT_EQ(session_->write(as_bytes("to the server"), size), Io::kDone);
   EXPECT_EQ(size, 13U);
+  EXPECT_EQ(server_->read(), "");  // gathered
+  ASSERT_EQ(session_->flush(), Io::kDone);
   EXPECT_EQ(server_->read(), "to the server");
   server_->write("to the client");
   std::array<uint8_t, 7> buffer{};
@@ -261,8 +263,12 @@ TEST_F(SessionTest, AFullSocketIsSaidAndNothingIsLost) {
     }
   }
   ASSERT_TRUE(full);
-  for (std::string more; !(more = server_->read()).empty();)
-    got += more;
+  for (Io io = Io::kWantWrite; io != Io::kDone;) {
+    io = session_->flush();
+    ASSERT_TRUE(io == Io::kDone || io == Io::kWantWrite) << session_->error();
+    for (std::string more; !(more = server_->read()).empty();)
+      got += more;
+  }
   EXPECT_TRUE(got == sent);
 }
 
@@ -291,7 +297,8 @@ TEST_F(SessionTest, WritingToAServerThatIsGoneIsAFailure) {
   open();
   server_->drop();
   size_t size = 0;
-  EXPECT_EQ(session_->write(as_bytes("x"), size), Io::kFailed);
+  EXPECT_EQ(session_->write(as_bytes("x"), size), Io::kDone);
+  EXPECT_EQ(session_->flush(), Io::kFailed);
   EXPECT_EQ(session_->error(), "connection lost: Broken pipe");
 }
 
