@@ -121,7 +121,9 @@ inline constexpr milliseconds kBackoffForget{30'000};
 // Tries to reach a local service, and the time between two (the reference's defaults).
 inline constexpr int kConnectTries = 5;
 inline constexpr milliseconds kConnectRetryDelay{2'500};
-// A connection whose full backlog has kept the whole tunnel waiting this long is reset.
+// A connection whose full backlog has kept the whole tunnel waiting this long is reset (a setting). At a
+// source only while others are open, since it sees every connection that could wait; a destination cannot see
+// what the tunnel still brings, so there a local side that takes nothing is always in somebody's way.
 inline constexpr milliseconds kStall{10'000};
 // What the peer sent before it ended a connection waits this long for a local side that takes nothing.
 inline constexpr milliseconds kFlush{60'000};

@@ -44,6 +44,7 @@ struct Settings {
   int connect_tries = limits::kConnectTries;  // -1: for ever
   std::chrono::milliseconds connect_retry_delay = limits::kConnectRetryDelay;
   uint32_t max_connections = limits::kMaxConnectionsPerService;
+  uint32_t stall_timeout_ms = static_cast<uint32_t>(limits::kStall.count());  // 0: never
   std::chrono::milliseconds ping_period = limits::kPingPeriod;
   std::chrono::milliseconds backoff_first = limits::kBackoffFirst;
   int reconnect_tries = -1;  // -1: for ever

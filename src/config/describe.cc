@@ -97,6 +97,9 @@ void describe_local(const Config& config, Lines& lines) {
                                            std::to_string(config.settings.connect_retry_delay.count()) +
                                            " ms");
   lines.add("connections on one service", "at most " + std::to_string(config.settings.max_connections));
+  const auto stall = config.settings.stall_timeout_ms;
+  lines.add("resets a local side that takes nothing",
+            stall > 0 ? "after " + std::to_string(stall) + " ms, when others may wait for it" : "never");
   const auto idle = config.idle_timeout.count();
   lines.add("closes idle connections", idle > 0 ? "after " + std::to_string(idle) + " s" : "never");
 }

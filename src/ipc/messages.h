@@ -67,7 +67,7 @@ enum class Type : uint16_t {
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 5;
+inline constexpr uint32_t kTableVersion = 6;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxCaPaths = 8;
@@ -139,6 +139,7 @@ struct Grant {
   uint16_t port = 0;
   uint32_t ping_period_ms = 0;
   uint32_t max_connections = 0;  // on one service
+  uint32_t stall_ms = 0;         // a local side that takes nothing for so long is reset; 0: never
   uint8_t peer_version = 3;      // source: the format that the destination understands (-y), 1 to 3
   ProxyKind proxy = ProxyKind::kNone;
   uint16_t proxy_port = 0;
@@ -149,9 +150,9 @@ struct Grant {
   SecretText<limits::kMaxAccessToken> access_token;
   SecretText<limits::kMaxClientToken> client_token;
   static auto fields(Grant& m) {
-    return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.peer_version, m.proxy,
-                    m.proxy_port, m.proxy_host, m.proxy_credentials, m.host, m.subprotocol, m.access_token,
-                    m.client_token);
+    return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.stall_ms,
+                    m.peer_version, m.proxy, m.proxy_port, m.proxy_host, m.proxy_credentials, m.host,
+                    m.subprotocol, m.access_token, m.client_token);
   }
 };
 

@@ -232,6 +232,7 @@ void Supervisor::grant() {
   grant.subprotocol.value = config_.settings.subprotocol;
   grant.ping_period_ms = static_cast<uint32_t>(config_.settings.ping_period.count());
   grant.max_connections = config_.settings.max_connections;
+  grant.stall_ms = config_.settings.stall_timeout_ms;
   grant.peer_version = static_cast<uint8_t>(config_.destination_version);
   if (config_.web_proxy) {
     const config::WebProxy& proxy = *config_.web_proxy;

@@ -9,10 +9,14 @@
 
 namespace localproxy::net {
 
-Local::Local(event::Loop& loop, Number number, uint16_t service, LocalEvents& events)
-    : loop_(loop), number_(number), service_(service), events_(events), stall_(loop, [this] {
-        events_.on_stalled(*this);
-      }) {}
+Local::Local(event::Loop& loop, Number number, uint16_t service, std::chrono::milliseconds stall,
+             LocalEvents& events)
+    : loop_(loop),
+      number_(number),
+      service_(service),
+      stall_limit_(stall),
+      events_(events),
+      stall_(loop, [this] { events_.on_stalled(*this); }) {}
 
 void Local::attach(UniqueFd channel) {
   channel_ = std::move(channel);
@@ -60,7 +64,7 @@ void Local::write(Bytes bytes) {
 }
 
 void Local::wait_again() {
-  stall_.start(limits::kStall);
+  stall_.start(stall_limit_);
 }
 
 void Local::finish() {
@@ -106,8 +110,8 @@ void Local::update_full() {
   if (now == full_) return;
   full_ = now;
   if (finishing_) return events_.on_backlog(*this, full_);
-  if (full_) {
-    stall_.start(limits::kStall);
+  if (full_ && stall_limit_.count() > 0) {
+    stall_.start(stall_limit_);
   } else {
     stall_.stop();
   }

@@ -1,6 +1,7 @@
 // net's end of one connection's channel: bytes to and from the bridge, which has the local socket.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,7 @@ class LocalEvents {
   virtual void on_broken(Local& local) = 0;
   // The backlog rose above limits::kConnectionBacklog, or fell below half of it.
   virtual void on_backlog(Local& local, bool full) = 0;
-  // The backlog has been full for limits::kStall, or after finish() nothing of it went for limits::kFlush.
+  // The backlog has been full for the stall limit, or after finish() nothing of it went for limits::kFlush.
   virtual void on_stalled(Local& local) = 0;
   // finish() has written everything.
   virtual void on_flushed(Local& local) = 0;
@@ -31,7 +32,9 @@ class LocalEvents {
 
 class Local {
  public:
-  Local(event::Loop& loop, Number number, uint16_t service, LocalEvents& events);
+  // stall: how long the backlog may be full before on_stalled(); 0: for ever.
+  Local(event::Loop& loop, Number number, uint16_t service, std::chrono::milliseconds stall,
+        LocalEvents& events);
   Local(const Local&) = delete;
   Local& operator=(const Local&) = delete;
 
@@ -50,7 +53,7 @@ class Local {
   // Writes to the local side, or keeps what its channel does not take.
   void write(Bytes bytes);
   bool full() const { return full_; }
-  // After on_stalled(): another limits::kStall of patience.
+  // After on_stalled(): the same time once more.
   void wait_again();
 
   // Nothing follows: on_flushed() when the backlog is written, perhaps during this call.
@@ -75,6 +78,7 @@ class Local {
   event::Loop& loop_;
   const Number number_;
   const uint16_t service_;
+  const std::chrono::milliseconds stall_limit_;
   LocalEvents& events_;
   UniqueFd channel_;
   std::string backlog_;

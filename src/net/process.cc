@@ -67,6 +67,7 @@ void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
   monitor_.set_state(State::kNegotiating);
   source_ = grant.source != 0;
   max_connections_ = grant.max_connections;
+  stall_ = std::chrono::milliseconds(grant.stall_ms);
   check(grant.peer_version >= 1 && grant.peer_version <= 3, "the versions of the protocol are 1 to 3");
   const int subprotocol = subprotocol_version(grant.subprotocol.value);
   // The service takes no field that is newer than the subprotocol.
@@ -264,11 +265,12 @@ void Process::on_backlog(Local&, bool full) {
 }
 
 void Process::on_stalled(Local& local) {
-  // Alone, it keeps nobody waiting; but one that has only to be flushed is not kept for ever.
-  if (locals_.size() == 1 && !stopping_ && !local.finishing()) return local.wait_again();
+  // Alone at a source, it keeps nobody waiting: only a source opens connections. But one that has only to be
+  // flushed is not kept for ever.
+  if (source_ && locals_.size() == 1 && !stopping_ && !local.finishing()) return local.wait_again();
   log_.warning("connection " + std::to_string(local.number()) + " of service '" +
                tunnel_->services()[local.service()] + "' is reset: its local side takes nothing, " +
-               (local.finishing() ? "and the peer has ended it" : "and kept the others waiting"));
+               (local.finishing() ? "and the peer has ended it" : "and keeps the whole tunnel waiting"));
   tunnel_->local_closed(local.number());
   bridge_.send(ipc::Reset{local.number()});
   discard(local);
@@ -287,7 +289,7 @@ Local* Process::find(Number number) {
 Local& Process::add_local(Number number, uint16_t service) {
   auto& slot = locals_[number];
   check(slot == nullptr, "a connection number is used twice");
-  slot = std::make_unique<Local>(loop_, number, service, *this);
+  slot = std::make_unique<Local>(loop_, number, service, stall_, *this);
   return *slot;
 }
 

@@ -1,6 +1,7 @@
 // The net process: one tunnel connection, from GRANT to DOWN.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <string>
@@ -72,7 +73,8 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   bool source_ = false;
   int version_ = 3;  // of the protocol, for what we send
   uint32_t max_connections_ = 0;
-  bool expects_services_ = false;  // UP was not sent yet
+  std::chrono::milliseconds stall_{0};  // 0: never
+  bool expects_services_ = false;       // UP was not sent yet
   std::string channel_id_;
   std::vector<std::string> early_;  // messages that came before SERVICES
   std::unique_ptr<Tunnel> tunnel_;

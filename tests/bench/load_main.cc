@@ -104,6 +104,10 @@ int bulk(uint16_t port, bool up, uint64_t size, unsigned connections, bool check
     threads.emplace_back([&, i] {
       const Request request{up ? Request::What::kTake : Request::What::kGive, size, checked ? i + 1U : 0U,
                             rate, pace};
+      // Each begins at another moment of the time between two blocks, as connections do that know nothing of
+      // each other.
+      if (pace != 0)
+        ::usleep(static_cast<useconds_t>(1e6 * kBlock / static_cast<double>(pace) * i / connections));
       if (transfer(port, request)) ++intact;
     });
   }

@@ -78,6 +78,9 @@ TEST(SettingsTest, ReadsNumbersAndStringsOfNumbers) {
               1);
     EXPECT_EQ(good(nested("tcp.max_active_connections", number("1"))).settings.max_connections, 1u);
     EXPECT_EQ(good(nested("tcp.max_active_connections", number("16384"))).settings.max_connections, 16384u);
+    EXPECT_EQ(good(nested("tcp.stall_timeout_ms", number("0"))).settings.stall_timeout_ms, 0U);
+    EXPECT_EQ(good(nested("tcp.stall_timeout_ms", number("86400000"))).settings.stall_timeout_ms,
+              86'400'000U);
     EXPECT_EQ(good(nested("websocket.ping_period_ms", number("20000"))).settings.ping_period.count(), 20000);
     EXPECT_EQ(good(nested("websocket.retry_delay_ms", number("100"))).settings.backoff_first.count(), 100);
     EXPECT_EQ(good(nested("websocket.connect_retry_count", number("0"))).settings.reconnect_tries, 0);
@@ -120,6 +123,8 @@ TEST(SettingsTest, RefusesValuesThatCannotBe) {
       {"tcp.connection_retry_delay_ms", "-1"},
       {"tcp.max_active_connections", "0"},
       {"tcp.max_active_connections", "16385"},
+      {"tcp.stall_timeout_ms", "-1"},
+      {"tcp.stall_timeout_ms", "86400001"},
       {"websocket.ping_period_ms", "0"},
       {"websocket.ping_period_ms", "99"},
       {"websocket.retry_delay_ms", "0"},
@@ -246,6 +251,7 @@ TEST(SettingsTest, TheExportedDefaultsAreTheDefaults) {
   EXPECT_EQ(proxy["tcp"]["connection_retry_delay_ms"], 2500);
   EXPECT_EQ(proxy["tcp"]["read_buffer_size"], 131076);
   EXPECT_EQ(proxy["tcp"]["max_active_connections"], 128);
+  EXPECT_EQ(proxy["tcp"]["stall_timeout_ms"], 10'000);
   EXPECT_EQ(proxy["websocket"]["ping_period_ms"], 5000);
   EXPECT_EQ(proxy["websocket"]["retry_delay_ms"], 2500);
   EXPECT_EQ(proxy["websocket"]["connect_retry_count"], -1);

@@ -43,6 +43,9 @@ class Recorder : public LocalEvents {
   std::vector<std::string> events;
 };
 
+// Long enough for what comes before it in a test.
+constexpr std::chrono::milliseconds kStall{50};
+
 class LocalTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -77,7 +80,7 @@ class LocalTest : public testing::Test {
   Recorder recorder_;
   UniqueFd ours_;
   UniqueFd peer_;
-  Local local_{loop_, 5, 2, recorder_};
+  Local local_{loop_, 5, 2, kStall, recorder_};
 };
 
 TEST_F(LocalTest, KnowsItsNumberAndService) {

@@ -67,6 +67,26 @@ TEST(WriteDataTest, IsWhatTheGeneratedCodeWrites) {
   });
 }
 
+TEST(WriteDataTest, IsWhatTheGeneratedCodeWritesAtEveryLength) {
+  Message message{.type = MessageType::kData, .stream_id = 300, .connection_id = 5};
+  std::string generated;
+  const auto compare = [&] {
+    generated.clear();
+    append_frame(message, generated);
+    ASSERT_TRUE(framed_by_hand(message) == generated) << description(message);
+  };
+  message.payload = "p";
+  for (size_t size = 0; size <= limits::kMaxServiceId; ++size) {
+    message.service_id = std::string(size, 's');
+    ASSERT_NO_FATAL_FAILURE(compare());
+  }
+  message.service_id = "SSH";
+  for (size_t size = 1; size <= limits::kMaxPayload; ++size) {
+    message.payload.resize(size, 'p');
+    ASSERT_NO_FATAL_FAILURE(compare());
+  }
+}
+
 TEST(WriteDataTest, TakesAsMuchRoomAsTheHeaderSays) {
   EXPECT_EQ(data_prefix_size(-1, limits::kMaxPayload), kMaxDataPrefix);
   EXPECT_EQ(data_suffix_size(std::string(limits::kMaxServiceId, 's'), UINT32_MAX), kMaxDataSuffix);

@@ -1,0 +1,123 @@
+"""A local side that takes nothing: how long it may keep the tunnel waiting, and what happens to it and to the others."""
+
+import contextlib
+import os
+import socket
+import threading
+
+import pytest
+from harness.sockets import fill, receive_exactly
+from harness.streams import exchange_all
+
+MEGABYTE = 1024 * 1024
+SHORT = 1500
+RESET = r"warn.* of service 'STUCK' is reset: its local side takes nothing, and keeps the whole tunnel waiting"
+
+
+def settings(milliseconds):
+    return {"tcp": {"stall_timeout_ms": milliseconds}}
+
+
+@contextlib.contextmanager
+def pair(lab, stream_server, stall):
+    """A tunnel, and both ends of a connection through its service STUCK."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tunnel = lab.tunnel({"STUCK": f"127.0.0.1:{listener.getsockname()[1]}",
+                             "APP": f"127.0.0.1:{stream_server.port}"}, settings=settings(stall))
+        listener.settimeout(20)
+        with socket.create_connection(("127.0.0.1", tunnel.ports["STUCK"]), timeout=30) as client:
+            server, _ = listener.accept()
+            server.settimeout(30)
+            with server:
+                yield tunnel, client, server
+
+
+def sides(tunnel, client, server, where):
+    """Who stops reading, who writes to it, and the proxy that has to do something."""
+    return (client, server, tunnel.source) if where == "source" else (server, client, tunnel.destination)
+
+
+def was_reset(reader):
+    """Reads to the end, and says whether that was a reset."""
+    try:
+        while reader.recv(MEGABYTE):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
+
+
+def clog(writer):
+    """Sends until nothing is taken, or until the reset. True: that has come."""
+    try:
+        fill(writer)
+    except (BrokenPipeError, ConnectionResetError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("where", ["source", "destination"])
+def test_it_alone_is_reset_and_the_others_go_on(lab, stream_server, where):
+    with pair(lab, stream_server, SHORT) as (tunnel, client, server):
+        reader, writer, proxy = sides(tunnel, client, server, where)
+        jobs = [(tunnel.ports["APP"], seed, 8 * MEGABYTE, 8 * MEGABYTE) for seed in range(4)]
+        running = threading.Thread(target=lambda: done.append(exchange_all(jobs, at_once=True)))
+        done = []
+        running.start()
+        seen = clog(writer)
+        proxy.wait_log(RESET)
+        running.join(60)
+        assert done, "the other transfers did not complete"
+        assert len([line for line in proxy.lines if " is reset: its local side" in line]) == 1
+        # Neither end may take what it has for the whole.
+        assert was_reset(reader)
+        assert seen or was_reset(writer)
+        exchange_all([(tunnel.ports["APP"], 9, MEGABYTE, MEGABYTE)])
+
+
+def test_a_destination_resets_it_although_no_other_is_open(lab, stream_server):
+    """It cannot see who comes behind it."""
+    with pair(lab, stream_server, SHORT) as (tunnel, client, server):
+        seen = clog(client)
+        tunnel.destination.wait_log(RESET)
+        assert was_reset(server)
+        assert seen or was_reset(client)
+
+
+def resumes(reader, writer, sent):
+    """Everything arrives, and more does."""
+    tail = os.urandom(MEGABYTE)
+    sending = threading.Thread(target=writer.sendall, args=(tail,))
+    sending.start()
+    assert receive_exactly(reader, sent) == bytes(sent)
+    assert receive_exactly(reader, len(tail)) == tail
+    sending.join()
+
+
+def test_a_source_leaves_it_be_when_it_is_alone(lab, stream_server):
+    """Longer than the limit: as long as a destination with the same limit needs to lose its patience twice."""
+    with pair(lab, stream_server, SHORT) as (_, paused, writer):
+        sent = fill(writer)
+        for _ in range(2):
+            with pair(lab, stream_server, SHORT) as (clock, client, _):
+                clog(client)
+                clock.destination.wait_log(RESET)
+        resumes(paused, writer, sent)
+
+
+@pytest.mark.parametrize("where", ["source", "destination"])
+def test_without_a_limit_it_is_waited_for(lab, stream_server, where):
+    with pair(lab, stream_server, 0) as (tunnel, client, server):
+        reader, writer, _ = sides(tunnel, client, server, where)
+        sent = fill(writer)
+        done = []
+        others = threading.Thread(target=lambda: done.append(
+            exchange_all([(tunnel.ports["APP"], 1, MEGABYTE, MEGABYTE)])))
+        others.start()
+        with pair(lab, stream_server, SHORT) as (clock, other, _):
+            clog(other)
+            clock.destination.wait_log(RESET)
+        assert not done
+        resumes(reader, writer, sent)
+        others.join(60)
+        assert done, "what waited for it did not go on"
