@@ -82,6 +82,9 @@ inline constexpr size_t kMaxLogLine = 1'024;
 inline constexpr unsigned kLogLinesPerSecond = 5'000;
 inline constexpr unsigned kLogLinesAtOnce = 20'000;
 
+// So long after its last connection net gives back to the system what it does not use.
+inline constexpr milliseconds kTrim{1'000};
+
 // ---- connections ----
 
 // Dials that the bridge may ask for: a second, and at once. More fail: a process that was taken over must not

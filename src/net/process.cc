@@ -1,5 +1,7 @@
 #include "net/process.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -46,10 +48,13 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
             log_.warning(std::to_string(locals_.size()) + " connections did not drain in time and are reset");
             link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
           }),
-      services_deadline_(loop, [this] {
-        link_.close(wire::kCloseGoingAway,
-                    {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
-      }) {
+      services_deadline_(
+          loop,
+          [this] {
+            link_.close(wire::kCloseGoingAway,
+                        {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
+          }),
+      trim_(loop, [] { ::malloc_trim(0); }) {
   bridge_.set_reading(false);
   monitor_.on<ipc::Grant>([this](ipc::Grant& grant, UniqueFd socket) { on_grant(grant, std::move(socket)); });
   monitor_.on<ipc::Services>([this](const ipc::Services& message) { on_services(message); });
@@ -299,6 +304,7 @@ void Process::discard(Local& local) {
   auto node = locals_.extract(local.number());
   // Its channel closes when the loop is back: after the messages about it have been sent.
   loop_.later([kept = std::shared_ptr<Local>(std::move(node.mapped()))] {});
+  if (locals_.empty()) trim_.start(limits::kTrim);
   end_if_drained();
 }
 

@@ -86,6 +86,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   LinkEnd end_;
   event::Timer drain_;
   event::Timer services_deadline_;
+  event::Timer trim_;
 };
 
 }  // namespace localproxy::net

@@ -76,6 +76,14 @@ class LocalTest : public testing::Test {
     return all;
   }
 
+  // More than the backlog's limit, without a channel.
+  void write_until_full_of_nobody() { write(std::string(limits::kConnectionBacklog + 1, 'x')); }
+  void run_for(std::chrono::milliseconds time) {
+    event::Timer end(loop_, [this] { loop_.stop(); });
+    end.start(time);
+    loop_.run();
+  }
+
   event::Loop loop_;
   Recorder recorder_;
   UniqueFd ours_;
@@ -133,6 +141,22 @@ TEST_F(LocalTest, BytesKeepTheirOrderThroughTheBacklog) {
   EXPECT_THAT(recorder_.events, ElementsAre("full", "not full"));
   write("after");
   EXPECT_EQ(read_peer(), "after") << "the backlog is empty: straight into the channel again";
+}
+
+TEST_F(LocalTest, SaysThatItIsStuckAfterTheStallLimit) {
+  write_until_full_of_nobody();
+  run_for(kStall * 3);
+  EXPECT_THAT(recorder_.events, ElementsAre("full", "stalled"));
+  local_.wait_again();
+  run_for(kStall * 3);
+  EXPECT_THAT(recorder_.events, ElementsAre("full", "stalled", "stalled"));
+}
+
+TEST_F(LocalTest, WaitsForEverWithoutAStallLimit) {
+  Local patient{loop_, 6, 2, std::chrono::milliseconds(0), recorder_};
+  patient.write(as_bytes(std::string(limits::kConnectionBacklog + 1, 'x')));
+  run_for(kStall * 3);
+  EXPECT_THAT(recorder_.events, ElementsAre("full"));
 }
 
 TEST_F(LocalTest, StaysFullUntilHalfOfTheBacklogIsGone) {
