@@ -61,7 +61,7 @@ inline constexpr size_t kInput = 160 * 1024;
 // Bytes that wait in the kernel, unsent to one proxy and unread from the other. Few: the benchmark looks for
 // the queues of the proxies, and a real service has no reason to keep megabytes of a tunnel.
 inline constexpr int kUnsent = 64 * 1024;
-inline constexpr int kReceive = 64 * 1024;
+inline constexpr int kReceive = 128 * 1024;
 // Bytes that are taken from one proxy before the others get their turn.
 inline constexpr size_t kReadBudget = 64 * 1024;
 // Bytes of one line on the control socket; inject_raw carries two hexadecimal digits a byte.
