@@ -40,7 +40,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_RCVBUF),
           "no megabytes wait for a local side that is slow"),
     allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NOTSENT_LOWAT),
-          "the tunnel's unsent queue stays short"),
+          "what waits unsent stays little"),
     // UNIX sockets of listeners.
     allow(SCMP_SYS(umask), "they are this user's alone"),
     allow(SCMP_SYS(newfstatat), "is one stale, is it still ours"),

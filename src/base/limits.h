@@ -46,9 +46,10 @@ inline constexpr size_t kMaxClientToken = 128;
 // Bytes of framed output that net keeps for the tunnel before it stops reading channels. Room for two full
 // messages, so that the next one is being framed while the last is written.
 inline constexpr size_t kTunnelOutputBudget = 2 * (kMaxPayload + 512);
-// Bytes that wait unsent in the tunnel's socket: enough to keep it busy, few enough for a keystroke not to
-// wait long.
-inline constexpr int kTunnelUnsent = 64 * 1024;
+// Bytes that wait unsent in the socket of the tunnel, or of a local service that was dialled: enough to keep
+// it busy, few enough for a keystroke not to wait long, and for the progress of a slow local service to be
+// seen in time (kStall). The kernel's own measure is a third of a buffer that may have megabytes.
+inline constexpr int kUnsent = 64 * 1024;
 // Bytes of the tunnel's receive buffer. Without it the kernel keeps megabytes for a local side that is slow,
 // and all other connections wait behind them. The service gives an account 800 kB a second (its guide, "Using
 // simultaneous TCP connections"), which this is enough for at a round trip of 300 ms; at 50 ms it is enough
@@ -132,6 +133,9 @@ inline constexpr milliseconds kStall{10'000};
 inline constexpr milliseconds kFlush{60'000};
 // A local socket that was closed in order may take this long to take what is left, and to close its side.
 inline constexpr milliseconds kLinger{5'000};
+// Bytes of a local side that are dropped meanwhile. One that sends more does not care for the end, and is
+// closed as soon as it has taken everything.
+inline constexpr size_t kLingerInput = 256 * 1024;
 // Between two looks at whether a local socket that is to be reset has sent everything.
 inline constexpr milliseconds kSentPoll{10};
 // After SIGTERM: time for accepted bytes to leave.

@@ -150,15 +150,21 @@ void Connection::linger() {
 
 // A reset takes back what is still on its way: nothing may be.
 void Connection::reset_when_sent() {
-  int unsent = 0;
-  if (::ioctl(output(), SIOCOUTQ, &unsent) != 0 || unsent == 0) return reset();
+  if (!has_unsent()) return reset();
   sent_.start(limits::kSentPoll);
+}
+
+bool Connection::has_unsent() const {
+  int unsent = 0;
+  return ::ioctl(output(), SIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
 void Connection::discard_input() {
   char buffer[16'384];
   const ssize_t size = ::read(local_.input.get(), buffer, sizeof buffer);
-  if (size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  if (size > 0) discarded_ += static_cast<size_t>(size);
+  const bool waits = size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR));
+  if (waits && (discarded_ <= limits::kLingerInput || has_unsent())) return;
   close();
 }
 

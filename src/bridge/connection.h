@@ -81,6 +81,7 @@ class Connection {
   void linger();
   void reset_when_sent();
   void discard_input();
+  bool has_unsent() const;
   void close();
 
   event::Loop& loop_;
@@ -96,7 +97,8 @@ class Connection {
   bool in_ended_ = false;
   bool finish_seen_ = false;
   bool draining_ = false;
-  bool cut_ = false;  // ended here, not by the local side
+  size_t discarded_ = 0;  // bytes, while lingering
+  bool cut_ = false;      // ended here, not by the local side
   std::unique_ptr<event::Watcher> input_watcher_;
   std::unique_ptr<event::Watcher> output_watcher_;
   std::unique_ptr<event::Watcher> channel_watcher_;

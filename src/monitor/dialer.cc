@@ -65,9 +65,10 @@ Result<> Dialer::begin(const Address& address) {
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return system_error("socket", errno);
   const int on = 1;
-  if (address.family() != AF_UNIX &&
-      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
-    return system_error("TCP_NODELAY", errno);
+  if (address.family() != AF_UNIX) {
+    if (::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
+      return system_error("TCP_NODELAY", errno);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limits::kUnsent, sizeof limits::kUnsent);
   }
   if (auto bound = bind_from(socket.get(), address.family()); !bound) return bound;
   if (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {

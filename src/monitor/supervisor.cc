@@ -1,8 +1,6 @@
 #include "monitor/supervisor.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -204,9 +202,8 @@ void Supervisor::start_net(Result<Connected> connected) {
   log_.info("Connected successfully with " +
             std::string(config_.web_proxy ? "the web proxy" : "proxy server") + " at " +
             to_string(connected->address));
-  const int socket = connected->socket.get();
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limits::kTunnelUnsent, sizeof limits::kTunnelUnsent);
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive, sizeof limits::kTunnelReceive);
+  ::setsockopt(connected->socket.get(), SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive,
+               sizeof limits::kTunnelReceive);
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return end(ExitStatus::kSystem, channel.error().text());
   const ipc::Setup setup = make_setup(true);

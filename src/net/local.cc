@@ -91,7 +91,8 @@ bool Local::flush() {
     if (broken) return false;
     if (size == 0) break;
     written_ += size;
-    if (finishing_) stall_.start(limits::kFlush);
+    // What takes a little now and then is slow, not stuck.
+    if (stall_.running()) stall_.start(finishing_ ? limits::kFlush : stall_limit_);
   }
   if (backlog() == 0) {
     // Gives the memory back: an idle connection keeps nothing.

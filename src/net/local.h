@@ -24,7 +24,7 @@ class LocalEvents {
   virtual void on_broken(Local& local) = 0;
   // The backlog rose above limits::kConnectionBacklog, or fell below half of it.
   virtual void on_backlog(Local& local, bool full) = 0;
-  // The backlog has been full for the stall limit, or after finish() nothing of it went for limits::kFlush.
+  // Nothing of a full backlog went for the stall limit, or after finish() for limits::kFlush.
   virtual void on_stalled(Local& local) = 0;
   // finish() has written everything.
   virtual void on_flushed(Local& local) = 0;

@@ -4,10 +4,12 @@ import contextlib
 import os
 import socket
 import threading
+import time
 
 import pytest
 from harness.sockets import fill, receive_exactly
 from harness.streams import exchange_all
+from harness.wait import until
 
 MEGABYTE = 1024 * 1024
 SHORT = 1500
@@ -121,3 +123,24 @@ def test_without_a_limit_it_is_waited_for(lab, stream_server, where):
         resumes(reader, writer, sent)
         others.join(60)
         assert done, "what waited for it did not go on"
+
+
+def test_a_slow_one_is_not_taken_for_one_that_has_stopped(lab, stream_server):
+    """At a destination, alone, where buffers on the way make its progress coarse."""
+    rate, seconds = 100_000, 12
+    with pair(lab, stream_server, 5000) as (tunnel, client, server):
+        sent = fill(client)
+        start = time.monotonic()
+        taken = 0
+
+        def is_enough():
+            nonlocal taken
+            due = int(rate * (time.monotonic() - start)) - taken
+            if due > 0:
+                taken += len(server.recv(due))
+            return taken > rate * seconds
+
+        until(is_enough, "the reader has taken enough", 5 * seconds)
+        assert taken < sent
+        assert receive_exactly(server, sent - taken) == bytes(sent - taken)
+        assert not tunnel.destination.find_log(RESET)

@@ -251,6 +251,24 @@ TEST_F(ConnectionTest, LingeringLosesNothingThoughTheClientStillSends) {
   ASSERT_TRUE(run_until(loop_, [this] { return closed_ > 0; }));
 }
 
+TEST_F(ConnectionTest, AClientThatDoesNotCareForTheEndIsClosed) {
+  connect();
+  write(net_.get(), "all");
+  connection_->finish();
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kFin);
+  size_t sent = 0;
+  const std::string more = pattern(10'000);
+  while (closed_ == 0 && !late()) {
+    const ssize_t size = ::write(client_.get(), more.data(), more.size());
+    if (size > 0) sent += static_cast<size_t>(size);
+    run_ready(loop_);
+  }
+  EXPECT_EQ(closed_, 1);
+  EXPECT_GT(sent, limits::kLingerInput);
+  EXPECT_LT(sent, limits::kLingerInput + 2'000'000);
+}
+
 TEST_F(ConnectionTest, ASlowClientGetsEverythingThatWasFlushed) {
   connect();
   const std::string sent = pattern(size_t{2} << 20);

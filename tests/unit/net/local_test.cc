@@ -152,6 +152,27 @@ TEST_F(LocalTest, SaysThatItIsStuckAfterTheStallLimit) {
   EXPECT_THAT(recorder_.events, ElementsAre("full", "stalled", "stalled"));
 }
 
+TEST_F(LocalTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
+  class Order : public Recorder {
+   public:
+    void on_stalled(Local& local) override { stalled.push_back(local.number()); }
+    std::vector<Number> stalled;
+  } order;
+  constexpr std::chrono::milliseconds kLimit{1'000};
+  Local slow(loop_, 6, 2, kLimit, order);
+  Local stuck(loop_, 7, 2, kLimit, order);
+  const int small = 4'096;
+  ASSERT_EQ(::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+  slow.attach(std::move(ours_));
+  for (Local* local : {&slow, &stuck})
+    local->write(as_bytes(std::string(2 * limits::kConnectionBacklog, 'x')));
+  run_for(kStall);
+  EXPECT_FALSE(read_peer().empty());
+  for (int i = 0; i < 100 && order.stalled.size() < 2; ++i)
+    run_for(kStall);
+  EXPECT_THAT(order.stalled, ElementsAre(stuck.number(), slow.number()));
+}
+
 TEST_F(LocalTest, WaitsForEverWithoutAStallLimit) {
   Local patient{loop_, 6, 2, std::chrono::milliseconds(0), recorder_};
   patient.write(as_bytes(std::string(limits::kConnectionBacklog + 1, 'x')));
