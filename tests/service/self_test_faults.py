@@ -192,7 +192,7 @@ def test_a_full_queue_stops_the_source(service, connect, message):
         except ssl.SSLWantWriteError:
             stuck = not select.select([], [source.socket], [], 0.5)[1]
     queued = service.status("two")["destination"]["connection"]["queued"]
-    assert 1 << 20 < queued < (1 << 20) + (1 << 18)
+    assert 1 << 17 < queued < (1 << 17) + (1 << 18)
 
 
 def test_pongs(service, connect):
