@@ -47,7 +47,8 @@ Result<> limit(__rlimit_resource resource, const char* name) {
 
 Result<> limit_resources(const Policy& policy) {
   if (auto r = limit(RLIMIT_CORE, "RLIMIT_CORE"); !r) return r;
-  if (!policy.may_fork) {
+  // LeakSanitizer looks at a process from another one, which that process starts at its end.
+  if (!policy.may_fork && !LOCALPROXY_SANITIZER_BUILD) {
     if (auto r = limit(RLIMIT_NPROC, "RLIMIT_NPROC"); !r) return r;
   }
   if (!policy.may_write_files) {

@@ -188,6 +188,10 @@ ROWS = {
         settings=({"websocket": {"connect_retry_count": 3, "retry_delay_ms": "9", "reconnect_on_data_error": "false"}},
                   "3 times, first after 9 ms, not after a protocol error"),
         default=(None, "for ever, first after 2500 ms, also after a protocol error")),
+    "stall_timeout_ms": Row(
+        "resets a local side that takes nothing", SOURCE,
+        settings=({"tcp": {"stall_timeout_ms": 0}}, "never"),
+        default=(None, "after 10000 ms, when others may wait for it")),
     "ping_period_ms": Row(
         "pings", SOURCE,
         settings=({"websocket": {"ping_period_ms": 6000}}, "every 6000 ms"), default=(None, "every 5000 ms")),

@@ -110,6 +110,7 @@ BAD_SETTINGS = {
     "tcp.connection_retry_count": ["-2", '""', '"5x"', "5.5", "true", "null", "99999999999", "1e400"],
     "tcp.connection_retry_delay_ms": ["-1", "86400001", '"soon"'],
     "tcp.max_active_connections": ["0", "-1", "16385", '"many"'],
+    "tcp.stall_timeout_ms": ["-1", "86400001", "1.5", '"never"', "null"],
     "websocket.ping_period_ms": ["0", "99", "86400001", "{}"],
     "websocket.retry_delay_ms": ["0", "60001", "-1"],
     "websocket.connect_retry_count": ["-2", '"for ever"'],

@@ -86,6 +86,22 @@ def test_a_destination_resets_it_although_no_other_is_open(lab, stream_server):
         assert seen or was_reset(client)
 
 
+def test_one_whose_service_does_not_answer_is_reset_too(lab, stream_server):
+    """All that it was sent waits in front of the tunnel until the service has been dialled."""
+    with socket.socket() as deaf, contextlib.ExitStack() as kept:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        # Nobody accepts: whoever comes when the queue is full gets no answer.
+        kept.enter_context(socket.create_connection(deaf.getsockname()))
+        tunnel = lab.tunnel({"STUCK": f"127.0.0.1:{deaf.getsockname()[1]}", "APP": f"127.0.0.1:{stream_server.port}"},
+                            settings=settings(SHORT))
+        client = kept.enter_context(socket.create_connection(("127.0.0.1", tunnel.ports["STUCK"]), timeout=30))
+        seen = clog(client)
+        tunnel.destination.wait_log(RESET)
+        assert seen or was_reset(client)
+        exchange_all([(tunnel.ports["APP"], 9, MEGABYTE, MEGABYTE)])
+
+
 def resumes(reader, writer, sent):
     """Everything arrives, and more does."""
     tail = os.urandom(MEGABYTE)

@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "src/resolve": {"src/base", "src/event", "src/ipc"},
     "src/launch": {"src/base", "src/event", "src/ipc"},
     "src/main": {"src/base", "src/event", "src/ipc", "src/config", "src/monitor", "src/net", "src/bridge",
-                 "src/resolve", "src/launch", "src/tls", "src/wire", "sandbox", "build_config"},
+                 "src/resolve", "src/launch", "src/tls", "src/wire", "sandbox", "sanitizers", "build_config"},
     "sandbox": {"src/base", "libseccomp", "libcap-ng", "build_config"},
 }
 
@@ -39,6 +39,7 @@ LIBRARIES = {
     "gtest/": "googletest",
     "gmock/": "googletest",
     "build_config.h": "build_config",
+    "sanitizer/": "sanitizers",
 }
 # Headers of libc and the kernel in folders; without a folder any <name.h> and <name> is one of them.
 SYSTEM_FOLDERS = ("arpa/", "asm/", "linux/", "net/", "netinet/", "sys/")

@@ -10,3 +10,8 @@ LOCALPROXY = BUILD / "src/main/localproxy"
 TUNNEL_SERVICE = BUILD / "tests/service/tunnel-service"
 
 sys.path.insert(0, str(ROOT / "tests/service"))
+
+
+def is_sanitized():
+    """Whether the programs are built with AddressSanitizer."""
+    return "#define LOCALPROXY_SANITIZER_BUILD 1\n" in (BUILD / "build_config.h").read_text(encoding="utf-8")

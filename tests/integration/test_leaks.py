@@ -1,0 +1,49 @@
+"""Programs that are built with AddressSanitizer lose no memory, whatever the end of a connection, of a tunnel or of a
+process: each of them looks for it at its end and says what it found (src/main/sanitizer.cc).
+
+It can look only where /proc is there and a process may start another: not under Landlock, not in namespaces of its own,
+not under the filters, which such a build does not have anyway.
+"""
+
+import collections
+import re
+
+import pytest
+from harness.paths import is_sanitized
+from harness.starters import no_namespaces_by_filter
+from harness.traffic import BATCH, LOSSES, Traffic
+
+CONNECTIONS = 10_000
+
+# Between two losses; the losses themselves have one batch each.
+STRETCH = CONNECTIONS // len(LOSSES) - BATCH
+
+pytestmark = pytest.mark.skipif(not is_sanitized(), reason="this build has no AddressSanitizer; tests/run makes one")
+
+# "... [info] net: sandbox: ..." at the start of a process, "... net: leak check: ..." at its end.
+START = re.compile(r"\] (\w+): sandbox: ")
+GOOD_END = re.compile(r"(?:\] (\w+): |^)leak check: nothing was lost$")
+# What AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer say; and one that took too long to look.
+BAD = re.compile(r"Sanitizer: |runtime error: |LeakSanitizer has encountered|is killed$")
+
+
+def roles(proxy, pattern):
+    """Role -> how many lines; a line without a role is the monitor's."""
+    return collections.Counter(found[1] or "monitor" for line in proxy.lines if (found := pattern.search(line)))
+
+
+def test_ten_thousand_connections_and_ten_losses(lab):
+    traffic = Traffic(lab, inside=no_namespaces_by_filter(), more=["--sandbox=no-landlock"],
+                      environment={"ASAN_OPTIONS": "detect_leaks=1"})
+    for side, how in LOSSES:
+        traffic.carry(STRETCH)
+        traffic.lose(side, how)
+    assert traffic.number == CONNECTIONS
+    statuses = {side: proxy.stop() for side, proxy in traffic.proxies.items()}
+    for side, proxy in traffic.proxies.items():
+        assert not [line for line in proxy.lines if BAD.search(line)]
+        tunnels = 1 + sum(lost == side for lost, _ in LOSSES)
+        expected = {"monitor": 1, "launch": 1, "bridge": 1, "net": tunnels, "resolve": tunnels}
+        assert roles(proxy, START) == expected, f"processes of the {side} that started"
+        assert roles(proxy, GOOD_END) == expected, f"processes of the {side} that lost nothing"
+    assert statuses == {"source": 0, "destination": 0}
