@@ -150,17 +150,19 @@ Result<> ResponseReader::take_line() {
   return {};
 }
 
-std::string decode_chunked(std::string_view body) {
-  std::string payload;
+ChunkedBody decode_chunked(std::string_view body) {
+  ChunkedBody decoded;
   for (;;) {
-    size_t size = 0;
-    const std::errc error = std::from_chars(body.data(), body.data() + body.size(), size, 16).ec;
     const size_t line_end = body.find("\r\n");
-    if (error != std::errc() || size == 0 || line_end == std::string_view::npos) return payload;
+    if (line_end == std::string_view::npos) return decoded;
+    size_t size = 0;
+    const std::errc error = std::from_chars(body.data(), body.data() + line_end, size, 16).ec;
+    decoded.complete = error != std::errc() || size == 0;
+    if (decoded.complete) return decoded;
     body.remove_prefix(line_end + 2);
-    payload += body.substr(0, size);
+    decoded.payload += body.substr(0, size);
     // What follows a chunk is its line end, and then the next one's size.
-    if (body.size() < 2 || size > body.size() - 2) return payload;
+    if (body.size() < 2 || size > body.size() - 2) return decoded;
     body.remove_prefix(size + 2);
   }
 }

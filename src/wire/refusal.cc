@@ -1,6 +1,9 @@
 #include "wire/refusal.h"
 
 #include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <system_error>
 
 #include "base/limits.h"
 
@@ -13,8 +16,16 @@ constexpr size_t kShownStatus = 128;
 // log.
 constexpr size_t kShownSentence = 256;
 
-bool is_chunked(const HttpResponse& response) {
-  return response.header_has_token("transfer-encoding", "chunked");
+// The payload of a body, as far as it has come.
+ChunkedBody decode(const HttpResponse& response, std::string_view body) {
+  if (response.header_has_token("transfer-encoding", "chunked")) return decode_chunked(body);
+  const std::string length = response.header("content-length").value_or("");
+  const char* const end = length.data() + length.size();
+  size_t size = 0;
+  const auto [stop, error] = std::from_chars(length.data(), end, size);
+  // Without a length that makes sense it ends with the connection.
+  if (error != std::errc() || stop != end) return {.payload = std::string(body)};
+  return {.payload = std::string(body.substr(0, size)), .complete = body.size() >= size};
 }
 
 }  // namespace
@@ -22,14 +33,12 @@ bool is_chunked(const HttpResponse& response) {
 bool Refusal::take(const HttpResponse& response, Bytes bytes) {
   const size_t room = limits::kMaxRefusalBody - body_.size();
   body_.append(as_text(bytes.first(std::min(bytes.size(), room))));
-  const std::string length = response.header("content-length").value_or("");
-  const bool last_chunk = is_chunked(response) && body_.ends_with("0\r\n\r\n");
-  return body_.size() == limits::kMaxRefusalBody || length == std::to_string(body_.size()) || last_chunk;
+  return body_.size() == limits::kMaxRefusalBody || decode(response, body_).complete;
 }
 
 std::string Refusal::text(const HttpResponse& response) const {
   std::string text = response.status_line.substr(0, kShownStatus);
-  const std::string payload = is_chunked(response) ? decode_chunked(body_) : body_;
+  const std::string payload = decode(response, body_).payload;
   const std::string sentence = payload.substr(0, std::min(payload.find_first_of("\r\n"), kShownSentence));
   if (!sentence.empty() && !sentence.starts_with('<')) text += ": " + sentence;
   return text;

@@ -1,10 +1,12 @@
-// The head of a response in pieces (the first byte says of which size) is read as the whole of it is.
+// A response in pieces (the first byte says of which size) is read as the whole of it is: the head, and what
+// is shown of the body of a refusal.
 #include <optional>
 #include <string>
 
 #include "base/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/http.h"
+#include "wire/refusal.h"
 #include "wire/upgrade.h"
 
 using namespace localproxy;
@@ -64,6 +66,27 @@ void check_response(const wire::HttpResponse& response) {
   }
 }
 
+std::string read_refusal(const wire::HttpResponse& response, Bytes body, size_t most) {
+  wire::Refusal refusal;
+  bool complete = refusal.take(response, {});
+  if (!complete) {
+    fuzz::feed_in_pieces(body, most, [&](Bytes piece) {
+      complete = refusal.take(response, piece);
+      return !complete;
+    });
+  }
+  require(complete || body.size() < limits::kMaxRefusalBody, "a body is within its limit");
+  return refusal.text(response);
+}
+
+void check_refusal(const wire::HttpResponse& response, Bytes body, size_t most) {
+  const std::string whole = read_refusal(response, body, body.size());
+  require(whole.find_first_of("\r\n") == whole.npos, "a refusal is one line");
+  require(whole.size() < 512, "a refusal is short");
+  require(whole == read_refusal(response, body, most), "pieces of a body say what the whole does");
+  require(whole == read_refusal(response, body, 1), "the bytes of a body say what the whole does");
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -72,6 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Reading whole = read_head(bytes, bytes.size());
   compare(whole, read_head(bytes, data[0]));
   compare(whole, read_head(bytes, 1));
-  if (whole.response) check_response(*whole.response);
+  if (whole.response) {
+    check_response(*whole.response);
+    check_refusal(*whole.response, bytes.subspan(whole.taken), data[0]);
+  }
   return 0;
 }

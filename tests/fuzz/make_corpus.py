@@ -113,6 +113,10 @@ HTTP = {
     + b"sec-websocket-protocol:aws.iot.securetunneling-3.0\r\nsec-websocket-extensions: x\r\n\r\n",
     "refusal": b"\x20HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\nchannel-id: 2\r\n\r\n"
     + b"Invalid access token",
+    "refusal-longer-than-its-length": b"\x03HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nwhy not",
+    "refusal-in-chunks": b"\x02HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"4\r\nWiki\r\n6;a=b\r\n0\r\n\r\nx\r\n0\r\nMore: x\r\n\r\n",
+    "refusal-without-end": b"\x40HTTP/1.0 500 No\r\n\r\n" + b"why " * 300,
     "proxy": b"\x01HTTP/1.0 200 Connection established\r\n\r\n",
     "no-reason": b"\x01HTTP/1.1 407\r\nProxy-Authenticate: Basic realm=\"caf\xe9\"\r\n\r\n",
     "repeated-header": b"\x04HTTP/1.1 200 OK\r\nA: 1\r\na:\t2 \r\nB:\r\n\r\n",

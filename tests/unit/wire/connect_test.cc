@@ -53,6 +53,26 @@ TEST(RefusalTest, ShowsTheFirstLineOfText) {
   }
 }
 
+TEST(RefusalTest, IsNotLongerThanItsLength) {
+  const auto length = response("s", {{"Content-Length", "3"}});
+  Refusal refusal;
+  EXPECT_TRUE(refusal.take(length, as_bytes(std::string_view("why not"))));
+  EXPECT_EQ(refusal.text(length), "s: why");
+  for (const char* text : {"", "x", "-3", "3x", "3, 3", "99999999999999999999"}) {
+    const auto senseless = response("s", {{"Content-Length", text}});
+    Refusal other;
+    EXPECT_FALSE(other.take(senseless, as_bytes(std::string_view("why not")))) << text;
+    EXPECT_EQ(other.text(senseless), "s: why not") << text;
+  }
+}
+
+TEST(RefusalTest, TakesNoPayloadForTheEndOfTheLastChunk) {
+  const auto chunked = response("s", {{"Transfer-Encoding", "chunked"}});
+  Refusal refusal;
+  EXPECT_FALSE(refusal.take(chunked, as_bytes(std::string_view("c\r\nwhy 0\r\n\r\n"))));
+  EXPECT_EQ(refusal.text(chunked), "s: why 0");
+}
+
 TEST(RefusalTest, EndsWithItsLengthItsLastChunkOrItsBound) {
   const auto length = response("s", {{"Content-Length", "3"}});
   Refusal refusal;
@@ -65,6 +85,8 @@ TEST(RefusalTest, EndsWithItsLengthItsLastChunkOrItsBound) {
   EXPECT_FALSE(in_chunks.take(chunked, as_bytes(std::string_view("3\r\nwhy\r\n"))));
   EXPECT_TRUE(in_chunks.take(chunked, as_bytes(std::string_view("0\r\n\r\n"))));
   EXPECT_EQ(in_chunks.text(chunked), "s: why");
+  Refusal endless_trailer;
+  EXPECT_TRUE(endless_trailer.take(chunked, as_bytes(std::string_view("3\r\nwhy\r\n0\r\nMore: "))));
   Refusal endless;
   EXPECT_TRUE(endless.take(response("s"), as_bytes(std::string(5'000, 'x'))));
   EXPECT_EQ(endless.text(response(std::string(9'000, 's'))).size(), 128 + 2 + 256);

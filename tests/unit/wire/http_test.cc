@@ -205,18 +205,33 @@ TEST(HttpResponseTest, FindsTokensInLists) {
 }
 
 TEST(ChunkedTest, JoinsTheChunks) {
-  EXPECT_EQ(decode_chunked("4\r\nWiki\r\n6;a=b\r\npedia \r\nB\r\nin \r\nchunks\r\n0\r\n\r\n"),
-            "Wikipedia in \r\nchunks");
-  EXPECT_EQ(decode_chunked("4\r\nWiki\r\n6\r\nped"), "Wikiped");
-  EXPECT_EQ(decode_chunked("4\r\nWi"), "Wi");
+  const ChunkedBody whole = decode_chunked("4\r\nWiki\r\n6;a=b\r\npedia \r\nB\r\nin \r\nchunks\r\n0\r\n\r\n");
+  EXPECT_EQ(whole.payload, "Wikipedia in \r\nchunks");
+  EXPECT_TRUE(whole.complete);
 }
 
-TEST(ChunkedTest, StopsAtWhatIsNoChunk) {
-  for (const char* body :
-       {"", "4", "4\r", "x\r\nWiki\r\n", "-4\r\nWiki\r\n", "0\r\n\r\n", "11111111111111111\r\nWiki\r\n"}) {
-    EXPECT_EQ(decode_chunked(body), "") << body;
+TEST(ChunkedTest, TakesWhatHasCome) {
+  const std::pair<const char*, const char*> parts[] = {
+      {"", ""},
+      {"4", ""},
+      {"4\r", ""},
+      {"4\r\nWi", "Wi"},
+      {"4\r\nWiki\r\n6\r\nped", "Wikiped"},
+      {"4\r\nWiki\r\n0", "Wiki"},
+      {"x", ""},
+      {"ffffffffffffffff\r\nWiki\r\n4\r\nmore\r\n", "Wiki\r\n4\r\nmore\r\n"}};
+  for (const auto& [body, payload] : parts) {
+    EXPECT_EQ(decode_chunked(body).payload, payload) << body;
+    EXPECT_FALSE(decode_chunked(body).complete) << body;
   }
-  EXPECT_EQ(decode_chunked("ffffffffffffffff\r\nWiki\r\n4\r\nmore\r\n"), "Wiki\r\n4\r\nmore\r\n");
+}
+
+TEST(ChunkedTest, EndsAtTheLastChunkAndAtWhatIsNone) {
+  for (const char* body : {"x\r\nWiki\r\n", "-4\r\nWiki\r\n", "\r\n", "0\r\n", "0\r\n\r\n",
+                           "000;x=y\r\nMore: x\r\n\r\n", "11111111111111111\r\nWiki\r\n"}) {
+    EXPECT_EQ(decode_chunked(body).payload, "") << body;
+    EXPECT_TRUE(decode_chunked(body).complete) << body;
+  }
 }
 
 TEST(Base64Test, IsThatOfTheRfc) {
