@@ -151,10 +151,13 @@ def see_confinement(unit, bounding="0" * 16):
         assert found == expected, f"{unit}, {status['Name']}: {found}"
         # A process with a user namespace of its own could empty it there.
         assert status["CapBnd"] in (bounding, "0" * 16), f"{unit}, {status['Name']}: {status['CapBnd']}"
+    for pid in (monitor(unit), helpers(unit)["net"]):
+        locked = processes.status(pid)["VmLck"]
+        assert int(locked.split()[0]) > 0, f"{unit}: a token of {pid} may be written to swap space: {locked}"
     lines = [line for line in journal(unit).splitlines() if "sandbox: uid" in line]
     for role in ("monitor", *HELPERS):
         assert any(line.startswith(f"{role}: ") and "Landlock ABI" in line for line in lines), lines
-    seen(f"{unit}: four processes as {USER}, Seccomp 2, NoNewPrivs 1, no capability, Landlock")
+    seen(f"{unit}: four processes as {USER}, Seccomp 2, NoNewPrivs 1, no capability, Landlock, locked memory")
 
 
 def see_journal():
