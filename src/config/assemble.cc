@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "base/number.h"
 #include "build_config.h"
 #include "config/endpoint.h"
 #include "config/file.h"
@@ -212,11 +212,8 @@ class Assembler {
 
   // Decimal digits of at most `most`, and nothing else.
   static std::optional<unsigned> number(const std::string& text, unsigned most) {
-    unsigned value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, failed] = std::from_chars(text.data(), end, value);
-    if (failed != std::errc() || stop != end || value > most) return std::nullopt;
-    return value;
+    const auto value = parse_number<unsigned>(text);
+    return value && *value <= most ? value : std::nullopt;
   }
 
   Result<> process() {

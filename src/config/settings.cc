@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 #include "config/tokens.h"
@@ -143,14 +143,6 @@ std::optional<std::string> leaf_text(const Json& leaf) {
   return std::nullopt;
 }
 
-std::optional<int64_t> number(const std::string& text) {
-  int64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, failed] = std::from_chars(text.data(), end, value);
-  if (failed != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
 class Reader {
  public:
   explicit Reader(Notes& notes) : notes_(notes) {}
@@ -203,14 +195,14 @@ class Reader {
     if (region) done = override_region(name, *text);
     if (number_row != nullptr) done = set_number(*number_row, *text);
     if (text_row != nullptr) done = text_row->set(fine_, *text);
-    if (fixed_row != nullptr && number(*text) != fixed_row->value)
+    if (fixed_row != nullptr && parse_number<int64_t>(*text) != fixed_row->value)
       notes_.debug("the setting " + key + " is always " + std::to_string(fixed_row->value) + " here");
     if (!done) return Error(key + ": " + done.error().text());
     return {};
   }
 
   Result<> set_number(const NumberSetting& row, const std::string& text) {
-    const auto value = number(text);
+    const auto value = parse_number<int64_t>(text);
     if (!value || *value < row.least || *value > row.most)
       return Error(shown(text) + " is not a number from " + std::to_string(row.least) + " to " +
                    std::to_string(row.most));

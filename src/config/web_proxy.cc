@@ -4,9 +4,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "config/endpoint.h"
 
 namespace localproxy::config {
@@ -30,9 +30,10 @@ Result<> decode(std::string_view text, std::string& out) {
     unsigned byte = static_cast<unsigned char>(text[i]);
     if (byte == '%') {
       const std::string_view digits = text.substr(i + 1, 2);
-      const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-      if (failed != std::errc() || digits.size() != 2 || end != digits.data() + 2)
+      const auto coded = parse_number<unsigned>(digits, 16);
+      if (digits.size() != 2 || !coded)
         return Error("a '%' in the user name or the password lacks its two hexadecimal digits");
+      byte = *coded;
       i += 2;
     }
     if (byte < 0x20 || byte == 0x7f)
@@ -75,11 +76,9 @@ bool in_network(const std::string& address, std::string_view network) {
   const size_t slash = network.find('/');
   const std::string base = address_bytes(std::string(network.substr(0, slash)));
   const std::string_view digits = network.substr(slash + 1);
-  size_t bits = 0;
-  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-  if (failed != std::errc() || end != digits.data() + digits.size()) return false;
-  if (base.empty() || base.size() != address.size() || bits > 8 * base.size()) return false;
-  for (size_t i = 0; i < bits; ++i)
+  const auto bits = parse_number<size_t>(digits);
+  if (!bits || base.empty() || base.size() != address.size() || *bits > 8 * base.size()) return false;
+  for (size_t i = 0; i < *bits; ++i)
     if (((base[i / 8] ^ address[i / 8]) >> (7 - i % 8) & 1) != 0) return false;
   return true;
 }

@@ -150,8 +150,8 @@ Result<> ResponseReader::take_line() {
   return {};
 }
 
-ChunkedBody decode_chunked(std::string_view body) {
-  ChunkedBody decoded;
+DecodedBody decode_chunked(std::string_view body) {
+  DecodedBody decoded;
   for (;;) {
     const size_t line_end = body.find("\r\n");
     if (line_end == std::string_view::npos) return decoded;

@@ -49,12 +49,14 @@ class ResponseReader {
   HttpResponse response_;
 };
 
-// A body in chunked coding (RFC 9112, 7.1), as far as it has come and is well formed.
-struct ChunkedBody {
+// A body, as far as it has come and is well formed.
+struct DecodedBody {
   std::string payload;
   bool complete = false;  // nothing that may follow adds to the payload
 };
-ChunkedBody decode_chunked(std::string_view body);
+
+// Of a body in chunked coding (RFC 9112, 7.1).
+DecodedBody decode_chunked(std::string_view body);
 
 // Standard Base64 with padding (RFC 4648, 4).
 std::string base64(Bytes bytes);

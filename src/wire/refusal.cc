@@ -1,11 +1,10 @@
 #include "wire/refusal.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
-#include <system_error>
 
 #include "base/limits.h"
+#include "base/number.h"
 
 namespace localproxy::wire {
 namespace {
@@ -17,15 +16,12 @@ constexpr size_t kShownStatus = 128;
 constexpr size_t kShownSentence = 256;
 
 // The payload of a body, as far as it has come.
-ChunkedBody decode(const HttpResponse& response, std::string_view body) {
+DecodedBody decode(const HttpResponse& response, std::string_view body) {
   if (response.header_has_token("transfer-encoding", "chunked")) return decode_chunked(body);
-  const std::string length = response.header("content-length").value_or("");
-  const char* const end = length.data() + length.size();
-  size_t size = 0;
-  const auto [stop, error] = std::from_chars(length.data(), end, size);
+  const auto size = parse_number<size_t>(response.header("content-length").value_or(""));
   // Without a length that makes sense it ends with the connection.
-  if (error != std::errc() || stop != end) return {.payload = std::string(body)};
-  return {.payload = std::string(body.substr(0, size)), .complete = body.size() >= size};
+  if (!size) return {.payload = std::string(body)};
+  return {.payload = std::string(body.substr(0, *size)), .complete = body.size() >= *size};
 }
 
 }  // namespace

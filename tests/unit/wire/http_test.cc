@@ -205,7 +205,7 @@ TEST(HttpResponseTest, FindsTokensInLists) {
 }
 
 TEST(ChunkedTest, JoinsTheChunks) {
-  const ChunkedBody whole = decode_chunked("4\r\nWiki\r\n6;a=b\r\npedia \r\nB\r\nin \r\nchunks\r\n0\r\n\r\n");
+  const DecodedBody whole = decode_chunked("4\r\nWiki\r\n6;a=b\r\npedia \r\nB\r\nin \r\nchunks\r\n0\r\n\r\n");
   EXPECT_EQ(whole.payload, "Wikipedia in \r\nchunks");
   EXPECT_TRUE(whole.complete);
 }
