@@ -9,6 +9,8 @@ import tempfile
 import threading
 import time
 
+from harness import processes
+
 # Between two looks at a process's memory while something runs.
 SAMPLE_SECONDS = 0.05
 
@@ -25,12 +27,11 @@ def cpu_seconds(pid):
 def private_bytes(pid):
     """What a process does not share with any other. 0 for one that ended; None when nobody may look."""
     try:
-        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        return processes.private_memory(pid)
     except (FileNotFoundError, ProcessLookupError):
         return 0
     except PermissionError:
         return None
-    return 1024 * sum(int(size) for size in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M))
 
 
 def descriptors(pid):

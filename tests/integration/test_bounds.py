@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from harness import processes
 from harness.lab import is_root
 from harness.wait import until
 
@@ -21,11 +22,7 @@ GROWTH = 8 * MEGABYTE
 
 
 def private(pids):
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            total += sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_"))
-    return total
+    return sum(map(processes.private_memory, pids))
 
 
 def pids_of(proxy):

@@ -13,7 +13,7 @@ from harness.dns_server import DnsServer
 from harness.lab import READY, free_ports, is_root
 from harness.paths import ROOT
 from harness.ports import free_port
-from harness.sockets import ended_without_a_byte, plain_server
+from harness.sockets import ended_without_a_byte, make_close_reset, plain_server
 from harness.wait import until
 
 # Every exit status in each of its ways, and the test that produces it.
@@ -206,7 +206,7 @@ def test_a_handshake_that_is_cut(lab, how):
         # A server's first record, and only half of it.
         connection.sendall(b"\x16\x03\x03\x00\x40\x02\x00\x00")
         if how == "reset":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            make_close_reset(connection)
         connection.close()
 
     with plain_server(serve) as port:

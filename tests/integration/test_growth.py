@@ -2,13 +2,12 @@
 ten losses of the tunnel."""
 
 import collections
-import pathlib
 
 import pytest
 from harness import processes
 from harness.lab import is_root
 from harness.paths import is_sanitized
-from harness.traffic import BATCH, LOSSES, Traffic
+from harness.traffic import LOSSES, Traffic
 
 pytestmark = [
     pytest.mark.skipif(not is_root(), reason="only root may look into a process that is not dumpable"),
@@ -26,20 +25,13 @@ ROLES = ("monitor", "launch", "net", "bridge")
 IDLE_PIPES = 16
 
 
-def bytes_of_its_own(pid):
-    """The memory that a process has written to, in memory or swapped out. No pages of files: whether those are its own
-    depends on who else runs the same program."""
-    fields = dict(line.split(":") for line in
-                  pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:])
-    return 1024 * sum(int(fields[name].split()[0]) for name in ("Anonymous", "Swap"))
-
-
 class Size:
     """What a process holds."""
 
     def __init__(self, pid):
         self.pid = pid
-        self.memory = bytes_of_its_own(pid)
+        # What it has written to. No pages of files: whether those are its own depends on who else runs the program.
+        self.memory = processes.memory(pid, "Anonymous", "Swap")
         self.descriptors = collections.Counter(what.partition("[")[0] for what in processes.descriptors(pid).values())
         self.pipes = self.descriptors.pop("pipe:", 0)
 
@@ -76,13 +68,8 @@ def test_ten_thousand_connections_through_the_same_processes(traffic):
 def test_ten_thousand_connections_and_ten_losses(traffic):
     """net is another one after each, and has its connections counted above."""
     lasting = [role for role in ROLES if role != "net"]
-    for side, how in LOSSES[:2]:
-        traffic.carry(WARM_UP // 2 - BATCH)
-        traffic.lose(side, how)
+    traffic.carry(WARM_UP, LOSSES[:2])
     before = sizes(traffic, lasting)
-    stretch = (CONNECTIONS - WARM_UP) // len(LOSSES)
-    for side, how in LOSSES:
-        traffic.carry(stretch - BATCH)
-        traffic.lose(side, how)
+    traffic.carry(CONNECTIONS - WARM_UP, LOSSES)
     assert traffic.number == CONNECTIONS
     check_growth(before, sizes(traffic, lasting), CONNECTIONS - WARM_UP)

@@ -11,12 +11,9 @@ import re
 import pytest
 from harness.paths import is_sanitized
 from harness.starters import no_namespaces_by_filter
-from harness.traffic import BATCH, LOSSES, Traffic
+from harness.traffic import LOSSES, Traffic
 
 CONNECTIONS = 10_000
-
-# Between two losses; the losses themselves have one batch each.
-STRETCH = CONNECTIONS // len(LOSSES) - BATCH
 
 pytestmark = pytest.mark.skipif(not is_sanitized(), reason="this build has no AddressSanitizer; tests/run makes one")
 
@@ -35,9 +32,7 @@ def roles(proxy, pattern):
 def test_ten_thousand_connections_and_ten_losses(lab):
     traffic = Traffic(lab, inside=no_namespaces_by_filter(), more=["--sandbox=no-landlock"],
                       environment={"ASAN_OPTIONS": "detect_leaks=1"})
-    for side, how in LOSSES:
-        traffic.carry(STRETCH)
-        traffic.lose(side, how)
+    traffic.carry(CONNECTIONS, LOSSES)
     assert traffic.number == CONNECTIONS
     statuses = {side: proxy.stop() for side, proxy in traffic.proxies.items()}
     for side, proxy in traffic.proxies.items():

@@ -57,6 +57,19 @@ def role(pid):
     return ""
 
 
+def memory(pid, *kinds):
+    """Bytes of a process's memory that are of any of these kinds, as /proc/PID/smaps_rollup has them; PermissionError
+    unless the caller may look into it."""
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    sizes = {kind: size.split()[0] for kind, _, size in (line.partition(":") for line in lines)}
+    return 1024 * sum(int(sizes[kind]) for kind in kinds)
+
+
+def private_memory(pid):
+    """What it does not share with any other process."""
+    return memory(pid, "Private_Clean", "Private_Dirty", "Private_Hugetlb")
+
+
 def descriptors(pid):
     """Number -> what it is, such as "socket:[123]"; PermissionError unless the caller may look into it."""
     found = {}

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 
 from .wait import until
@@ -48,6 +49,11 @@ def ended_without_a_byte(connection):
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def make_close_reset(connection):
+    """Its close() is a reset, not an end in order."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import socket
 import struct
 
 from .lab import READY, Tunnel, free_ports
-from .sockets import ended_without_a_byte, receive_exactly
+from .sockets import ended_without_a_byte, make_close_reset, receive_exactly
 from .wait import until
 
 # Connections at once; far below the limit of a service, since some are still closing when the next are opened.
@@ -16,8 +16,6 @@ BATCH = 50
 SIZES = 100, 900
 # What a client says first: its number, and how many bytes follow.
 HEADER = struct.Struct("!QQ")
-# SO_LINGER: close() resets.
-RESET = struct.pack("ii", 1, 0)
 # Who ends a connection, and whether by a reset.
 ENDS = (("client", False), ("server", False), ("client", True), ("server", True))
 # Seconds for a proxy to be back.
@@ -52,7 +50,7 @@ class Connection:
         who, by_reset = ENDS[self.number % len(ENDS)]
         first, last = (self.client, self.server) if who == "client" else (self.server, self.client)
         if by_reset:
-            first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            make_close_reset(first)
         first.close()
         return last
 
@@ -70,8 +68,8 @@ class Traffic:
         options = {"at": f"LOCALHOST:{service.port}", "verbosity": 4, **options,
                    "settings": {"websocket": {"retry_delay_ms": 1}}}
         ports = free_ports(targets)
-        destination = lab.destination(service, "t1", targets, **dict(options))
-        source = lab.source(service, "t1", ports, **dict(options))
+        destination = lab.destination(service, "t1", targets, **options)
+        source = lab.source(service, "t1", ports, **options)
         self.tunnel = Tunnel(lab, "t1", service, source, destination, ports)
         self.tunnel.wait_up()
         self.proxies = {"source": source, "destination": destination}
@@ -92,14 +90,22 @@ class Traffic:
             connection.check_answer()
         return list(opened.values())
 
-    def carry(self, count):
-        """That many connections, a multiple of BATCH."""
+    def carry(self, count, losses=()):
+        """That many connections. At the end of each of as many equal parts, multiples of BATCH, as there are losses, the
+        tunnel is lost with the last batch."""
+        for side, how in losses:
+            self._carry_batches(count // len(losses) - BATCH)
+            self._lose(side, how)
+        if not losses:
+            self._carry_batches(count)
+
+    def _carry_batches(self, count):
         for _ in range(count // BATCH):
             for last in [connection.end() for connection in self._open()]:
                 assert ended_without_a_byte(last)
                 last.close()
 
-    def lose(self, side, how):
+    def _lose(self, side, how):
         """A batch whose tunnel the service ends at one side (how: as for its kick); returns when all are back."""
         opened = self._open()
         proxy = self.proxies[side]
