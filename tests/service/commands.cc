@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <array>
 
 namespace localproxy::service {
@@ -115,9 +116,9 @@ Outcome inject(Server& server, Arguments& args) {
   Proxy* const proxy = proxy_argument(server, args);
   const std::vector<uint8_t> bytes = args.hex("hex");
   if (const std::string wrong = args.finish(); !wrong.empty()) return failure(wrong);
-  std::vector<uint8_t> frame(bounds::kHeadRoom);
-  frame.insert(frame.end(), bytes.begin(), bytes.end());
+  std::vector<uint8_t> frame(bounds::kHeadRoom + bytes.size());
   uint8_t* const payload = frame.data() + bounds::kHeadRoom;
+  std::ranges::copy(bytes, payload);
   proxy->send_raw({put_header_before(payload, bytes.size(), Opcode::kBinary), payload + bytes.size()});
   return {};
 }
