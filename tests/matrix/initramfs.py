@@ -12,7 +12,7 @@ USERS = """\
 root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 _localproxy:x:998:998::/nonexistent:/usr/sbin/nologin
-user:x:1000:1000::/home/user:/bin/sh
+user:x:1000:1000::/srv:/bin/sh
 """
 GROUPS = "root:x:0:\nnogroup:x:65534:\n_localproxy:x:998:\nuser:x:1000:\n"
 
@@ -73,7 +73,7 @@ def write(image, root, files, script, words):
     with image.open("wb") as file:
         writer = Writer(file)
         writer.path(root, "")
-        for name in ("proc", "sys", "dev", "run", "root", "opt", "mnt", "home/user"):
+        for name in ("proc", "sys", "dev", "run", "root", "opt", "mnt", "srv"):
             writer.directory(name)
         writer.directory("tmp", 0o1777)
         writer.directory("var/tmp", 0o1777)
