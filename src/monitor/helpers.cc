@@ -13,12 +13,25 @@
 namespace localproxy::monitor {
 namespace {
 
-Result<std::string> own_directory() {
+// The program that runs here.
+struct Own {
+  std::string directory;
+  struct stat status {};
+};
+
+Result<Own> own_program() {
+  static constexpr const char* kSelf = "/proc/self/exe";
   char path[PATH_MAX];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
-  if (size <= 0 || static_cast<size_t>(size) == sizeof path) return system_error("/proc/self/exe", errno);
+  Own own;
+  const ssize_t size = ::readlink(kSelf, path, sizeof path);
+  if (size <= 0 || static_cast<size_t>(size) == sizeof path || ::stat(kSelf, &own.status) != 0) {
+    return system_error(
+        "cannot read /proc/self/exe, without which the helpers are not found (/proc has to be mounted)",
+        errno);
+  }
   const std::string exe(path, static_cast<size_t>(size));
-  return exe.substr(0, exe.rfind('/'));
+  own.directory = exe.substr(0, exe.rfind('/'));
+  return own;
 }
 
 // An installation may have been moved as a whole (DESTDIR), so only the ends of the paths are compared.
@@ -28,7 +41,33 @@ std::string helper_directory(const std::string& own) {
   return own.substr(0, own.size() - bin.size()) + LOCALPROXY_LIBEXEC_DIR;
 }
 
-Result<UniqueFd> open_helper(const std::string& path) {
+// Whether somebody may change what `status` is of, or put another file in its place, who could not have done
+// the same to this program: it already runs as us, so its owner, who built it and starts it with sudo, and
+// its group are no less trusted than that.
+bool is_foreign(const struct stat& status, const struct stat& own) {
+  const bool by_owner = status.st_uid != 0 && status.st_uid != ::getuid() && status.st_uid != own.st_uid;
+  const bool by_group = (status.st_mode & S_IWGRP) != 0 && status.st_gid != 0 &&
+                        ((own.st_mode & S_IWGRP) == 0 || status.st_gid != own.st_gid);
+  // Of a directory that everybody may write to and has the sticky bit, each removes only what is his.
+  const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
+  const bool by_all = (status.st_mode & S_IWOTH) != 0;
+  return by_owner || (!sticky && (by_group || by_all));
+}
+
+Result<> check_directory(const std::string& path, const struct stat& own) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0)
+    return system_error("cannot open the directory of the helpers " + path, errno);
+  if (is_foreign(status, own)) {
+    return Error(
+        "the helpers in " + path +
+        " could be replaced by another user, who owns the directory or may write to it; install them "
+        "anew");
+  }
+  return {};
+}
+
+Result<UniqueFd> open_helper(const std::string& path, const struct stat& own) {
   UniqueFd file(::open(path.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return system_error("cannot open the helper " + path, errno);
   struct stat status {};
@@ -36,10 +75,8 @@ Result<UniqueFd> open_helper(const std::string& path) {
   if (!S_ISREG(status.st_mode)) return Error("the helper " + path + " is not a plain file");
   if ((status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
     return Error("the helper " + path + " is not executable; install it anew");
-  const bool foreign = status.st_uid != 0 && status.st_uid != ::getuid();
-  if (foreign || (status.st_mode & S_IWOTH) != 0) {
+  if (is_foreign(status, own))
     return Error("the helper " + path + " could have been replaced by another user; install it anew");
-  }
   return file;
 }
 
@@ -50,18 +87,20 @@ std::string program_name(ipc::Role role) {
 }
 
 Result<Helpers> Helpers::open() {
-  auto own = own_directory();
+  const auto own = own_program();
   if (!own) return own.error();
-  const std::string directory = helper_directory(*own);
+  const std::string directory = helper_directory(own->directory);
+  if (auto good = check_directory(directory, own->status); !good) return good.error();
   Helpers helpers;
   for (const ipc::Role role :
        {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve, ipc::Role::kLaunch}) {
-    auto file = open_helper(directory + "/" + program_name(role));
+    auto file = open_helper(directory + "/" + program_name(role), own->status);
     if (!file) return file.error();
     helpers.files_[static_cast<size_t>(role)] = std::move(*file);
   }
   helpers.null = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!helpers.null) return system_error("/dev/null", errno);
+  if (!helpers.null)
+    return system_error("cannot open /dev/null (this system or container has to have it)", errno);
   return helpers;
 }
 
