@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "build_config.h"
@@ -16,7 +18,8 @@ namespace {
 // The program that runs here.
 struct Own {
   std::string directory;
-  struct stat status {};
+  struct stat file {};
+  struct stat place {};  // of the directory
 };
 
 Result<Own> own_program() {
@@ -24,13 +27,14 @@ Result<Own> own_program() {
   char path[PATH_MAX];
   Own own;
   const ssize_t size = ::readlink(kSelf, path, sizeof path);
-  if (size <= 0 || static_cast<size_t>(size) == sizeof path || ::stat(kSelf, &own.status) != 0) {
+  if (size <= 0 || static_cast<size_t>(size) == sizeof path || ::stat(kSelf, &own.file) != 0) {
     return system_error(
         "cannot read /proc/self/exe, without which the helpers are not found (/proc has to be mounted)",
         errno);
   }
   const std::string exe(path, static_cast<size_t>(size));
   own.directory = exe.substr(0, exe.rfind('/'));
+  if (::stat(own.directory.c_str(), &own.place) != 0) own.place = own.file;  // it has been replaced meanwhile
   return own;
 }
 
@@ -41,20 +45,25 @@ std::string helper_directory(const std::string& own) {
   return own.substr(0, own.size() - bin.size()) + LOCALPROXY_LIBEXEC_DIR;
 }
 
-// Whether somebody may change what `status` is of, or put another file in its place, who could not have done
-// the same to this program: it already runs as us, so its owner, who built it and starts it with sudo, and
-// its group are no less trusted than that.
-bool is_foreign(const struct stat& status, const struct stat& own) {
-  const bool by_owner = status.st_uid != 0 && status.st_uid != ::getuid() && status.st_uid != own.st_uid;
-  const bool by_group = (status.st_mode & S_IWGRP) != 0 && status.st_gid != 0 &&
-                        ((own.st_mode & S_IWGRP) == 0 || status.st_gid != own.st_gid);
-  // Of a directory that everybody may write to and has the sticky bit, each removes only what is his.
-  const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
-  const bool by_all = (status.st_mode & S_IWOTH) != 0;
-  return by_owner || (!sticky && (by_group || by_all));
+// Each removes from such a directory only what is his.
+bool is_sticky(const struct stat& status) {
+  return S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
 }
 
-Result<> check_directory(const std::string& path, const struct stat& own) {
+// Whether somebody may change what `status` is of, or what is in it, who could not do the same to this
+// program. That runs as us already: its owner, who built it and starts it with sudo, is no less trusted.
+bool is_foreign(const struct stat& status, const Own& own) {
+  const auto group_of = [](const struct stat& of) {  // whose members may write to it; 0 for root's or none
+    return (of.st_mode & S_IWGRP) != 0 && !is_sticky(of) ? of.st_gid : 0;
+  };
+  const uid_t owners[] = {0, ::getuid(), own.file.st_uid, own.place.st_uid};
+  const gid_t groups[] = {0, group_of(own.file), group_of(own.place)};
+  const bool everybody = (status.st_mode & S_IWOTH) != 0 && !is_sticky(status);
+  return everybody || std::ranges::find(owners, status.st_uid) == std::end(owners) ||
+         std::ranges::find(groups, group_of(status)) == std::end(groups);
+}
+
+Result<> check_directory(const std::string& path, const Own& own) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     return system_error("cannot open the directory of the helpers " + path, errno);
@@ -67,7 +76,7 @@ Result<> check_directory(const std::string& path, const struct stat& own) {
   return {};
 }
 
-Result<UniqueFd> open_helper(const std::string& path, const struct stat& own) {
+Result<UniqueFd> open_helper(const std::string& path, const Own& own) {
   UniqueFd file(::open(path.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return system_error("cannot open the helper " + path, errno);
   struct stat status {};
@@ -90,11 +99,11 @@ Result<Helpers> Helpers::open() {
   const auto own = own_program();
   if (!own) return own.error();
   const std::string directory = helper_directory(own->directory);
-  if (auto good = check_directory(directory, own->status); !good) return good.error();
+  if (auto good = check_directory(directory, *own); !good) return good.error();
   Helpers helpers;
   for (const ipc::Role role :
        {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve, ipc::Role::kLaunch}) {
-    auto file = open_helper(directory + "/" + program_name(role), own->status);
+    auto file = open_helper(directory + "/" + program_name(role), *own);
     if (!file) return file.error();
     helpers.files_[static_cast<size_t>(role)] = std::move(*file);
   }
