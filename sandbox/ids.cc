@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -19,7 +20,24 @@ Error cannot_become(const std::string& call, int error) {
                "): give it CAP_SETUID and CAP_SETGID, or start as an ordinary user");
 }
 
+// Whoever may not, or holds a right that the system does not honour, keeps the set: no-new-privs makes it
+// meaningless. REQUIRES: libcap-ng has read this process.
+Result<> empty_bounding_set_if_granted() {
+  if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) return {};
+  const int error = empty_bounding_set();
+  if (error != 0 && error != EPERM) return system_error("cannot empty the capability bounding set", error);
+  return {};
+}
+
 }  // namespace
+
+int empty_bounding_set() {
+  // The kernel says where its capabilities end.
+  for (unsigned long capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno;
+  }
+  return 0;
+}
 
 Result<Ids> find_user(const std::string& name) {
   passwd entry{};
@@ -40,10 +58,7 @@ Result<Ids> find_user(const std::string& name) {
 
 Result<> become(const Ids& ids) {
   if (capng_get_caps_process() != 0) return Error("cannot read the capabilities of this process");
-  if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
-    capng_clear(CAPNG_SELECT_BOUNDS);
-    if (capng_apply(CAPNG_SELECT_BOUNDS) != 0) return Error("cannot empty the capability bounding set");
-  }
+  if (auto emptied = empty_bounding_set_if_granted(); !emptied) return emptied;
   if (::setgroups(0, nullptr) != 0) return cannot_become("setgroups", errno);
   if (::setresgid(ids.gid, ids.gid, ids.gid) != 0) return cannot_become("setresgid", errno);
   if (::setresuid(ids.uid, ids.uid, ids.uid) != 0) return cannot_become("setresuid", errno);
@@ -59,11 +74,9 @@ Result<> become(const Ids& ids) {
 
 Result<> drop_capabilities() {
   if (capng_get_caps_process() != 0) return Error("cannot read the capabilities of this process");
-  const bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
+  if (auto emptied = empty_bounding_set_if_granted(); !emptied) return emptied;
   capng_clear(CAPNG_SELECT_ALL);
   const auto sets = static_cast<capng_select_t>(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
-  if (may_bound && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
-    return Error("cannot empty the capability bounding set");
   if (capng_apply(sets) != 0) return Error("cannot drop the capabilities");
   if (capng_get_caps_process() != 0) return Error("cannot read the capabilities of this process");
   if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) return Error("capabilities are left");

@@ -19,6 +19,9 @@ Result<Ids> find_user(const std::string& name);
 // proven that there is no way back. REQUIRES: effective user id 0.
 Result<> become(const Ids& ids);
 
+// Empties the capability bounding set. The errno of what refuses it, or 0.
+int empty_bounding_set();
+
 // Drops every capability from every set; the bounding set as far as the process may.
 Result<> drop_capabilities();
 
