@@ -120,6 +120,8 @@ inline constexpr milliseconds kLookupTimeout{15'000};
 // First and longest delay between two tunnel connections, before jitter.
 inline constexpr milliseconds kBackoffFirst{2'500};
 inline constexpr milliseconds kBackoffMost{60'000};
+// The longest that the service can put us off with Retry-After.
+inline constexpr seconds kRetryAfterMost{300};
 // A tunnel that was up for this long starts again from the first delay.
 inline constexpr milliseconds kBackoffForget{30'000};
 // Tries to reach a local service, and the time between two (the reference's defaults).

@@ -177,8 +177,8 @@ struct Services {
 enum class DownClass : uint8_t {
   kStopped,       // we were told to
   kClosed,        // the service sent a close frame
-  kRefused,       // 4xx
-  kRejected,      // 5xx and other answers
+  kRefused,       // 4xx that stays so
+  kRejected,      // 408, 429, 5xx and other answers, which may be different next time
   kLost,          // the connection broke, or could not be made
   kTls,           // no trust, or no common ground
   kProtocol,      // the peer or the service broke the protocol
@@ -190,10 +190,10 @@ enum class DownClass : uint8_t {
 struct Down {
   static constexpr Type kType = Type::kDown;
   DownClass what = DownClass::kLost;
-  uint16_t http_status = 0;
+  uint16_t retry_after = 0;  // seconds that the service asks to be left alone for; 0: it does not say
   uint16_t close_code = 0;
   Text<limits::kMaxLogLine> reason;
-  static auto fields(Down& m) { return std::tie(m.what, m.http_status, m.close_code, m.reason); }
+  static auto fields(Down& m) { return std::tie(m.what, m.retry_after, m.close_code, m.reason); }
 };
 
 // monitor -> bridge, with a listening socket.

@@ -316,14 +316,14 @@ void Supervisor::on_net_exit(const Exit& exit) {
       if (!config_.settings.reconnect_on_data_error) return end(ExitStatus::kProtocol, reason);
       return retry(reason, false);
     case DownClass::kRejected:
-      return retry("the service answered: " + reason, false);
+      return retry("the service answered: " + reason, false, std::chrono::seconds(down_->retry_after));
     case DownClass::kLost:
     case DownClass::kTls:
       return retry(reason, false);
   }
 }
 
-void Supervisor::retry(const std::string& why, bool crashed) {
+void Supervisor::retry(const std::string& why, bool crashed, std::chrono::seconds not_before) {
   phase_ = Phase::kWaiting;
   log_.error(why);
   ++tries_;
@@ -338,6 +338,8 @@ void Supervisor::retry(const std::string& why, bool crashed) {
   }
   auto wait = backoff_.next(static_cast<uint32_t>(random_()));
   if (crashed) wait *= 2;
+  // On top of it, so that all who were put off together do not come back together.
+  wait += not_before;
   log_.info("next try to connect in " + std::to_string(wait.count()) + " ms");
   retry_timer_.start(wait);
 }

@@ -200,7 +200,7 @@ void WebProxy::on_response(Bytes rest) {
 Io WebProxy::refuse() {
   const int status = response_.response().status;
   Io failed = fail(look_up(status).what, refusal_text());
-  end_.http_status = static_cast<uint16_t>(status);
+  end_.retry_after = response_.response().retry_after();
   return failed;
 }
 

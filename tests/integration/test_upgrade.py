@@ -1,5 +1,7 @@
 """What the service may answer to the upgrade, and what the proxy makes of it."""
 
+import re
+
 import pytest
 from harness.lab import READY, free_ports
 from harness.wait import until
@@ -16,7 +18,7 @@ def start(lab, service, **options):
     return lab.source(service, "t1", free_ports(["APP"]), **options)
 
 
-@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_the_service_is_not_well_for_a_while(lab, service, status):
     service.control("fault", kind="status", status=status, body="come back later", next=2)
     source = start(lab, service)
@@ -32,6 +34,15 @@ def test_a_refusal_is_final_and_gives_the_reason(lab, service, status):
     assert "Invalid access token: no such thing" in source.log
     assert str(status) in source.log
     assert service.status()["handshakes"]["accepted"] == 0
+
+
+def test_the_service_says_when_to_come_back(lab, service):
+    service.control("fault", kind="status", status=429, body="too many requests", retry_after="2")
+    source = start(lab, service)
+    source.wait_log(READY, BACK)
+    wait = re.search(r"next try to connect in (\d+) ms", source.log)
+    # On top of the first delay of the backoff.
+    assert 2000 < int(wait[1]) <= 2000 + 2500
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
