@@ -19,6 +19,10 @@
 namespace localproxy::config {
 namespace {
 
+bool only_digits_and_colon(std::string_view text) {
+  return text.find_first_not_of("0123456789:") == std::string_view::npos;
+}
+
 // "ORIGIN 'TEXT': REASON".
 Error wrong(const Value& value, std::string_view reason) {
   return Error(value.origin + " " + shown(value.texts.front()) + ": " + std::string(reason));
@@ -171,8 +175,9 @@ class Assembler {
       return {};
     }
     const Value& value = layer_[OptionId::kLocalBindAddress];
-    if (auto good = check_host(value.texts.front()); !good) return wrong(value, good.error().text());
-    config_.bind_address = value.texts.front();
+    auto host = parse_host(value.texts.front());
+    if (!host) return wrong(value, host.error().text());
+    config_.bind_address = std::move(*host);
     return {};
   }
 
@@ -220,8 +225,9 @@ class Assembler {
     config_.user = LOCALPROXY_USER;
     if (has(OptionId::kUser)) {
       const std::string& user = text(OptionId::kUser);
-      if (user.empty() || user.find_first_of(":/ \n") != std::string::npos)
-        return wrong(layer_[OptionId::kUser], "this is not the name of a user");
+      const bool numbers = only_digits_and_colon(user);
+      if (user.empty() || user.find_first_of(numbers ? "/ \n" : ":/ \n") != std::string::npos)
+        return wrong(layer_[OptionId::kUser], "this is not the name of a user, nor UID or UID:GID");
       config_.user = user;
     }
     if (has(OptionId::kSandbox)) {

@@ -118,6 +118,16 @@ def test_localhost_as_an_endpoint_is_found_in_either_family(lab, only):
     lab.source(service, "t1", free_ports(["APP"])).wait_log(READY)
 
 
+def test_an_endpoint_with_the_dot_of_the_root(lab, namespace):
+    """As curl has it: the name is looked up as it is, and verified without the dot."""
+    net = namespace()
+    net.write("hosts", "127.0.0.1 localhost.\n")
+    service = lab.service({"t1": ["APP"]}, inside=net)
+    source = lab.source(service, "t1", free_ports(["APP"]), at=f"localhost.:{service.port}", inside=net)
+    source.wait_log(READY)
+    assert service.status("t1")["source"]["connection"]["server_name"] == "localhost"
+
+
 def test_an_endpoint_without_a_port_is_at_443(lab, namespace):
     net = namespace()
     service = lab.service({"t1": ["APP"]}, listen=["127.0.0.1:443"], inside=net)
@@ -192,7 +202,7 @@ def test_a_path_that_is_not_there_or_may_not_be_used(lab):
     ("127.0.0.2:{port}", ["127.0.0.2"], ["127.0.0.1", "::1"]),
     ("[::1]:{port}", ["::1"], ["127.0.0.1"]),
     ("0.0.0.0:{port}", ["127.0.0.1", "127.0.0.2"], ["::1"]),
-    ("[::]:{port}", ["::1"], ["127.0.0.1"]),
+    ("[::]:{port}", ["::1", "127.0.0.1", "127.0.0.2"], []),
 ])
 def test_a_source(lab, form, works, not_there):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
@@ -218,7 +228,8 @@ def test_a_free_port_is_the_same_in_both_families(lab):
 
 @needs_ipv6
 @pytest.mark.parametrize("bind, works, not_there", [("127.0.0.2", "127.0.0.2", "127.0.0.1"),
-                                                    ("::1", "::1", "127.0.0.1"), ("localhost", "::1", "127.0.0.2")])
+                                                    ("::1", "::1", "127.0.0.1"), ("[::1]", "::1", "127.0.0.1"),
+                                                    ("localhost", "::1", "127.0.0.2")])
 def test_listening_on_one_address(lab, bind, works, not_there):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
     port = free_port()
@@ -226,6 +237,37 @@ def test_listening_on_one_address(lab, bind, works, not_there):
     echoes(works, port)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((not_there, port), timeout=5)
+
+
+@needs_ipv6
+def test_the_unspecified_ipv6_address_is_both_families(lab):
+    """As the reference has it; at a destination it is the address of no interface in particular."""
+    server = lab.use(EchoServer(server_on("127.0.0.1")))
+    port = free_port()
+    source, _ = tunnel_between(lab, port, f"127.0.0.1:{port_of(server)}", source_more=["-b", "::"],
+                               destination_more=["-b", "::"])
+    for address in [*LOOPBACKS, "127.0.0.2"]:
+        echoes(address, port)
+    source.wait_log(rf"Accepted tcp connection on port {port} from 127\.0\.0\.1:\d")
+
+
+def test_a_link_local_address_names_its_interface(lab, namespace):
+    net = namespace()
+    net.ip("addr", "add", "fe80::77/64", "dev", "lo", "nodad")
+    server = lab.use(net.run(EchoServer, net.run(link_local_server, "fe80::77%lo")))
+    port = free_port()
+    source, destination = tunnel_between(lab, f"[fe80::77%lo]:{port}", f"[fe80::77%lo]:{port_of(server)}", inside=net)
+    net.run(echoes, "fe80::77%lo", port)
+    destination.wait_log(rf"Connected to fe80::77%1, port: {port_of(server)}")
+    assert source.find_log(r"Resolved bind IP: fe80::77%1")
+
+
+def link_local_server(address):
+    info = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
+    server = socket.socket(info[0])
+    server.bind(info[4])
+    server.listen()
+    return server
 
 
 @needs_ipv6
