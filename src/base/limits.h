@@ -37,7 +37,9 @@ inline constexpr size_t kMaxChannelId = 256;
 
 // ---- tokens ----
 
-inline constexpr size_t kMaxAccessToken = 2'048;
+// What the rest of the upgrade request leaves at the most; whether one fits depends on the host name too, and net
+// knows when it writes the request.
+inline constexpr size_t kMaxAccessToken = kMaxUpgradeRequest - 300;
 inline constexpr size_t kMinClientToken = 32;
 inline constexpr size_t kMaxClientToken = 128;
 

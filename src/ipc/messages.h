@@ -183,7 +183,8 @@ enum class DownClass : uint8_t {
   kTls,           // no trust, or no common ground
   kProtocol,      // the peer or the service broke the protocol
   kProxyRefused,  // 4xx of the web proxy
-  kLast = kProxyRefused,
+  kCannotAsk,     // what was configured does not make a request
+  kLast = kCannotAsk,
 };
 
 // net -> monitor, its last message.

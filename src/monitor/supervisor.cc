@@ -315,6 +315,8 @@ void Supervisor::on_net_exit(const Exit& exit) {
     case DownClass::kProtocol:
       if (!config_.settings.reconnect_on_data_error) return end(ExitStatus::kProtocol, reason);
       return retry(reason, false);
+    case DownClass::kCannotAsk:
+      return end(ExitStatus::kUsage, reason);
     case DownClass::kRejected:
       return retry("the service answered: " + reason, false, std::chrono::seconds(down_->retry_after));
     case DownClass::kLost:

@@ -142,7 +142,7 @@ void Link::do_tls() {
   grant_.access_token.value.clear();
   grant_.client_token.value.clear();
   if (!request)
-    return end(DownClass::kProtocol, "the upgrade cannot be asked for: " + request.error().text());
+    return end(DownClass::kCannotAsk, "the upgrade cannot be asked for: " + request.error().text());
   request_ = std::move(*request);
   phase_ = Phase::kRequest;
   send_request();

@@ -69,7 +69,7 @@ WebProxy::WebProxy(tls::Context& context, Log& log, UniqueFd socket, ipc::Grant&
                                               .user_agent = "localproxy/" LOCALPROXY_VERSION});
   grant.proxy_credentials.value.clear();
   if (!request) {
-    fail(DownClass::kProtocol, "the " + name_ + " cannot be asked: " + request.error().text());
+    fail(DownClass::kCannotAsk, "the " + name_ + " cannot be asked: " + request.error().text());
     return;
   }
   request_ = std::move(*request);

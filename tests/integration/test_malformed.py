@@ -84,7 +84,7 @@ BAD_VALUES = {
 WITHOUT = {"-s": REGION, "-d": REGION, "-e": SOURCE, "-r": SOURCE, "-m": REGION, "--config-dir": [*REGION, "-m", "dst"]}
 
 BAD_TOKENS = ["two words", "Sesame\n", "Se\nsame", "Se\tsame", "Se\x01same", "Se\x7fsame", "Sésame", "/etc/hostname",
-              "./Sesame", "~/Sesame", " Sesame", "Sesame" + "x" * 2048]
+              "./Sesame", "~/Sesame", " Sesame", "Sesame" + "x" * 4096]
 
 BAD_INI = [
     f"{MARK}", "region", "= us-east-1", f"nope = {MARK}", "r = us-east-1", "--region = us-east-1", "Region = us-east-1",

@@ -59,6 +59,19 @@ def test_an_unknown_token_is_refused(lab, service):
     assert source.find_log(READY) is None
 
 
+def test_a_token_may_fill_the_request(lab, service):
+    """The service takes 4,096 bytes: it sees this token, and knows it is none of its own."""
+    source = start(lab, service, token="T" * 3600)
+    assert source.wait() == 77
+    assert source.find_log("the service refused the connection")
+
+
+def test_a_token_that_leaves_no_room_for_the_rest_of_the_request(lab, service):
+    source = start(lab, service, token="T" * 3796)
+    assert source.wait() == 1
+    assert source.find_log("upgrade cannot be asked for: upgrade request of more than 4096 bytes")
+
+
 def test_the_token_of_the_other_side_is_refused(lab, service):
     source = start(lab, service, token=service.token("t1", "destination"))
     assert source.wait() == 77
