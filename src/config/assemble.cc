@@ -48,7 +48,7 @@ struct VersionName {
 constexpr VersionName kVersionNames[] = {{"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2},
                                          {"v2", Version::kV2}, {"V3", Version::kV3}, {"v3", Version::kV3}};
 
-constexpr unsigned kMaxIdleTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
+constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
 
 class Assembler {
  public:
@@ -205,13 +205,18 @@ class Assembler {
                        " is ignored: a destination sees from its first message what a source speaks");
       }
     }
-    if (has(OptionId::kIdleTimeout)) {
-      const Value& value = layer_[OptionId::kIdleTimeout];
-      const auto seconds = number(value.texts.front(), kMaxIdleTimeout);
-      if (!seconds)
-        return wrong(value, "this is not a number of seconds from 0 to " + std::to_string(kMaxIdleTimeout));
-      config_.idle_timeout = std::chrono::seconds(*seconds);
-    }
+    if (auto taken = seconds(OptionId::kIdleTimeout, config_.idle_timeout); !taken) return taken;
+    return seconds(OptionId::kHalfCloseLinger, config_.half_close_linger);
+  }
+
+  // Leaves to as it is when the option is not there.
+  Result<> seconds(OptionId option, std::chrono::seconds& to) {
+    if (!has(option)) return {};
+    const Value& value = layer_[option];
+    const auto seconds = number(value.texts.front(), kMaxTimeout);
+    if (!seconds)
+      return wrong(value, "this is not a number of seconds from 0 to " + std::to_string(kMaxTimeout));
+    to = std::chrono::seconds(*seconds);
     return {};
   }
 

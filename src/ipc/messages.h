@@ -215,9 +215,10 @@ struct Target {
 // monitor -> bridge, with the bridge's end of its channel to a new net; the old net's connections are reset.
 struct Peer {
   static constexpr Type kType = Type::kPeer;
-  uint32_t max_connections = 0;  // on one service
-  uint32_t idle_timeout = 0;     // seconds; 0: connections may be idle for ever
-  static auto fields(Peer& m) { return std::tie(m.max_connections, m.idle_timeout); }
+  uint32_t max_connections = 0;    // on one service
+  uint32_t idle_timeout = 0;       // seconds; 0: connections may be idle forever
+  uint32_t half_close_linger = 0;  // seconds; 0: none
+  static auto fields(Peer& m) { return std::tie(m.max_connections, m.idle_timeout, m.half_close_linger); }
 };
 
 struct Accepting {
@@ -267,7 +268,8 @@ struct Counters {
   uint64_t opened = 0;     // connections ever
   uint64_t bytes_out = 0;  // from local sockets into the tunnel
   uint64_t bytes_in = 0;   // from the tunnel to local sockets
-  static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in); }
+  uint32_t full = 0;       // times that a listener has reached its limit of connections
+  static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in, m.full); }
 };
 
 // bridge -> net, with the net's end of the connection's channel: a local client connected (source).

@@ -162,7 +162,8 @@ void Supervisor::on_dialed(uint32_t cookie, Result<Connected> connected) {
 void Supervisor::on_counters(const ipc::Counters& counters) {
   log_.info("counters: " + std::to_string(counters.open) + " connections open, " +
             std::to_string(counters.opened) + " since the start, " + std::to_string(counters.bytes_out) +
-            " bytes into the tunnel, " + std::to_string(counters.bytes_in) + " bytes out of it");
+            " bytes into the tunnel, " + std::to_string(counters.bytes_in) + " bytes out of it, " +
+            std::to_string(counters.full) + " times at the limit of connections");
 }
 
 // ---- one tunnel connection ----
@@ -262,7 +263,8 @@ void Supervisor::serve() {
   net_->port().set_state(State::kServing);
   net_->port().send(ipc::Services{{services_}});
   bridge_->port().send(
-      ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count())},
+      ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count()),
+                static_cast<uint32_t>(config_.half_close_linger.count())},
       std::move(sibling_));
   bridge_->port().send(ipc::Accepting{1});
 }

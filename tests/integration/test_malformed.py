@@ -71,6 +71,7 @@ BAD_VALUES = {
            CLIENT_TOKEN + "é", "/etc/" + MARK * 6],
     "-c": ["/nonexistent", "/dev/null"],
     "--cafile": ["/nonexistent", "/", ""],
+    "--half-close-linger": ["", "-1", "x", "604801"],
     "--idle-timeout": ["", "-1", "x", "1s", "1.5", "604801", "99999999999"],
     "--sandbox": ["", "off", "no-seccomp", "no-landlock,"],
     "--user": ["", "a:b", "a/b", "a b"],
