@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include <cap-ng.h>
+#include <optional>
 #include <vector>
+
+#include "base/number.h"
 
 namespace localproxy::sandbox {
 namespace {
@@ -29,6 +32,27 @@ Result<> empty_bounding_set_if_granted() {
   return {};
 }
 
+// The ids of an entry of the user database, found by getpwnam_r() or getpwuid_r(); none: there is no such
+// entry.
+template <typename Find>
+Result<std::optional<Ids>> look_up(Find find) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16'384);
+  if (const int error = find(&entry, buffer.data(), buffer.size(), &found); error != 0)
+    return system_error("user database", error);
+  if (found == nullptr) return std::optional<Ids>();
+  return std::optional<Ids>(Ids{entry.pw_uid, entry.pw_gid});
+}
+
+Result<Ids> unprivileged(const std::string& name, const Ids& ids) {
+  // To setresuid(2) that means: leave it as it is.
+  constexpr unsigned kNoId = ~0U;
+  if (ids.uid == kNoId || ids.gid == kNoId) return Error("'" + name + "' is not the id of anybody");
+  if (ids.uid != 0 && ids.gid != 0) return ids;
+  return Error("the user '" + name + "' is root or in root's group: name an unprivileged one with --user");
+}
+
 }  // namespace
 
 int empty_bounding_set() {
@@ -40,20 +64,30 @@ int empty_bounding_set() {
 }
 
 Result<Ids> find_user(const std::string& name) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(16'384);
-  const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (error != 0) return system_error("cannot look up the user '" + name + "'", error);
-  if (found == nullptr) {
-    return Error(
-        "there is no user '" + name +
-        "' to become: create it as a system user, name another with --user, or start as an ordinary user");
+  const size_t colon = name.find(':');
+  const auto uid = parse_number<uid_t>(name.substr(0, colon));
+  if (colon != std::string::npos) {
+    const auto gid = parse_number<gid_t>(name.substr(colon + 1));
+    if (!uid || !gid) return Error("'" + name + "' is not UID:GID, two numbers");
+    return unprivileged(name, {*uid, *gid});
   }
-  if (entry.pw_uid == 0 || entry.pw_gid == 0) {
-    return Error("the user '" + name + "' is root or in root's group: name an unprivileged one with --user");
+  auto found = look_up([&](passwd* entry, char* buffer, size_t size, passwd** result) {
+    return ::getpwnam_r(name.c_str(), entry, buffer, size, result);
+  });
+  if (found && !*found && uid) {
+    found = look_up([&](passwd* entry, char* buffer, size_t size, passwd** result) {
+      return ::getpwuid_r(*uid, entry, buffer, size, result);
+    });
   }
-  return Ids{entry.pw_uid, entry.pw_gid};
+  if (!found) return Error("cannot look up the user '" + name + "': " + found.error().text());
+  if (*found) return unprivileged(name, **found);
+  if (uid) {
+    return Error("there is no user with the id " + name + " to take the group of: name it, as in --user " +
+                 name + ":GID");
+  }
+  return Error(
+      "there is no user '" + name +
+      "' to become: create it as a system user, name another with --user, or start as an ordinary user");
 }
 
 Result<> become(const Ids& ids) {

@@ -12,7 +12,8 @@ struct Ids {
   unsigned gid = 0;
 };
 
-// The ids of a user. An error: there is none of that name, or it is root itself.
+// The ids of a user, by name, UID or UID:GID; the last needs no entry in the user database. An error: there
+// is no such user, or it is root itself or in root's group.
 Result<Ids> find_user(const std::string& name);
 
 // Becomes ids for good: bounding set emptied, supplementary groups dropped, all user and group ids set, and

@@ -37,7 +37,9 @@ inline constexpr size_t kMaxChannelId = 256;
 
 // ---- tokens ----
 
-inline constexpr size_t kMaxAccessToken = 2'048;
+// What the rest of the upgrade request leaves at the most; whether one fits depends on the host name too, and
+// net knows when it writes the request.
+inline constexpr size_t kMaxAccessToken = kMaxUpgradeRequest - 300;
 inline constexpr size_t kMinClientToken = 32;
 inline constexpr size_t kMaxClientToken = 128;
 
@@ -120,6 +122,8 @@ inline constexpr milliseconds kLookupTimeout{15'000};
 // First and longest delay between two tunnel connections, before jitter.
 inline constexpr milliseconds kBackoffFirst{2'500};
 inline constexpr milliseconds kBackoffMost{60'000};
+// The longest that the service can put us off with Retry-After.
+inline constexpr seconds kRetryAfterMost{300};
 // A tunnel that was up for this long starts again from the first delay.
 inline constexpr milliseconds kBackoffForget{30'000};
 // Tries to reach a local service, and the time between two (the reference's defaults).
@@ -131,6 +135,11 @@ inline constexpr milliseconds kConnectRetryDelay{2'500};
 inline constexpr milliseconds kStall{10'000};
 // What the peer sent before it ended a connection waits this long for a local side that takes nothing.
 inline constexpr milliseconds kFlush{60'000};
+// A client that has ended its sending side without an answer to what it sent last may still want one, and the
+// tunnel has no half-close: it is waited for, and again after each piece of it (a setting). Long enough for
+// most services to begin with an answer, short enough for a client that is gone not to keep its place for
+// long.
+inline constexpr seconds kHalfClose{2};
 // A local socket that was closed in order may take this long to take what is left, and to close its side.
 inline constexpr milliseconds kLinger{5'000};
 // Bytes of a local side that are dropped meanwhile. One that sends more does not care for the end, and is

@@ -179,7 +179,7 @@ void Process::on_end(const LinkEnd& end) {
 }
 
 void Process::report_and_exit(const LinkEnd& end) {
-  monitor_.send(ipc::Down{end.what, end.http_status, end.close_code, {end.reason}});
+  monitor_.send(ipc::Down{end.what, end.retry_after, end.close_code, {end.reason}});
   loop_.stop();
 }
 

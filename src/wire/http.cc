@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/limits.h"
+#include "base/number.h"
 
 namespace localproxy::wire {
 namespace {
@@ -85,6 +86,12 @@ std::optional<std::string> HttpResponse::header(std::string_view name) const {
     }
   }
   return joined;
+}
+
+uint16_t HttpResponse::retry_after() const {
+  const auto seconds = parse_number<uint64_t>(header("retry-after").value_or(""));
+  const auto most = static_cast<uint64_t>(limits::kRetryAfterMost.count());
+  return static_cast<uint16_t>(std::min(seconds.value_or(0), most));
 }
 
 bool HttpResponse::header_has_token(std::string_view name, std::string_view token) const {

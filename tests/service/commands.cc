@@ -156,6 +156,7 @@ Outcome fault(Server& server, Arguments& args) {
   fault.side = args.side_if_given();
   fault.status = static_cast<int>(args.number("status", 999, 503));
   fault.body = args.text("body", "");
+  fault.retry_after = args.text("retry_after", "");
   const auto framing = fault_framing(args.text("framing", "length"));
   if (!framing) args.fail("'framing' must be length, chunked or close");
   const auto known = fault_kind(kind);
@@ -251,7 +252,8 @@ constexpr Entry kCommands[] = {
     {"inject", inject, "tunnel side hex"},
     {"inject_raw", inject_raw, "tunnel side hex"},
     {"split", split, "[tunnel] [side] [mode=none|bytes] [size] [offset] [fragment] [tls]"},
-    {"fault", fault, "[next=1] [kind=status] [side] [status] [body] [framing=length|chunked|close]"},
+    {"fault", fault,
+     "[next=1] [kind=status] [side] [status] [body] [retry_after] [framing=length|chunked|close]"},
     {"pongs", pongs, "mode=answer|withhold|until-source"},
     {"ping", ping, "tunnel side [hex]"},
     {"rekey", rekey, "tunnel side"},
