@@ -9,7 +9,7 @@ namespace {
 
 constexpr Option kOptions[] = {
     {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "",
-     "Print this list and exit"},
+     "Show help message"},
     {OptionId::kVersion, 'V', Shape::kFlag, Origin::kReferenceLater, false, "version", "", "",
      "Print the version and exit"},
     {OptionId::kAccessToken, 't', Shape::kSecret, Origin::kReference, true, "access-token", "TOKEN",
