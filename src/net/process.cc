@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/limits.h"
@@ -18,10 +19,11 @@ using ipc::State;
 namespace {
 
 // Positive, and not to be guessed from the last tunnel connection's.
-int32_t random_stream_id() {
+uint32_t random_stream_id() {
+  static_assert(std::has_single_bit(limits::kMaxFirstStreamId));
   std::array<uint8_t, 4> bytes{};
   tls::random_bytes(bytes);
-  return static_cast<int32_t>((load_be<uint32_t>(bytes.data()) & 0x3fffffff) + 1);
+  return load_be<uint32_t>(bytes.data()) % limits::kMaxFirstStreamId + 1;
 }
 
 // Without the monitor or the bridge there is nothing to do and nobody to tell.
@@ -46,7 +48,7 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
           [this] {
             if (ending_) return report_and_exit(end_);
             log_.warning(std::to_string(locals_.size()) + " connections did not drain in time and are reset");
-            link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+            end_tunnel();
           }),
       services_deadline_(
           loop,
@@ -54,6 +56,7 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
             link_.close(wire::kCloseGoingAway,
                         {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
           }),
+      silence_(loop, [this] { tunnel_->waited(); }),
       trim_(loop, [] { ::malloc_trim(0); }) {
   bridge_.set_reading(false);
   monitor_.on<ipc::Grant>([this](ipc::Grant& grant, UniqueFd socket) { on_grant(grant, std::move(socket)); });
@@ -112,7 +115,14 @@ void Process::on_stop() {
 void Process::end_if_drained() {
   if (!locals_.empty()) return;
   if (ending_) return report_and_exit(end_);
-  if (stopping_) link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+  if (stopping_) end_tunnel();
+}
+
+void Process::end_tunnel() {
+  if (link_.closing()) return;
+  // In front of the close frame, and behind everything that was accepted.
+  if (source_ && tunnel_) tunnel_->end_streams();
+  link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
 }
 
 // ---- the link ----
@@ -213,11 +223,12 @@ void Process::note(std::string text) {
 // ---- the bridge ----
 
 void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
-  if (stopping_ || ending_ || message.service >= tunnel_->services().size() ||
-      !tunnel_->local_opened(message.connection, message.service)) {
+  if (stopping_ || ending_ || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
     return;
   }
+  tunnel_->local_opened(message.connection, message.service);
+  if (tunnel_->expects_answer() && !silence_.running()) silence_.start(limits::kSilence);
   add_local(message.connection, message.service).attach(std::move(channel));
 }
 
@@ -304,7 +315,10 @@ void Process::discard(Local& local) {
   auto node = locals_.extract(local.number());
   // Its channel closes when the loop is back: after the messages about it have been sent.
   loop_.later([kept = std::shared_ptr<Local>(std::move(node.mapped()))] {});
-  if (locals_.empty()) trim_.start(limits::kTrim);
+  if (locals_.empty()) {
+    trim_.start(limits::kTrim);
+    silence_.stop();
+  }
   end_if_drained();
 }
 

@@ -62,6 +62,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   void discard(Local& local);
   void update_pause();
   void end_if_drained();
+  void end_tunnel();
   void report_and_exit(const LinkEnd& end);
 
   event::Loop& loop_;
@@ -86,6 +87,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   LinkEnd end_;
   event::Timer drain_;
   event::Timer services_deadline_;
+  event::Timer silence_;  // of the destination, while connections are open
   event::Timer trim_;
 };
 
