@@ -26,11 +26,6 @@ uint32_t random_stream_id() {
   return load_be<uint32_t>(bytes.data()) % limits::kMaxFirstStreamId + 1;
 }
 
-// Without the monitor or the bridge there is nothing to do and nobody to tell.
-void end_process(event::Loop& loop) {
-  loop.stop();
-}
-
 }  // namespace
 
 Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monitor, UniqueFd bridge)
@@ -38,10 +33,7 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
       log_(log),
       monitor_(monitor),
       bridge_(loop, std::move(bridge), Role::kNet, Role::kBridge,
-              [this](Port::End end, const std::string& what) {
-                if (end == Port::End::kViolation) log_.error(what);
-                end_process(loop_);
-              }),
+              [this](Port::End end, const std::string& what) { on_bridge_end(end, what); }),
       link_(loop, log, context, *this),
       drain_(
           loop,
@@ -56,6 +48,7 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
             link_.close(wire::kCloseGoingAway,
                         {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
           }),
+      orphaned_(loop, [this] { loop_.stop(); }),
       silence_(loop, [this] { tunnel_->waited(); }),
       trim_(loop, [] { ::malloc_trim(0); }) {
   bridge_.set_reading(false);
@@ -107,6 +100,7 @@ void Process::on_services(const ipc::Services& message) {
 void Process::on_stop() {
   monitor_.set_state(State::kStopping);
   stopping_ = true;
+  orphaned_.stop();
   if (ending_) return;
   drain_.start(limits::kDrain);
   end_if_drained();
@@ -196,6 +190,7 @@ void Process::report_and_exit(const LinkEnd& end) {
 // ---- the tunnel ----
 
 void Process::open(Number number, uint16_t service) {
+  if (bridge_gone_) return tunnel_->local_closed(number);
   bridge_.send(ipc::Open{service, number});
   add_local(number, service);
 }
@@ -221,6 +216,25 @@ void Process::note(std::string text) {
 }
 
 // ---- the bridge ----
+
+void Process::on_bridge_end(Port::End end, const std::string& what) {
+  if (end == Port::End::kViolation) {
+    log_.error(what);
+    return loop_.stop();
+  }
+  bridge_gone_ = true;
+  std::vector<Number> unattached;
+  for (const auto& [number, local] : locals_) {
+    if (!local->attached()) unattached.push_back(number);
+  }
+  for (const Number number : unattached) {
+    tunnel_->local_closed(number);
+    discard(*find(number));
+  }
+  // At a stop it often is the first to be done; there still is the tunnel to be ended. The word of a stop may
+  // be on its way; without one the bridge has died, and the monitor is about to end the run.
+  if (!stopping_ && !ending_) orphaned_.start(limits::kDrain);
+}
 
 void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
   if (stopping_ || ending_ || message.service >= tunnel_->services().size()) {
