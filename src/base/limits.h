@@ -35,6 +35,13 @@ inline constexpr size_t kMaxControlPayload = 125;
 // Bytes of the value of channel-id that are kept; the real one has 76.
 inline constexpr size_t kMaxChannelId = 256;
 
+// The largest stream or connection id that we make; the next one is 1. AWS's client library, which is in its
+// device SDKs, cannot encode a number of 2^28 or more: every answer fails there, without a word to us.
+inline constexpr uint32_t kMaxId = (1U << 27) - 1;
+// The first stream of a tunnel connection has a random id up to this one, so that what is late of the last
+// tunnel connection is stale in the next; far enough below kMaxId for none to start over in practice.
+inline constexpr uint32_t kMaxFirstStreamId = 1U << 24;
+
 // ---- tokens ----
 
 // What the rest of the upgrade request leaves at the most; whether one fits depends on the host name too, and
@@ -133,6 +140,10 @@ inline constexpr milliseconds kConnectRetryDelay{2'500};
 // source only while others are open, since it sees every connection that could wait; a destination cannot see
 // what the tunnel still brings, so there a local side that takes nothing is always in somebody's way.
 inline constexpr milliseconds kStall{10'000};
+// Connections that were open for so long at a source without one byte of a destination that has sent none
+// before: the log says what to look at. A local service answers within the second, and its tries to be
+// reached (kConnectTries) end in a reset; somebody who waits for a prompt gives up after more.
+inline constexpr milliseconds kSilence{10'000};
 // What the peer sent before it ended a connection waits this long for a local side that takes nothing.
 inline constexpr milliseconds kFlush{60'000};
 // A client that has ended its sending side without an answer to what it sent last may still want one, and the

@@ -8,8 +8,7 @@ namespace localproxy::config {
 namespace {
 
 constexpr Option kOptions[] = {
-    {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "",
-     "Print this list and exit"},
+    {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "", "Show help message"},
     {OptionId::kVersion, 'V', Shape::kFlag, Origin::kReferenceLater, false, "version", "", "",
      "Print the version and exit"},
     {OptionId::kAccessToken, 't', Shape::kSecret, Origin::kReference, true, "access-token", "TOKEN",

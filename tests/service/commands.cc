@@ -112,6 +112,14 @@ Outcome resume(Server& server, Arguments& args) {
   return {};
 }
 
+Outcome resets(Server& server, Arguments& args) {
+  Tunnel* const tunnel = tunnel_argument(server, args);
+  const bool on = args.truth("on", true);
+  if (const std::string wrong = args.finish(); !wrong.empty()) return failure(wrong);
+  tunnel->set_tells(on);
+  return {};
+}
+
 Outcome inject(Server& server, Arguments& args) {
   Proxy* const proxy = proxy_argument(server, args);
   const std::vector<uint8_t> bytes = args.hex("hex");
@@ -249,6 +257,7 @@ constexpr Entry kCommands[] = {
     {"blackhole", blackhole, "tunnel side [on=true]"},
     {"pause", pause, "tunnel side"},
     {"resume", resume, "tunnel side"},
+    {"resets", resets, "tunnel [on=true]"},
     {"inject", inject, "tunnel side hex"},
     {"inject_raw", inject_raw, "tunnel side hex"},
     {"split", split, "[tunnel] [side] [mode=none|bytes] [size] [offset] [fragment] [tls]"},
