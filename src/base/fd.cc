@@ -13,6 +13,16 @@ void UniqueFd::reset(int fd) {
   if (old >= 0) ::close(old);
 }
 
+Result<> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return system_error("write", errno);
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+  return {};
+}
+
 Result<FdPair> make_socketpair(int type) {
   int fds[2];
   if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {

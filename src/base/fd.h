@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -39,6 +40,9 @@ struct FdPair {
   UniqueFd first;
   UniqueFd second;
 };
+
+// Writes all of text, and not through stdio, which asks a character device for its terminal first.
+Result<> write_all(int fd, std::string_view text);
 
 // A connected pair of UNIX sockets, both ends non-blocking. type: SOCK_STREAM or SOCK_SEQPACKET.
 Result<FdPair> make_socketpair(int type);
