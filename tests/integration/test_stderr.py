@@ -5,13 +5,12 @@ import os
 import re
 import signal
 import socket
-import subprocess
+import termios
 
 import pytest
-from harness import outputs, peer, starters, tracing
+from harness import outputs, peer, starters
 from harness.lab import free_ports, is_root
 from harness.outputs import KINDS
-from harness.paths import LOCALPROXY
 from harness.ports import free_port
 from harness.wait import until
 
@@ -19,7 +18,6 @@ LEVELS = range(7)
 ERROR = 2
 TIMEOUT = 60
 LINE = re.compile(r"(\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\] \[[a-z]+\] .*\n)*")
-DROPPED = re.compile(r"\[warning\] (\d+) log lines? (?:was|were) dropped: (.*)")
 USERS = ["the same user", "an ordinary user"]
 
 
@@ -152,3 +150,68 @@ def test_a_proxy_whose_log_nobody_reads_goes_on(lab, kind, user):
     source.signal(signal.SIGTERM)
     assert source.wait(TIMEOUT) == 0
     assert error.has_its_flags()
+
+
+def test_a_stopped_terminal_stops_nobody(lab, user):
+    """Ctrl-S."""
+    error = outputs.terminal(lab)
+    termios.tcflow(error.fd, termios.TCOOFF)
+    source = busy_source(lab, error, 20, **user)
+    source.signal(signal.SIGTERM)
+    assert source.wait(TIMEOUT) == 0
+
+
+def test_what_waited_is_read_later(lab, user):
+    error = outputs.full_pipe(lab)
+    source = busy_source(lab, error, 20, **user)
+    error.read()
+    # Without a further line.
+    until(lambda: error.so_far.count("Accepted tcp connection") >= 20, "all lines have come", TIMEOUT)
+    source.signal(signal.SIGTERM)
+    assert source.wait(TIMEOUT) == 0
+    assert "dropped" not in error.text()
+
+
+# ---- what is printed ----
+
+TABLE = r"\s+monitor +launch +net +bridge +resolve\nuser id .*\n(.*\n)+system call filter( +\w+){5}\n"
+PRINT_FAILS = {"/dev/full": "No space left on device", "closed": "Bad file descriptor",
+               "pipe without a reader": "Broken pipe"}
+REPORT = ["--sandbox-report", "-s", "5555", "-r", "eu-west-1"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("arguments", [REPORT, ["--help"]], ids=["sandbox report", "help"])
+def test_standard_output_of_every_kind(lab, kind, arguments, user):
+    out, error = KINDS[kind](lab), outputs.pipe(lab)
+    proxy = lab.proxy(arguments, stderr=error.fd, **given(out, 1), **user)
+    if kind == "full pipe":
+        # What is printed has to wait for its reader.
+        out.read()
+    assert proxy.wait(TIMEOUT) == (71 if kind in PRINT_FAILS else 0)
+    said = error.text()
+    if kind in PRINT_FAILS:
+        assert re.fullmatch(rf"\[\S+Z\] \[fatal\] standard output: .*{PRINT_FAILS[kind]}\n", said)
+    elif (text := out.text()) is not None:
+        assert said == ""
+        assert re.search(TABLE if arguments is REPORT else r"(?m)^Usage: ", text)
+
+
+# ---- the first lines ----
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["--nonsense"], "--nonsense"),
+    (["-s", "5555", "-r", "eu-west-1", "--access-token-file", "/nonexistent"], "/nonexistent"),
+    (["-s", "5555", "-r", "eu-west-1"], "the option '--access-token' is required but missing"),
+])
+@pytest.mark.parametrize("journal", [True, False])
+def test_usage_errors_have_their_priority_in_the_journal(lab, arguments, text, journal):
+    error = outputs.stream_socket(lab)
+    status = os.fstat(error.fd)
+    stream = f"{status.st_dev}:{status.st_ino}" if journal else "1:1"
+    proxy = lab.proxy(arguments, stderr=error.fd, environment={"JOURNAL_STREAM": stream})
+    assert proxy.wait(TIMEOUT) == 1
+    front = "<3>" if journal else ""
+    why, try_help = error.text().splitlines()
+    assert why.startswith(front) and text in why
+    assert try_help == front + "Try 'localproxy --help' for a list of options."

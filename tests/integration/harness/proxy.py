@@ -32,7 +32,7 @@ class Proxy:
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
     own_session: Ctrl-C at the terminal does not reach it. stdin: the bytes of its standard input, at most 4 KiB.
     program: another copy of localproxy. user: who runs it, when the caller is root. inside: a Namespace or Container
-    that it runs in, or a Starter; its command goes in front. stdout, stderr: descriptors; log has what comes of neither.
+    that it runs in, or a Starter; its command goes in front. stdout, stderr: descriptors, of which log has nothing.
     """
 
     def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
