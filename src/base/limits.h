@@ -84,13 +84,22 @@ inline constexpr size_t kPumpTurn = kPipe;
 inline constexpr size_t kMaxIdlePipes = 4;
 // Messages that wait in one internal channel because its reader is busy; more ends the sender.
 inline constexpr size_t kMaxQueuedIpcMessages = 4'096;
-// Log lines that wait, or characters of one line; what is over is dropped, counted and said.
+// Characters of one log line; the rest is cut.
 inline constexpr size_t kMaxLogLine = 1'024;
 
 // Log lines of one process that the monitor writes: a second, and at once. A tunnel that opens a thousand
 // connections a second stays below; a process that was taken over must not fill the disk.
 inline constexpr unsigned kLogLinesPerSecond = 5'000;
 inline constexpr unsigned kLogLinesAtOnce = 20'000;
+
+// Bytes of log lines that wait for the reader of standard error: a burst of some ten thousand.
+inline constexpr size_t kLogWaiting = 1024 * 1024;
+// Between two looks at whether there is room for them.
+inline constexpr milliseconds kLogRetry{100};
+// At the end they wait this long at most.
+inline constexpr milliseconds kLogFlush{1'000};
+// A write to a standard error that could not be made non-blocking is interrupted after this.
+inline constexpr seconds kLogWrite{2};
 
 // So long after its last connection net gives back to the system what it does not use.
 inline constexpr milliseconds kTrim{1'000};

@@ -5,8 +5,9 @@
 namespace localproxy {
 
 Error system_error(const std::string& what, int error_number) {
-  char buffer[128];
-  return Error(what + ": " + strerror_r(error_number, buffer, sizeof buffer));
+  // Not strerror(), which looks for a translation.
+  const char* name = ::strerrordesc_np(error_number);
+  return Error(what + ": " + (name != nullptr ? name : "Unknown error " + std::to_string(error_number)));
 }
 
 }  // namespace localproxy

@@ -20,7 +20,7 @@ class [[nodiscard]] Error {
   std::string text_;
 };
 
-// "WHAT: strerror(error_number)".
+// "WHAT: " and what the error number says.
 Error system_error(const std::string& what, int error_number);
 
 template <typename T = void>

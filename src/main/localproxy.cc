@@ -2,7 +2,6 @@
 // helpers.
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,9 +80,10 @@ Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, 
   return ready_of(*reached);
 }
 
-int print(const std::string& text) {
-  fputs(text.c_str(), stdout);
-  return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
+int print(Log& log, const std::string& text) {
+  const auto written = write_all(STDOUT_FILENO, text);
+  if (!written) return fail(log, ExitStatus::kSystem, Error("standard output: " + written.error().text()));
+  return leave(ExitStatus::kSuccess);
 }
 
 int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
@@ -93,7 +93,7 @@ int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, 
   auto own = enter_sandbox(log, monitor_reach(config), config.landlock);
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
   processes->emplace(processes->begin(), ipc::Role::kMonitor, *own);
-  return print(monitor::sandbox_table(*processes));
+  return print(log, monitor::sandbox_table(*processes));
 }
 
 int run(config::Run run) {
@@ -124,6 +124,7 @@ int run(config::Run run) {
     if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
   }
   localproxy::event::Loop loop;  // <event2/event.h> has a struct event
+  const monitor::StderrLog::Flush flush(loop, log);
   auto launcher = monitor::Launcher::start(loop, log, *helpers, launcher_setup(config, ids), stdio);
   if (!launcher) return fail(log, ExitStatus::kSystem, launcher.error());
   const Startup startup(config, loop, log, **launcher);
@@ -142,7 +143,7 @@ int run(config::Run run) {
   if (check) {
     auto machine = check_machine(config, *helpers, can_listen, *on);
     if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
-    return print(config::describe(config) + *machine);
+    return print(log, config::describe(config) + *machine);
   }
   // The launch process has its own.
   *helpers = {};
@@ -171,10 +172,15 @@ int main(int argc, char** argv) {
   // been one of them, as in --access-token-file <(...).
   if (::close_range(3, ~0U, 0) != 0 && !close_each(3)) return lacking("/proc/self/fd");
   if (!outcome) {
-    fprintf(stderr, "%s\n%s\n", escape_for_log(outcome.error().text()).c_str(), config::kTryHelp);
+    monitor::StderrLog log(LogLevel::kError);
+    log.write_plain(LogLevel::kError, outcome.error().text());
+    log.write_plain(LogLevel::kError, config::kTryHelp);
     return leave(ExitStatus::kUsage);
   }
-  if (const auto* text = std::get_if<config::Print>(&*outcome)) return print(text->text);
+  if (const auto* text = std::get_if<config::Print>(&*outcome)) {
+    monitor::StderrLog log(LogLevel::kFatal);
+    return print(log, text->text);
+  }
   const bool check = std::get<config::Run>(*outcome).purpose == config::Purpose::kCheck;
   const int status = run(std::move(std::get<config::Run>(*outcome)));
   // What it would have ended with is for those who run it.

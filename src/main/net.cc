@@ -1,5 +1,7 @@
 // localproxy-net: one tunnel connection. It parses everything that comes from outside, and can connect to
 // nothing.
+#include <time.h>
+
 #include "base/locked_memory.h"
 #include "base/secret.h"
 #include "main/child.h"
@@ -23,6 +25,9 @@ __attribute__((noinline)) int run() {
       child.log());
   if (!context) fatal(context.error().text());
   net::Process process(child.loop(), child.log(), **context, child.monitor(), UniqueFd(kSiblingFd));
+  // OpenSSL's check of a certificate asks libc for the time, which reads the time zone when it is first
+  // asked.
+  ::tzset();
   child.enter_sandbox(sandbox::kNetPolicy, {});
   return child.run();
 }

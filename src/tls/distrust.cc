@@ -9,6 +9,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/utc.h"
+
 namespace localproxy::tls {
 namespace {
 
@@ -26,21 +28,23 @@ std::string name_of(const X509_NAME* name) {
   return text;
 }
 
-std::string in_words(const tm& time) {
-  char text[64] = "?";
-  strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &time);
-  return text;
+std::string in_words(const Utc& time) {
+  return date_text(time) + " " + padded(time.hour, 2) + ":" + padded(time.minute, 2) + " UTC";
 }
 
 std::string in_words(const ASN1_TIME* time) {
-  tm broken_down{};
-  return ASN1_TIME_to_tm(time, &broken_down) == 1 ? in_words(broken_down) : "?";
+  tm read{};
+  if (ASN1_TIME_to_tm(time, &read) != 1) return "?";
+  return in_words({.year = read.tm_year + 1900,
+                   .month = static_cast<unsigned>(read.tm_mon + 1),
+                   .day = static_cast<unsigned>(read.tm_mday),
+                   .hour = static_cast<unsigned>(read.tm_hour),
+                   .minute = static_cast<unsigned>(read.tm_min),
+                   .second = static_cast<unsigned>(read.tm_sec)});
 }
 
 std::string now() {
-  const time_t seconds = ::time(nullptr);
-  tm broken_down{};
-  return in_words(*::gmtime_r(&seconds, &broken_down));
+  return in_words(utc_of(::time(nullptr)));
 }
 
 std::string_view bytes_of(const ASN1_STRING* string) {
