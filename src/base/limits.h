@@ -104,7 +104,7 @@ inline constexpr milliseconds kAcceptPause{1'000};
 
 // ---- certificates ----
 
-// Directories of -c, and those of SSL_CERT_DIR.
+// Directories of -c and of SSL_CERT_DIR together.
 inline constexpr size_t kMaxCaPaths = 8;
 
 // ---- time ----

@@ -78,9 +78,9 @@ Result<> read_certificate_variables(Environment environment, Config& config, Not
     if (!directory) return Error(std::string(kDirectories) + " " + directory.error().text());
     config.cert_paths->push_back(std::move(*directory));
   }
-  if (config.cert_paths->size() > limits::kMaxCaPaths)
-    return Error(std::string(kDirectories) + ": more than " + std::to_string(limits::kMaxCaPaths) +
-                 " directories");
+  if (config.cert_paths->size() + config.ca_paths.size() > limits::kMaxCaPaths)
+    return Error(std::string(kDirectories) + " and --capath: more than " +
+                 std::to_string(limits::kMaxCaPaths) + " directories together");
   return {};
 }
 

@@ -86,16 +86,16 @@ struct Setup {
   uint8_t log_level = 0;
   uint8_t landlock = 1;    // 0: --sandbox=no-landlock
   uint8_t load_roots = 0;  // net: the system's root certificates and those below
-  TextList<limits::kMaxCaPaths, kMaxPath> ca_paths;
-  Text<kMaxPath> ca_file;
   // 1: SSL_CERT_FILE, or SSL_CERT_DIR, is set, and takes the place of the system's file or directory.
   uint8_t has_cert_file = 0;
   uint8_t has_cert_paths = 0;
-  TextList<limits::kMaxCaPaths, kMaxPath> cert_paths;
+  uint8_t cert_paths = 0;  // how many of ca_paths, the first ones, are of SSL_CERT_DIR
   Text<kMaxPath> cert_file;
+  TextList<limits::kMaxCaPaths, kMaxPath> ca_paths;
+  Text<kMaxPath> ca_file;
   static auto fields(Setup& m) {
     return std::tie(m.version, m.parent_pid, m.user, m.group, m.log_level, m.landlock, m.load_roots,
-                    m.ca_paths, m.ca_file, m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file);
+                    m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file, m.ca_paths, m.ca_file);
   }
 };
 

@@ -17,10 +17,8 @@ const std::vector<std::string> kSystemRoots = {"/etc/ssl/cert.pem", "/etc/ssl/ce
 // Of the entries of directories, which are often links to elsewhere, and of files.
 std::vector<std::string> certificate_places(const ipc::Setup& setup) {
   std::vector<std::string> files = kSystemRoots;
-  for (const auto* directories : {&setup.ca_paths.value, &setup.cert_paths.value}) {
-    for (const std::string& directory : *directories)
-      add(files, files_in(directory));
-  }
+  for (const std::string& directory : setup.ca_paths.value)
+    add(files, files_in(directory));
   add(files, files_in("/etc/ssl/certs"));
   for (const std::string& file : {setup.ca_file.value, setup.cert_file.value})
     if (!file.empty()) files.push_back(file);
@@ -47,7 +45,6 @@ sandbox::LandlockRules launch_reach(const ipc::Setup& setup, const std::vector<i
   add(rules.read, places_of(name_files()));
   add(rules.read, library_directories());
   add(rules.read, setup.ca_paths.value);
-  add(rules.read, setup.cert_paths.value);
   add(rules.read, certificate_places(setup));
   // The program interpreter.
   rules.execute = {"/lib", "/lib64", "/usr/lib", "/usr/lib64"};

@@ -38,7 +38,8 @@ TEST(CertificatesTest, MoreDirectoriesThanOneMessageHoldsAreRefused) {
     list += "/:";
   }
   EXPECT_EQ(error_of(words), "--capath: more than 8 directories");
-  EXPECT_EQ(error_of(kSource, {{"SSL_CERT_DIR", list}}), "SSL_CERT_DIR: more than 8 directories");
+  EXPECT_EQ(error_of(kSource, {{"SSL_CERT_DIR", list}}),
+            "SSL_CERT_DIR and --capath: more than 8 directories together");
 }
 
 TEST(CertificatesTest, TheVariablesOfOpensslAreTakenOver) {
@@ -54,7 +55,7 @@ TEST(CertificatesTest, TheVariablesOfOpensslAreTakenOver) {
 }
 
 TEST(CertificatesTest, WhatTheyNameNeedNotBeThere) {
-  const Run run = run_of(kSource, {{"SSL_CERT_FILE", "/nowhere/a"}, {"SSL_CERT_DIR", "/nowhere/b"}});
+  const struct Run run = run_of(kSource, {{"SSL_CERT_FILE", "/nowhere/a"}, {"SSL_CERT_DIR", "/nowhere/b"}});
   EXPECT_EQ(run.config.cert_file, "");
   EXPECT_EQ(run.config.cert_paths, std::vector<std::string>());
   EXPECT_TRUE(contains(warnings_of(run.notes), "SSL_CERT_FILE '/nowhere/a' is not there"));
