@@ -1,8 +1,5 @@
 #include "config/assemble.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <optional>
 #include <span>
