@@ -120,6 +120,11 @@ inline constexpr int kListenBacklog = 128;
 // No accepting for this long after the system had no descriptor or memory for a connection.
 inline constexpr milliseconds kAcceptPause{1'000};
 
+// ---- certificates ----
+
+// Directories of -c and of SSL_CERT_DIR together.
+inline constexpr size_t kMaxCaPaths = 8;
+
 // ---- time ----
 
 // Between WebSocket pings (the reference's default); the service cuts what is idle for a minute.

@@ -145,6 +145,7 @@ int run(config::Run run) {
     if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
     return print(log, config::describe(config) + *machine);
   }
+  if (auto good = check_certificates(config); !good) return fail(log, ExitStatus::kUsage, good.error());
   // The launch process has its own.
   *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");

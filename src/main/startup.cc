@@ -32,8 +32,7 @@ void raise_limits() {
 
 ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids) {
   ipc::Setup setup = monitor::setup_of(config, ::getpid());
-  setup.ca_paths.value = config.ca_paths;
-  setup.ca_file.value = config.ca_file;
+  monitor::add_roots(config, setup);
   if (ids) {
     setup.user = ids->uid;
     setup.group = ids->gid;

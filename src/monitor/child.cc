@@ -47,6 +47,16 @@ ipc::Setup setup_of(const config::Config& config, pid_t parent) {
   return setup;
 }
 
+void add_roots(const config::Config& config, ipc::Setup& setup) {
+  setup.ca_paths.value = config.cert_paths.value_or(std::vector<std::string>());
+  setup.cert_paths = static_cast<uint8_t>(setup.ca_paths.value.size());
+  setup.ca_paths.value.insert(setup.ca_paths.value.end(), config.ca_paths.begin(), config.ca_paths.end());
+  setup.ca_file.value = config.ca_file;
+  setup.has_cert_file = config.cert_file.has_value();
+  setup.cert_file.value = config.cert_file.value_or("");
+  setup.has_cert_paths = config.cert_paths.has_value();
+}
+
 Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Events events)
     : loop_(loop),
       log_(log),

@@ -30,6 +30,9 @@ struct Exit {
 // The first message to a child of the process `parent`: what all children are told.
 ipc::Setup setup_of(const config::Config& config, pid_t parent);
 
+// Adds which root certificates there are.
+void add_roots(const config::Config& config, ipc::Setup& setup);
+
 class Child;
 
 // Who makes children, and ends them.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/links.h"
 
 namespace localproxy::monitor {
 namespace {
@@ -25,6 +26,32 @@ Addresses known_addresses(const std::string& host, uint16_t port) {
   if (auto literal = parse_address(host, port)) return {*literal};
   if (host == "localhost") return {*parse_address("127.0.0.1", port), *parse_address("::1", port)};
   return {};
+}
+
+Resolver::Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
+    : loop_(loop), log_(log), starter_(starter), setup_(std::move(setup)) {
+  using ipc::NameFile;
+  for (const NameFile file : {NameFile::kResolvConf, NameFile::kHosts, NameFile::kNsswitch}) {
+    const auto chain = link_chain(path_of(file));
+    if (chain.size() > 1) links_[static_cast<size_t>(file)] = chain.back();
+  }
+}
+
+std::string Resolver::why(const ipc::LookupFailed& failed) const {
+  std::string text = failed.reason.value;
+  if (failed.file == ipc::NameFile::kNone) return text;
+  text += std::string("; cannot read ") + path_of(failed.file);
+  const std::string& link = links_[static_cast<size_t>(failed.file)];
+  if (!link.empty()) text += " (a link to " + link + ")";
+  switch (failed.unread) {
+    case ipc::Unread::kMissing:
+      return text + ": it is not there; when it comes from a network manager, start localproxy after that";
+    case ipc::Unread::kPermissions:
+      return text + ": the user that localproxy runs as has to be allowed to";
+    case ipc::Unread::kSandbox:
+      return text + ": it is elsewhere since localproxy was started; start it again";
+  }
+  return text;
 }
 
 void Resolver::resolve(const std::string& host, uint16_t port, Callback callback) {
@@ -61,7 +88,7 @@ void Resolver::start(const std::string& host) {
   port.on<ipc::Addresses>(
       [this, host](const ipc::Addresses& message) { answer(host, message.addresses.value); });
   port.on<ipc::LookupFailed>(
-      [this, host](const ipc::LookupFailed& message) { answer(host, Error(message.reason.value)); });
+      [this, host](const ipc::LookupFailed& message) { answer(host, Error(why(message))); });
   lookups_.at(host).child = std::move(*child);
 }
 

@@ -2,6 +2,7 @@
 // asked, and gone again.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,8 +25,8 @@ class Resolver {
  public:
   using Callback = std::function<void(Result<Addresses> addresses)>;
 
-  Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
-      : loop_(loop), log_(log), starter_(starter), setup_(std::move(setup)) {}
+  // REQUIRES: no sandbox yet.
+  Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup);
 
   // Calls back once, from the loop. Lookups of the same host share a process.
   void resolve(const std::string& host, uint16_t port, Callback callback);
@@ -43,11 +44,14 @@ class Resolver {
   void start(const std::string& host);
   void on_exit(const std::string& host, const std::string& why);
   void answer(const std::string& host, Result<std::vector<std::string>> addresses);
+  std::string why(const ipc::LookupFailed& failed) const;
 
   event::Loop& loop_;
   StderrLog& log_;
   Starter& starter_;
   const ipc::Setup setup_;
+  // Where each ipc::NameFile leads, while that can still be seen; "" when it is no link.
+  std::array<std::string, static_cast<size_t>(ipc::NameFile::kLast) + 1> links_;
   std::map<std::string, Lookup> lookups_;
 };
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "config/certificates.h"
 #include "config/tokens.h"
 #include "config/web_proxy.h"
 
@@ -92,11 +93,9 @@ ExitStatus Supervisor::run() {
 
 ipc::Setup Supervisor::make_setup(bool for_net) const {
   ipc::Setup setup = setup_of(config_, launcher_.pid());
-  const bool proxy_has_tls = config_.web_proxy && config_.web_proxy->scheme == "https";
-  if (for_net && (config_.verify_host || proxy_has_tls)) {
+  if (for_net && config::needs_roots(config_)) {
     setup.load_roots = 1;
-    setup.ca_paths.value = config_.ca_paths;
-    setup.ca_file.value = config_.ca_file;
+    add_roots(config_, setup);
   }
   return setup;
 }
@@ -295,6 +294,8 @@ void Supervisor::on_net_exit(const Exit& exit) {
     }
   }
   if (std::exchange(reload_, false)) return connect();
+  if (!down_ && !exit.by_signal && exit.number == static_cast<int>(ExitStatus::kUsage))
+    return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
   if (!down_) return retry("the net process " + exit.describe(), true);
   const std::string& reason = down_->reason.value;
   switch (down_->what) {

@@ -85,6 +85,8 @@ std::string names_of(const X509* certificate) {
 void Distrust::record(X509_STORE_CTX* verification) {
   error_ = X509_STORE_CTX_get_error(verification);
   depth_ = X509_STORE_CTX_get_error_depth(verification);
+  const X509_CRL* crl = X509_STORE_CTX_get0_current_crl(verification);
+  if (crl != nullptr) crl_until_ = in_words(X509_CRL_get0_nextUpdate(crl));
   const X509* certificate = X509_STORE_CTX_get_current_cert(verification);
   if (certificate == nullptr) return;
   subject_ = name_of(X509_get_subject_name(certificate));
@@ -112,6 +114,17 @@ std::string Distrust::text(const std::string& host, const std::string& named_by)
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return text + "; it is valid from " + from_ + ", and the clock of this machine says " + now() +
              ": set the clock if that is wrong";
+    case X509_V_ERR_CERT_REVOKED:
+      return text +
+             "; a CRL of its issuer, beside the root certificates, names it: whoever has it must get another";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return text + "; the CRL of its issuer, beside the root certificates, was valid until " + crl_until_ +
+             ", and the clock of this machine says " + now() +
+             ": put the issuer's current one in its place, or set the clock if that is wrong";
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+      return text +
+             "; put the issuer's current CRL in the place of the one that is beside the root certificates";
     default:
       return text + "; when its root is a private one, give the directory with -c, or its file with --cafile";
   }
