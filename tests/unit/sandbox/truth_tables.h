@@ -159,7 +159,7 @@ inline const Role kMonitor{
     }};
 
 inline const Role kNet{&kNetPolicy,
-                       {"read", "recvmsg", "getpid", "getrandom"},
+                       {"read", "recvmsg", "getpid", "getrandom", "rt_sigprocmask"},
                        {"getsockopt"},
                        {
                            {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
