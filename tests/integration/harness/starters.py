@@ -4,7 +4,9 @@ id is then that of what was started."""
 import pathlib
 import sys
 
-_WITHOUT = [sys.executable, "-B", "-S", str(pathlib.Path(__file__).with_name("without_namespaces.py"))]
+# By its text: another user may not be able to read the tree.
+_WITHOUT = [sys.executable, "-B", "-S", "-c",
+            pathlib.Path(__file__).with_name("without_namespaces.py").read_text(encoding="utf-8")]
 
 
 class Starter:
