@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <optional>
@@ -63,7 +62,9 @@ void let_requests_in() {
 
 // Before there is a log.
 int lacking(const char* path) {
-  fprintf(stderr, "cannot open %s: %s (this system or container has to have it)\n", path, ::strerror(errno));
+  const Error error = system_error(std::string("cannot open ") + path, errno);
+  monitor::StderrLog log(LogLevel::kError);
+  log.write_plain(LogLevel::kError, error.text() + " (this system or container has to have it)");
   return leave(ExitStatus::kSystem);
 }
 

@@ -34,25 +34,32 @@ REFUSED = {
 
 # Program -> names, or the name of a kind, with where they are called and why never behind its filter.
 FIND_USER = "sandbox/ids.cc: find_user(), which localproxy alone calls, as root, before it becomes that user"
+PLACES = "main/places.cc, base/links.cc: where files really are, before Landlock is told"
 EXCEPTIONS = {
     "localproxy": [
         ("C++ streams", "CLI11, nlohmann-json, config/service_directory.cc: command line, settings and --config-dir"),
         ("snprintf vsnprintf localeconv", "nlohmann-json: numbers of the settings"),
         ("isatty", "monitor/standard_error.cc and standard_streams.cc: what 0, 1 and 2 are"),
-        ("getpwnam_r", FIND_USER),
+        ("getpwnam_r getpwuid_r", FIND_USER),
         ("getpwuid", "main/check.cc: --check enters no filter"),
+        ("if_nametoindex", "config/endpoint.cc: the interface of a link-local address on the command line"),
+        ("opendir readdir closedir glob realpath", PLACES),
     ],
     "localproxy-net": [
         ("tzset", "main/net.cc: it is there to read the time zone in time"),
         ("opendir readdir closedir", "tls/context.cc: certificates"),
-        ("getpwnam_r", FIND_USER),
+        ("getpwnam_r getpwuid_r", FIND_USER),
     ],
-    "localproxy-bridge": [("getpwnam_r", FIND_USER)],
+    "localproxy-bridge": [("getpwnam_r getpwuid_r", FIND_USER)],
     "localproxy-resolve": [
         ("getaddrinfo gai_strerror", "it is what its filter is made for"),
-        ("getpwnam_r", FIND_USER),
+        ("getpwnam_r getpwuid_r", FIND_USER),
+        ("opendir readdir closedir glob realpath", PLACES),
     ],
-    "localproxy-launch": [("getpwnam_r", FIND_USER)],
+    "localproxy-launch": [
+        ("getpwnam_r getpwuid_r", FIND_USER),
+        ("opendir readdir closedir glob realpath", PLACES),
+    ],
 }
 
 
