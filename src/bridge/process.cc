@@ -26,7 +26,12 @@ constexpr uint32_t kMaxOvershoot = 2;
 }  // namespace
 
 Process::Process(event::Loop& loop, Log& log, Port& monitor)
-    : loop_(loop), log_(log), monitor_(monitor), pause_(loop, [this] { update_listeners(); }) {
+    : loop_(loop),
+      log_(log),
+      monitor_(monitor),
+      old_peers_(loop),
+      destroy_closed_(loop, [this] { destroy_closed(); }),
+      pause_(loop, [this] { update_listeners(); }) {
   monitor_.on<ipc::Listener>([this](const ipc::Listener& m, UniqueFd fd) { on_listener(m, std::move(fd)); });
   monitor_.on<ipc::Target>([this](const ipc::Target& m) { on_target(m); });
   monitor_.on<ipc::Peer>([this](const ipc::Peer& m, UniqueFd fd) { on_peer(m, std::move(fd)); });
@@ -169,7 +174,7 @@ void Process::on_peer_end(Port::End end, const std::string& what) {
 
 void Process::drop_peer() {
   // A port may not be destroyed from inside one of its handlers.
-  if (peer_) loop_.later([kept = std::shared_ptr<Port>(std::move(peer_))] {});
+  old_peers_.destroy(std::move(peer_));
   update_listeners();
   for (auto& [number, slot] : std::exchange(connections_, {})) {
     cancel_dial(slot);
@@ -293,17 +298,22 @@ void Process::on_closed(Connection& connection) {
   --counters_.open;
   --open_[connection.service()];
   // Destroyed when the loop is back, together with its descriptors.
-  loop_.later([this, raw = &connection, number = connection.number()] {
-    leaving_.erase(raw);
-    const auto found = connections_.find(number);
-    if (found != connections_.end() && found->second.connection.get() == raw) {
+  closed_.push_back(&connection);
+  destroy_closed_.start();
+}
+
+void Process::destroy_closed() {
+  for (Connection* connection : std::exchange(closed_, {})) {
+    const auto found = connections_.find(connection->number());
+    if (found != connections_.end() && found->second.connection.get() == connection) {
       cancel_dial(found->second);
       connections_.erase(found);
     }
-    if (connections_.empty() && leaving_.empty()) pool_.clear();
-    update_listeners();
-    end_if_stopped();
-  });
+    leaving_.erase(connection);
+  }
+  if (connections_.empty() && leaving_.empty()) pool_.clear();
+  update_listeners();
+  end_if_stopped();
 }
 
 }  // namespace localproxy::bridge

@@ -63,18 +63,22 @@ class Process : public ConnectionEvents {
   void drop_peer();
   void cancel_dial(Slot& slot);
   ipc::Counters counters() const;
+  void destroy_closed();
   void end_if_stopped();
 
   event::Loop& loop_;
   Log& log_;
   ipc::Port& monitor_;
   std::unique_ptr<ipc::Port> peer_;
+  event::Deferred old_peers_;
   PipePool pool_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<bool> targets_;  // by service
   // The connections of the present net, by number, and those of earlier ones that still flush.
   std::unordered_map<uint32_t, Slot> connections_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> leaving_;
+  std::vector<Connection*> closed_;  // of both
+  event::Task destroy_closed_;
   std::map<uint16_t, uint32_t> open_;             // by service
   std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number
   uint32_t max_connections_ = 0;

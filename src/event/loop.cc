@@ -88,6 +88,21 @@ void Watcher::want_write(bool want) {
         "cannot watch a descriptor");
 }
 
+Task::Task(Loop& loop, Callback callback)
+    : callback_(std::move(callback)), event_(make_event(loop.base(), -1, 0, &callback_)) {}
+
+Task::~Task() {
+  event_free(event_);
+}
+
+void Task::start() {
+  event_active(event_, EV_TIMEOUT, 0);
+}
+
+void Task::cancel() {
+  event_del(event_);
+}
+
 Timer::Timer(Loop& loop, Callback callback)
     : callback_(std::move(callback)),
       event_(event_new(

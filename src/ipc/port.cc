@@ -9,9 +9,9 @@ constexpr int kBatch = 64;
 }  // namespace
 
 Port::Port(event::Loop& loop, UniqueFd fd, Role self, Role peer, OnEnd on_end)
-    : loop_(loop),
-      channel_(std::move(fd), self, peer),
+    : channel_(std::move(fd), self, peer),
       on_end_(std::move(on_end)),
+      end_task_(loop, [this] { on_end_(end_, why_ended_); }),
       watcher_(
           loop, channel_.fd(), [this] { on_readable(); }, [this] { on_writable(); }) {
   watcher_.want_read(true);
@@ -62,9 +62,9 @@ void Port::give_up() {
 void Port::end_later(End end, std::string what) {
   if (ended_) return;
   give_up();
-  loop_.later([this, alive = alive_, end, what = std::move(what)] {
-    if (*alive) on_end_(end, what);
-  });
+  end_ = end;
+  why_ended_ = std::move(what);
+  end_task_.start();
 }
 
 }  // namespace localproxy::ipc

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <functional>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -72,16 +71,14 @@ class Port {
   bool handle_one();
   void end_later(End end, std::string what);
 
-  event::Loop& loop_;
   Channel channel_;
   OnEnd on_end_;
   std::array<RawHandler, static_cast<size_t>(Type::kLast)> handlers_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool ended_ = false;
+  End end_ = End::kClosed;
+  std::string why_ended_;
+  event::Task end_task_;
   event::Watcher watcher_;
-
- public:
-  ~Port() { *alive_ = false; }
 };
 
 }  // namespace localproxy::ipc

@@ -44,16 +44,18 @@ ipc::Setup setup_of(const config::Config& config, pid_t parent) {
 }
 
 Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Events events)
-    : loop_(loop),
-      log_(log),
+    : log_(log),
       starter_(starter),
       role_(role),
       events_(std::move(events)),
       lines_(limits::kLogLinesPerSecond, limits::kLogLinesAtOnce),
-      deadline_(loop, [this] {
-        log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
-        kill();
-      }) {}
+      deadline_(
+          loop,
+          [this] {
+            log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
+            kill();
+          }),
+      exit_task_(loop, [this] { events_.on_exit(exit_); }) {}
 
 Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, Starter& starter, Start start,
                                             Events events) {
@@ -109,7 +111,8 @@ void Child::exited(const Exit& exit) {
   port_->drain();
   on_stderr();
   log_stderr(true);
-  loop_.later([this, exit] { events_.on_exit(exit); });
+  exit_ = exit;
+  exit_task_.start();
 }
 
 void Child::on_line(const ipc::LogLine& line) {

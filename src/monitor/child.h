@@ -54,7 +54,7 @@ class Child {
   struct Events {
     std::function<void()> on_ready;  // it is in its sandbox
     std::function<void(const Exit& exit)>
-        on_exit;  // called last, from the loop; the child may be destroyed later
+        on_exit;  // called last, from the loop, unless the child is destroyed before; not to destroy it
   };
 
   struct Start {
@@ -90,7 +90,6 @@ class Child {
   void on_stderr();
   void log_stderr(bool all);
 
-  event::Loop& loop_;
   StderrLog& log_;
   Starter& starter_;
   const ipc::Role role_;
@@ -105,6 +104,8 @@ class Child {
   TokenBucket lines_;
   uint64_t dropped_lines_ = 0;
   event::Timer deadline_;
+  Exit exit_;
+  event::Task exit_task_;
 };
 
 }  // namespace localproxy::monitor

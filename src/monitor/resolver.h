@@ -25,9 +25,15 @@ class Resolver {
   using Callback = std::function<void(Result<Addresses> addresses)>;
 
   Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
-      : loop_(loop), log_(log), starter_(starter), setup_(std::move(setup)) {}
+      : loop_(loop),
+        log_(log),
+        starter_(starter),
+        setup_(std::move(setup)),
+        answer_known_(loop, [this] { answer_known(); }),
+        finish_ended_(loop, [this] { finish_ended(); }) {}
 
-  // Calls back once, from the loop. Lookups of the same host share a process.
+  // Calls back once, from the loop, unless this is destroyed before. Lookups of the same host share a
+  // process.
   void resolve(const std::string& host, uint16_t port, Callback callback);
 
  private:
@@ -40,8 +46,20 @@ class Resolver {
     std::vector<Waiting> waiting;
     bool answered = false;
   };
+  struct Known {
+    Addresses addresses;
+    Callback callback;
+  };
+  // A lookup whose process has ended, or could not be started.
+  struct Ended {
+    std::string host;
+    std::string why;
+  };
   void start(const std::string& host);
-  void on_exit(const std::string& host, const std::string& why);
+  void end(const std::string& host, const std::string& why);
+  void finish_ended();
+  void finish(const Ended& ended);
+  void answer_known();
   void answer(const std::string& host, Result<std::vector<std::string>> addresses);
 
   event::Loop& loop_;
@@ -49,6 +67,10 @@ class Resolver {
   Starter& starter_;
   const ipc::Setup setup_;
   std::map<std::string, Lookup> lookups_;
+  std::vector<Known> known_;
+  std::vector<Ended> ended_;
+  event::Task answer_known_;
+  event::Task finish_ended_;
 };
 
 }  // namespace localproxy::monitor

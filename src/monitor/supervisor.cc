@@ -60,6 +60,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
           loop, log, resolver_, config_,
           config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
           [this](uint32_t cookie, Result<Connected> connected) { on_dialed(cookie, std::move(connected)); }),
+      deferred_(loop),
       dials_(limits::kDialsPerSecond, limits::kDialsAtOnce),
       backoff_(config_.settings.backoff_first),
       random_(random_seed()),
@@ -193,7 +194,7 @@ void Supervisor::dial(Result<Addresses> addresses) {
 }
 
 void Supervisor::start_net(Result<Connected> connected) {
-  loop_.later([kept = std::shared_ptr<Dialer>(std::move(dialer_))] {});
+  deferred_.destroy(std::move(dialer_));
   if (phase_ != Phase::kConnecting) return;
   if (!connected)
     return retry("cannot connect to the " + std::string(config_.web_proxy ? "web proxy" : "service") + ": " +
@@ -276,7 +277,7 @@ void Supervisor::on_down(const ipc::Down& down) {
 }
 
 void Supervisor::on_net_exit(const Exit& exit) {
-  loop_.later([kept = std::shared_ptr<Child>(std::move(net_))] {});
+  deferred_.destroy(std::move(net_));
   socket_.reset();
   sibling_.reset();
   targets_.cancel_all();
