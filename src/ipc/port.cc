@@ -1,5 +1,7 @@
 #include "ipc/port.h"
 
+#include "base/limits.h"
+
 namespace localproxy::ipc {
 namespace {
 
@@ -11,6 +13,7 @@ constexpr int kBatch = 64;
 Port::Port(event::Loop& loop, UniqueFd fd, Role self, Role peer, OnEnd on_end)
     : channel_(std::move(fd), self, peer),
       on_end_(std::move(on_end)),
+      retry_(loop, [this] { on_writable(); }),
       end_task_(loop, [this] { on_end_(end_, why_ended_); }),
       watcher_(
           loop, channel_.fd(), [this] { on_readable(); }, [this] { on_writable(); }) {
@@ -31,7 +34,16 @@ void Port::on_writable() {
   if (auto flushed = channel_.flush(); !flushed && !channel_.peer_gone()) {
     return end_later(End::kClosed, flushed.error().text());
   }
+  watch_queue();
+}
+
+void Port::watch_queue() {
   watcher_.want_write(channel_.wants_write());
+  const int error = channel_.shortage();
+  if (error != 0 && !retry_.running()) retry_.start(limits::kShortageRetry);
+  if ((error != 0) == short_) return;
+  short_ = error != 0;
+  if (on_shortage_) on_shortage_(error);
 }
 
 bool Port::handle_one() {
@@ -55,6 +67,7 @@ bool Port::handle_one() {
 
 void Port::give_up() {
   ended_ = true;
+  retry_.stop();
   watcher_.want_read(false);
   watcher_.want_write(false);
 }

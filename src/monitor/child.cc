@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds kExitTime{1'000};
 }  // namespace
 
 std::string Exit::describe() const {
+  if (!not_started.empty()) return "was not started: " + not_started;
   if (!by_signal) return "ended with status " + std::to_string(number);
   const char* name = ::sigabbrev_np(number);
   std::string text =
@@ -52,6 +53,8 @@ Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Eve
       deadline_(
           loop,
           [this] {
+            // It is not there yet.
+            if (!ready() && starter_.is_short()) return deadline_.start(limits::kChildStart);
             log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
             kill();
           }),
@@ -81,6 +84,7 @@ Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, S
                                           raw->kill();
                                         });
   Child* raw = child.get();
+  raw->port_->on_shortage([raw](int error) { raw->on_shortage(error); });
   raw->port_->on<ipc::LogLine>([raw](const ipc::LogLine& line) { raw->on_line(line); });
   raw->port_->on<ipc::Ready>([raw](const ipc::Ready& ready) {
     raw->deadline_.stop();
@@ -113,6 +117,16 @@ void Child::exited(const Exit& exit) {
   log_stderr(true);
   exit_ = exit;
   exit_task_.start();
+}
+
+void Child::on_shortage(int error) {
+  const std::string whom = "to the " + std::string(to_string(role_)) + " process";
+  if (error != 0) {
+    log_.error(
+        system_error("cannot pass a descriptor " + whom + " now, and will until it works", error).text());
+  } else {
+    log_.info("descriptors can be passed " + whom + " again");
+  }
 }
 
 void Child::on_line(const ipc::LogLine& line) {

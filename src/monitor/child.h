@@ -20,8 +20,9 @@ namespace localproxy::monitor {
 // How a process ended.
 struct Exit {
   bool by_signal = false;
-  int number = 0;  // of the signal, or the exit status
-  // "ended with status 71", "was killed by SIGSYS (sandbox violation)".
+  int number = 0;           // of the signal, or the exit status
+  std::string not_started;  // why; empty: it was
+  // "ended with status 71", "was killed by SIGSYS (sandbox violation)", "was not started: ...".
   std::string describe() const;
 };
 
@@ -47,6 +48,8 @@ class Starter {
   virtual void kill(uint32_t number) = 0;
   // Kills it, and tells nobody any more.
   virtual void forget(uint32_t number) = 0;
+  // Whether start() could not do its work yet, since the kernel has run out of something.
+  virtual bool is_short() const { return false; }
 };
 
 class Child {
@@ -87,6 +90,7 @@ class Child {
  private:
   Child(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Role role, Events events);
   void on_line(const ipc::LogLine& line);
+  void on_shortage(int error);
   void on_stderr();
   void log_stderr(bool all);
 

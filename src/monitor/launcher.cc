@@ -103,7 +103,7 @@ void Launcher::on_exit(const Exit& exit) {
 
 void Launcher::on_exited(const ipc::Exited& message) {
   auto node = children_.extract(message.number);
-  if (node) node.mapped()->exited({message.by_signal != 0, message.value});
+  if (node) node.mapped()->exited({message.by_signal != 0, message.value, message.not_started.value});
 }
 
 Result<uint32_t> Launcher::start(Child& child, Parts parts) {

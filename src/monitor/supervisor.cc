@@ -206,12 +206,12 @@ void Supervisor::start_net(Result<Connected> connected) {
   ::setsockopt(connected->socket.get(), SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive,
                sizeof limits::kTunnelReceive);
   auto channel = make_socketpair(SOCK_SEQPACKET);
-  if (!channel) return end(ExitStatus::kSystem, channel.error().text());
+  if (!channel) return retry("cannot start the net process: " + channel.error().text(), false);
   const ipc::Setup setup = make_setup(true);
   auto net = Child::start(
       loop_, log_, launcher_, {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
       {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
-  if (!net) return end(ExitStatus::kSystem, net.error().text());
+  if (!net) return retry("cannot start the net process: " + net.error().text(), false);
   phase_ = Phase::kNegotiating;
   net_ = std::move(*net);
   socket_ = std::move(connected->socket);
@@ -294,7 +294,7 @@ void Supervisor::on_net_exit(const Exit& exit) {
     }
   }
   if (std::exchange(reload_, false)) return connect();
-  if (!down_) return retry("the net process " + exit.describe(), true);
+  if (!down_) return retry("the net process " + exit.describe(), exit.not_started.empty());
   const std::string& reason = down_->reason.value;
   switch (down_->what) {
     case DownClass::kStopped:
