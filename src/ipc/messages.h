@@ -67,7 +67,7 @@ enum class Type : uint16_t {
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 7;
+inline constexpr uint32_t kTableVersion = 8;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxHost = 255;
@@ -405,8 +405,9 @@ struct Exited {
   static constexpr Type kType = Type::kExited;
   uint32_t number = 0;
   uint8_t by_signal = 0;
-  uint8_t value = 0;  // of the signal, or the exit status
-  static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value); }
+  uint8_t value = 0;                      // of the signal, or the exit status
+  Text<limits::kMaxLogLine> not_started;  // why; empty: it was
+  static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value, m.not_started); }
 };
 
 // One row of the table.

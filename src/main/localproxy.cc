@@ -109,6 +109,8 @@ int run(config::Run run) {
   const bool source = config.mode == config::Mode::kSource;
   if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
 
+  if (auto enough = check_descriptors(config.services.size()); !enough)
+    return fail(log, ExitStatus::kSystem, enough.error());
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
   std::optional<sandbox::Ids> ids;  // whom to become

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/limits.h"
 #include "config/web_proxy.h"
 #include "monitor/local_names.h"
 
@@ -28,6 +29,15 @@ void raise_limits() {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(resource, &limit);
   }
+}
+
+Result<> check_descriptors(size_t services) {
+  rlimit limit{};
+  const size_t least = limits::kLeastDescriptors + 2 * services;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= least) return {};
+  return Error("this process may have " + std::to_string(limit.rlim_cur) + " descriptors and needs " +
+               std::to_string(least) + ": raise the limit (ulimit -n " + std::to_string(least) +
+               ", LimitNOFILE=" + std::to_string(least) + " of systemd), or better to the usual 1024");
 }
 
 ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids) {

@@ -29,7 +29,12 @@ Addresses known_addresses(const std::string& host, uint16_t port) {
 }
 
 Resolver::Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
-    : loop_(loop), log_(log), starter_(starter), setup_(std::move(setup)) {
+    : loop_(loop),
+      log_(log),
+      starter_(starter),
+      setup_(std::move(setup)),
+      answer_known_(loop, [this] { answer_known(); }),
+      finish_ended_(loop, [this] { finish_ended(); }) {
   using ipc::NameFile;
   for (const NameFile file : {NameFile::kResolvConf, NameFile::kHosts, NameFile::kNsswitch}) {
     const auto chain = link_chain(path_of(file));
@@ -56,7 +61,8 @@ std::string Resolver::why(const ipc::LookupFailed& failed) const {
 
 void Resolver::resolve(const std::string& host, uint16_t port, Callback callback) {
   if (Addresses known = known_addresses(host, port); !known.empty()) {
-    return loop_.later([known = std::move(known), callback = std::move(callback)] { callback(known); });
+    known_.push_back({std::move(known), std::move(callback)});
+    return answer_known_.start();
   }
   Lookup& lookup = lookups_[host];
   lookup.waiting.push_back({port, std::move(callback)});
@@ -64,26 +70,15 @@ void Resolver::resolve(const std::string& host, uint16_t port, Callback callback
 }
 
 void Resolver::start(const std::string& host) {
-  auto child =
-      Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
-                   {.on_ready =
-                        [this, host] {
-                          Child& asked = *lookups_.at(host).child;
-                          asked.port().send(ipc::Lookup{{host}});
-                          asked.end_within(limits::kLookupTimeout);
-                        },
-                    .on_exit =
-                        [this, host](const Exit& exit) {
-                          loop_.later([this, host, why = why_no_answer(exit)] { on_exit(host, why); });
-                        }});
-  if (!child) {
-    return loop_.later([this, host, why = child.error().text()] {
-      // Two that asked for the same in one turn of the loop have both been answered by the first.
-      if (!lookups_.contains(host)) return;
-      answer(host, Error(why));
-      lookups_.erase(host);
-    });
-  }
+  auto child = Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
+                            {.on_ready =
+                                 [this, host] {
+                                   Child& asked = *lookups_.at(host).child;
+                                   asked.port().send(ipc::Lookup{{host}});
+                                   asked.end_within(limits::kLookupTimeout);
+                                 },
+                             .on_exit = [this, host](const Exit& exit) { end(host, why_no_answer(exit)); }});
+  if (!child) return end(host, child.error().text());
   ipc::Port& port = (*child)->port();
   port.on<ipc::Addresses>(
       [this, host](const ipc::Addresses& message) { answer(host, message.addresses.value); });
@@ -92,15 +87,34 @@ void Resolver::start(const std::string& host) {
   lookups_.at(host).child = std::move(*child);
 }
 
-void Resolver::on_exit(const std::string& host, const std::string& why) {
-  Lookup& lookup = lookups_.at(host);
+// Its child may be what calls, and must not be destroyed by that.
+void Resolver::end(const std::string& host, const std::string& why) {
+  ended_.push_back({host, why});
+  finish_ended_.start();
+}
+
+void Resolver::finish_ended() {
+  for (const Ended& ended : std::exchange(ended_, {}))
+    finish(ended);
+}
+
+void Resolver::finish(const Ended& ended) {
+  const auto found = lookups_.find(ended.host);
+  // Two that asked for the same in one turn of the loop have both been answered by the first.
+  if (found == lookups_.end()) return;
+  Lookup& lookup = found->second;
   if (lookup.answered && !lookup.waiting.empty()) {
     // Asked for after the answer and before the end of the process that gave it.
     lookup.answered = false;
-    return start(host);
+    return start(ended.host);
   }
-  answer(host, Error(why));
-  lookups_.erase(host);
+  answer(ended.host, Error(ended.why));
+  lookups_.erase(ended.host);
+}
+
+void Resolver::answer_known() {
+  for (Known& known : std::exchange(known_, {}))
+    known.callback(std::move(known.addresses));
 }
 
 void Resolver::answer(const std::string& host, Result<std::vector<std::string>> addresses) {
