@@ -54,6 +54,12 @@ Output file(const char* path) {
   return {UniqueFd(::open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY)), UniqueFd(), false};
 }
 
+Output null_device() {
+  Output output = file("/dev/null");
+  output.for_output = true;
+  return output;
+}
+
 Output terminal() {
   UniqueFd ours(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   char name[64];
@@ -95,7 +101,7 @@ constexpr Kind kKinds[] = {
     {"file", [](const char* log) { return file(log); }},
     {"pipe", [](const char*) { return pipe_pair(); }},
     {"pty", [](const char*) { return terminal(); }},
-    {"null", [](const char*) { return file("/dev/null"); }},
+    {"null", [](const char*) { return null_device(); }},
     {"full", [](const char*) { return file("/dev/full"); }},
     {"stream", [](const char*) { return socket_pair(SOCK_STREAM); }},
     {"datagram", [](const char*) { return socket_pair(SOCK_DGRAM); }},

@@ -21,6 +21,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"free-port", 0, free_port, "prints a TCP port that nobody listens on"},
+    {"names", 0, names, "answers on port 53 that every name is 127.0.0.1"},
     {"serve", 0, serve, "echoes on a free port of 127.0.0.1; says \"ready PORT\""},
     {"exchange", 3, exchange, "ADDRESS COUNT BYTES: so many connections at once, each gets its bytes back"},
     {"refused", 1, refused, "ADDRESS: a connection that is ended without one byte"},

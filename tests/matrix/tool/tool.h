@@ -12,6 +12,7 @@
 namespace localproxy::matrix {
 
 int free_port(std::span<char* const> arguments);
+int names(std::span<char* const> arguments);
 int serve(std::span<char* const> arguments);
 int exchange(std::span<char* const> arguments);
 int refused(std::span<char* const> arguments);

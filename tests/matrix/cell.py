@@ -1,0 +1,96 @@
+"""Runs the acceptance in one environment."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from environments import STEPS
+
+HERE = pathlib.Path(__file__).resolve().parent
+LINE = re.compile(r"^(ok|not ok|skip) (\w+)(?:: (.*))?$")
+OUTCOMES = {"ok": "passed", "not ok": "failed", "skip": "skipped"}
+SECONDS = 300
+# What a step may see of the caller's environment.
+PASSED_ON = ("PATH", "HOME")
+LAST_LINES = 40
+
+
+@dataclasses.dataclass
+class Cell:
+    outcome: str
+    reason: str = ""
+
+
+def why_impossible(environment):
+    """What the machine at hand lacks; empty: nothing."""
+    if environment.needs in ("root", "yama") and os.geteuid() != 0:
+        return "needs root"
+    if environment.needs == "yama" and not pathlib.Path("/proc/sys/kernel/yama").exists():
+        return "this kernel has no Yama"
+    return ""
+
+
+def script(environment):
+    """A shell script that makes the environment and becomes the acceptance in it."""
+    lines = ["set -e", "ip link set lo up", *environment.before]
+    return "\n".join([*lines, f'exec {environment.run_as} "$TOOLS/acceptance"'])
+
+
+def command(environment):
+    if environment.command:
+        return [*map(str, environment.command)]
+    return ["unshare", "--mount", "--net", "--propagation", "private", "/bin/sh", "-c", script(environment)]
+
+
+def variables(environment, programs, work):
+    """What the acceptance is told."""
+    told = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
+    told.update({"TOOLS": str(programs), "WORK": str(work), "TMPDIR": str(work), "MATRIX_PROGRAMS": str(programs),
+                 "MATRIX_TOOLS": str(programs), "MATRIX_LOGS": str(work / "logs"), **environment.variables})
+    told["MATRIX_WITHIN"] = environment.within.replace("$TOOLS", str(programs))
+    return told
+
+
+def parse(output, status):
+    """What came of each step. A step of which nothing was said failed."""
+    cells = {}
+    for line in output.splitlines():
+        if match := LINE.match(line):
+            cells[match[2]] = Cell(OUTCOMES[match[1]], match[3] or "")
+    missing = [line for line in output.splitlines() if not LINE.match(line)]
+    last = missing[-1] if missing else f"the acceptance ended with status {status}"
+    for step in STEPS:
+        cells.setdefault(step, Cell("failed", f"was not reached: {last}"))
+    return cells
+
+
+def run(environment, programs):
+    """The cells of one environment, by step, and the logs when something failed."""
+    if reason := why_impossible(environment):
+        return {step: Cell("skipped", reason) for step in STEPS}, ""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-cell."))
+    work.chmod(0o1777)
+    try:
+        with subprocess.Popen(command(environment), env=variables(environment, programs, work),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", start_new_session=True) as process:
+            try:
+                output, _ = process.communicate(timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                output = process.communicate()[0] + f"\nnot done within {SECONDS} s\n"
+        logs = work / "logs"
+        text = logs.read_text(encoding="utf-8", errors="replace") if logs.exists() else ""
+        return parse(output, process.returncode), "\n".join(text.splitlines()[-LAST_LINES:])
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
