@@ -13,7 +13,7 @@ import tempfile
 from environments import STEPS
 
 HERE = pathlib.Path(__file__).resolve().parent
-LINE = re.compile(r"^(ok|not ok|skip) (\w+)(?:: (.*))?$")
+LINE = re.compile(r"^(ok|not ok|skip) ([\w-]+)(?:: (.*))?$")
 OUTCOMES = {"ok": "passed", "not ok": "failed", "skip": "skipped"}
 SECONDS = 300
 # What a step may see of the caller's environment.
@@ -45,7 +45,9 @@ def script(environment):
 def command(environment):
     if environment.command:
         return [*map(str, environment.command)]
-    return ["unshare", "--mount", "--net", "--propagation", "private", "/bin/sh", "-c", script(environment)]
+    # Nothing that is started outlives its cell, however that ends.
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--propagation", "private", "--pid",
+            "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", script(environment)]
 
 
 def variables(environment, programs, work):

@@ -47,13 +47,17 @@ def users():
 
 
 def containers():
+    shared = {"MATRIX_REPORT": "shared      shared      shared      shared      shared"}
     docker = f"$TOOLS/matrix-within --init --docker -- {DOCKER_CAPABILITIES}"
-    yield Environment("docker", "PID 1 with Docker's filter and capabilities: no user namespaces", within=docker)
-    yield Environment("docker-read-only", "the same, and its root cannot be written", (READ_ONLY,), within=docker)
+    yield Environment("docker", "PID 1 with Docker's filter and capabilities: no user namespaces", within=docker,
+                      variables=shared)
+    yield Environment("docker-read-only", "the same, and its root cannot be written", (READ_ONLY,), within=docker,
+                      variables=shared)
     yield Environment("docker-user", "the same as an ordinary user",
-                      within=f"$TOOLS/matrix-within --init --docker -- {DOCKER_CAPABILITIES} {NOBODY}")
+                      within=f"$TOOLS/matrix-within --init --docker -- {DOCKER_CAPABILITIES} {NOBODY}",
+                      variables=shared)
     yield Environment("read-only", "a root that cannot be written", (READ_ONLY,))
-    yield Environment("no-proc", "no /proc: refused, with the reason", (f"{EMPTY} /proc",),
+    yield Environment("no-proc", "no /proc: refused, with the reason", within="$TOOLS/matrix-within --cover=/proc --",
                       variables={"MATRIX_REFUSED": "71 /proc"})
     yield Environment("no-ca-bundle", "no certificates of the system", (f"{EMPTY} /etc/ssl",))
     yield Environment("no-etc-names", "neither hosts, resolv.conf nor nsswitch.conf",
@@ -89,7 +93,7 @@ def names():
         directory = place.rpartition("/")[0]
         return Environment(f"resolv-{name}", f"/etc/resolv.conf is a link to {link or place}", (
             COPY_ETC, *(f"{EMPTY} {top}" for top in ("/run", "/mnt", "/var", "/opt")), f"mkdir -p {directory}",
-            f"echo nameserver 127.0.0.1 >{place}", f"rm -f /etc/resolv.conf; ln -s {link or place} /etc/resolv.conf",
+            f"echo nameserver 127.0.0.7 >{place}", f"rm -f /etc/resolv.conf; ln -s {link or place} /etc/resolv.conf",
             "echo hosts: files dns >/etc/nsswitch.conf", "echo 127.0.0.1 localhost >/etc/hosts", *also), variables=DNS)
 
     yield linked("connman", "/run/connman/resolv.conf")

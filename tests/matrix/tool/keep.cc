@@ -30,7 +30,8 @@ using Clock = std::chrono::steady_clock;
 // How long descendants may outlive the program.
 constexpr std::chrono::seconds kGrace(5);
 constexpr int kTurnMilliseconds = 100;
-constexpr int kHandedOn[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+// SIGQUIT is for this process: it kills the program and its descendants.
+constexpr int kHandedOn[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT};
 
 struct Output {
   UniqueFd error;           // for the program; none: it is closed
@@ -134,10 +135,11 @@ sigset_t handled() {
   ::_exit(127);
 }
 
-void copy(int from, int to) {
+// False: nothing more will come.
+bool copy(int from, int to) {
   char buffer[65'536];
   const ssize_t size = ::read(from, buffer, sizeof buffer);
-  if (size > 0 && ::write(to, buffer, static_cast<size_t>(size)) != size) ::abort();
+  return size > 0 && ::write(to, buffer, static_cast<size_t>(size)) == size;
 }
 
 bool readable(int fd, int milliseconds) {
@@ -158,8 +160,8 @@ class Kept {
       turn();
       if (ended_ && deadline == Clock::time_point::max()) deadline = Clock::now() + kGrace;
     }
-    while (source_ >= 0 && readable(source_, 0))
-      copy(source_, log_);
+    while (source_ >= 0 && readable(source_, 0) && copy(source_, log_)) {
+    }
   }
 
   int status() const { return status_; }
@@ -184,15 +186,17 @@ class Kept {
                        {.fd = source_, .events = POLLIN, .revents = 0}};
     ::poll(wanted, 2, kTurnMilliseconds);
     if (wanted[0].revents & POLLIN) hand_on();
-    if (wanted[1].revents & POLLIN) copy(source_, log_);
-    // A terminal or socket whose other end is closed would be ready for ever.
-    if (wanted[1].revents != 0 && !(wanted[1].revents & POLLIN)) source_ = -1;
+    if (wanted[1].revents != 0 && !copy(source_, log_)) source_ = -1;
   }
 
   void hand_on() {
     signalfd_siginfo info{};
     if (::read(signals_, &info, sizeof info) != sizeof info || info.ssi_signo == SIGCHLD || ended_) return;
-    ::kill(pid_, static_cast<int>(info.ssi_signo));
+    if (info.ssi_signo == SIGQUIT) {
+      ::kill(-pid_, SIGKILL);
+    } else {
+      ::kill(pid_, static_cast<int>(info.ssi_signo));
+    }
   }
 
   pid_t pid_;

@@ -1,4 +1,5 @@
-// A name server that knows one answer: every name is 127.0.0.1, and has no other address.
+// A name server that knows one answer: every name is 127.0.0.1, and has no other address. It is not where libc looks
+// for one that reads no resolv.conf.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -44,7 +45,7 @@ int names(std::span<char* const>) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(53);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = ::inet_addr("127.0.0.7");
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return fail(system_error("port 53", errno).text());
   printf("ready\n");

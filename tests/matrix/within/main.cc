@@ -41,6 +41,7 @@ constexpr Option kOptions[] = {
     {"--refuse", matrix::refuse_calls},
     {"--docker", [](const std::string&) { return matrix::filter_as_docker(); }},
     {"--no-user-namespaces", [](const std::string&) { return matrix::forbid_user_namespaces(); }},
+    {"--cover", matrix::cover},
     {"--init", [](const std::string&) { return matrix::become_init(); }},
 };
 

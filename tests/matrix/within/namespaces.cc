@@ -65,6 +65,13 @@ Result<> forbid_user_namespaces() {
   return {};
 }
 
+Result<> cover(const std::string& path) {
+  if (::unshare(CLONE_NEWNS) != 0) return system_error("unshare", errno);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return system_error("mount /", errno);
+  if (::mount("none", path.c_str(), "tmpfs", MS_RDONLY, nullptr) != 0) return system_error("mount " + path, errno);
+  return {};
+}
+
 Result<> become_init() {
   if (::unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
     return system_error("unshare", errno);

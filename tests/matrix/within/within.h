@@ -13,6 +13,8 @@ Result<> refuse_calls(const std::string& rule);
 Result<> filter_as_docker();
 // In a user namespace that has every id and allows no further one.
 Result<> forbid_user_namespaces();
+// Puts an empty directory over this one.
+Result<> cover(const std::string& path);
 // The first process of new PID, mount, IPC and UTS namespaces, with a /proc of their own. Returns in the new
 // process; the old one hands signals on and ends as that does.
 Result<> become_init();
