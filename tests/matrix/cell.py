@@ -10,14 +10,14 @@ import signal
 import subprocess
 import tempfile
 
-from environments import STEPS
-
 HERE = pathlib.Path(__file__).resolve().parent
 LINE = re.compile(r"^(ok|not ok|skip) ([\w-]+)(?:: (.*))?$")
 OUTCOMES = {"ok": "passed", "not ok": "failed", "skip": "skipped"}
 SECONDS = 300
+# It builds twice.
+COMMAND_SECONDS = 3000
 # What a step may see of the caller's environment.
-PASSED_ON = ("PATH", "HOME")
+PASSED_ON = ("PATH", "HOME", "LOCALPROXY_MATRIX_CACHE", "LOCALPROXY_MATRIX_MIRROR")
 LAST_LINES = 40
 
 
@@ -31,6 +31,8 @@ def why_impossible(environment):
     """What the machine at hand lacks; empty: nothing."""
     if environment.needs in ("root", "yama") and os.geteuid() != 0:
         return "needs root"
+    if environment.needs == "guest" and not (HERE / "guest").exists():
+        return "there is no tests/matrix/guest"
     if environment.needs == "yama" and not pathlib.Path("/proc/sys/kernel/yama").exists():
         return "this kernel has no Yama"
     return ""
@@ -59,23 +61,23 @@ def variables(environment, programs, work):
     return told
 
 
-def parse(output, status):
+def parse(environment, output, status):
     """What came of each step. A step of which nothing was said failed."""
-    cells = {}
+    found = {}
     for line in output.splitlines():
         if match := LINE.match(line):
-            cells[match[2]] = Cell(OUTCOMES[match[1]], match[3] or "")
-    missing = [line for line in output.splitlines() if not LINE.match(line)]
-    last = missing[-1] if missing else f"the acceptance ended with status {status}"
-    for step in STEPS:
-        cells.setdefault(step, Cell("failed", f"was not reached: {last}"))
-    return cells
+            found[match[2]] = Cell(OUTCOMES[match[1]], match[3] or "")
+    others = [line for line in output.splitlines() if not LINE.match(line)]
+    last = others[-1] if others else f"the acceptance ended with status {status}"
+    missing = Cell("failed", f"was not reached: {last}")
+    return {step: found.get(step, missing) for step in environment.steps}
 
 
 def run(environment, programs):
     """The cells of one environment, by step, and the logs when something failed."""
     if reason := why_impossible(environment):
-        return {step: Cell("skipped", reason) for step in STEPS}, ""
+        return {step: Cell("skipped", reason) for step in environment.steps}, ""
+    limit = COMMAND_SECONDS if environment.command else SECONDS
     work = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-cell."))
     work.chmod(0o1777)
     try:
@@ -83,16 +85,16 @@ def run(environment, programs):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, errors="replace", start_new_session=True) as process:
             try:
-                output, _ = process.communicate(timeout=SECONDS)
+                output, _ = process.communicate(timeout=limit)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGTERM)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(10)
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                output = process.communicate()[0] + f"\nnot done within {SECONDS} s\n"
+                output = process.communicate()[0] + f"\nnot done within {limit} s\n"
         logs = work / "logs"
         text = logs.read_text(encoding="utf-8", errors="replace") if logs.exists() else ""
-        return parse(output, process.returncode), "\n".join(text.splitlines()[-LAST_LINES:])
+        return parse(environment, output, process.returncode), "\n".join(text.splitlines()[-LAST_LINES:])
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -3,14 +3,18 @@
 name: what is given to `run`. why: what is special. before: shell commands, run as root in a mount and network
 namespace of its own before the acceptance; $WORK is a directory of the cell. As: who runs the acceptance. within: words
 in front of each localproxy. variables: for the acceptance, see its head. needs: what the machine must have. quick: it
-needs no other kernel or userland. command: what runs the acceptance, where it is not run here.
+needs no other kernel or userland. command: what runs the acceptance, where it is not run here. steps: what that prints.
 """
 
 import dataclasses
+import pathlib
 
 # `tests/matrix/acceptance` prints one line a step, in this order.
 STEPS = ("start", "check", "report", "resolve", "tls", "traffic", "ten", "refused", "reload", "lost", "stop", "token",
          "usage", "left")
+# What tests/matrix/userland does before that.
+BUILD_STEPS = ("debian", "build", "unit", "clang", "clang-unit")
+HERE = pathlib.Path(__file__).resolve().parent
 
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 STRANGER = "setpriv --reuid=47110 --regid=47110 --clear-groups"
@@ -38,6 +42,7 @@ class Environment:
     needs: str = "root"
     quick: bool = True
     command: tuple = ()
+    steps: tuple = STEPS
 
 
 def users():
@@ -147,4 +152,31 @@ def surroundings():
                           within=f"prlimit --{limit}", variables={"MATRIX_REFUSED": refused})
 
 
-ENVIRONMENTS = [*users(), *containers(), *kernels(), *names(), *outputs(), *surroundings()]
+def userlands():
+    for suite in ("bookworm", "trixie", "testing"):
+        yield Environment(f"debian-{suite}", f"built, tested and run in a bare Debian {suite}", quick=False,
+                          command=(HERE / "userland", suite), steps=BUILD_STEPS + STEPS)
+
+
+def machines():
+    def machine(name, why, arch, suite, append="", first="", *expected):
+        return Environment(name, why, quick=False, needs="guest",
+                           command=(HERE / "machine", arch, suite, append, first, *expected))
+
+    yield machine("kernel-bookworm", "Debian 12's kernel, 6.1: Landlock ABI 2", "amd64", "bookworm", "", "",
+                  "MATRIX_REPORT=ABI 2")
+    yield machine("kernel-trixie", "Debian 13's kernel, 6.12", "amd64", "trixie")
+    yield machine("kernel-no-landlock", "Debian 12's kernel with Landlock off: refused", "amd64", "bookworm",
+                  "lsm=yama,integrity", "", "MATRIX_REFUSED=71 --sandbox=no-landlock")
+    yield machine("kernel-no-user-namespaces", "Debian's switch for user namespaces is off", "amd64", "bookworm", "",
+                  "echo 0 >/proc/sys/kernel/unprivileged_userns_clone",
+                  "MATRIX_REPORT=shared      shared      shared      shared      shared")
+    for scope in range(3):
+        yield machine(f"kernel-yama-{scope}", "who may trace whom", "amd64", "bookworm", "",
+                      f"echo {scope} >/proc/sys/kernel/yama/ptrace_scope")
+    for arch in ("arm64", "armhf", "riscv64"):
+        yield machine(f"machine-{arch}", "built for it, on its kernel", arch, "trixie")
+    yield machine("machine-armhf-bookworm", "the same with 32-bit times", "armhf", "bookworm")
+
+
+ENVIRONMENTS = [*users(), *containers(), *kernels(), *names(), *outputs(), *surroundings(), *userlands(), *machines()]
