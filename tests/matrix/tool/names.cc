@@ -1,5 +1,5 @@
-// A name server that knows one answer: every name is 127.0.0.1, and has no other address. It is not where libc looks
-// for one that reads no resolv.conf.
+// A name server that knows one answer: every name is 127.0.0.1, and has no other address. It is not where
+// libc looks for one that reads no resolv.conf.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -67,8 +67,10 @@ Result<> forbid_user_namespaces() {
 
 Result<> cover(const std::string& path) {
   if (::unshare(CLONE_NEWNS) != 0) return system_error("unshare", errno);
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return system_error("mount /", errno);
-  if (::mount("none", path.c_str(), "tmpfs", MS_RDONLY, nullptr) != 0) return system_error("mount " + path, errno);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return system_error("mount /", errno);
+  if (::mount("none", path.c_str(), "tmpfs", MS_RDONLY, nullptr) != 0)
+    return system_error("mount " + path, errno);
   return {};
 }
 
