@@ -29,6 +29,7 @@ EMPTY = "mount -t tmpfs -o mode=755 tmpfs"
 DNS = {"MATRIX_NAME": "tunnel.test", "MATRIX_NAMES": "dns"}
 # What only stdout shows, where nothing of standard error can be read.
 BLIND = {"MATRIX_TEXTS": "stdout"}
+UNPRINTED = {"MATRIX_UNPRINTED": "yes"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +123,7 @@ def names():
 def outputs():
     for kind, why, more in (
             ("pipe", "a pipe", {}), ("file", "a file", {}), ("pty", "a terminal", {}),
-            ("null", "/dev/null", {"MATRIX_TEXTS": "none"}), ("full", "/dev/full", BLIND),
+            ("null", "/dev/null", {"MATRIX_TEXTS": "none"}), ("full", "/dev/full", {"MATRIX_TEXTS": "none", **UNPRINTED}),
             ("stream", "a stream socket", {}), ("datagram", "a datagram socket", {}), ("closed", "closed", BLIND),
             ("full-pipe", "a pipe that is full, and nobody reads", BLIND),
             ("gone", "a pipe whose reader has gone", BLIND)):
@@ -142,10 +143,9 @@ def surroundings():
         yield Environment(name, setting, within=f"env {setting}")
     for mask in ("000", "077", "777"):
         yield Environment(f"umask-{mask}", f"umask {mask}", within=f"$TOOLS/matrix-within --umask={mask} --")
-    for closed in ("0", "1", "2", "012"):
+    for closed, expected in (("0", {}), ("1", UNPRINTED), ("2", BLIND), ("012", {"MATRIX_TEXTS": "none", **UNPRINTED})):
         yield Environment(f"closed-{closed}", f"descriptors {', '.join(closed)} are closed",
-                          within=f"$TOOLS/matrix-within --close={closed} --",
-                          variables={"MATRIX_TEXTS": "stdout" if closed == "2" else "none" if "1" in closed else "all"})
+                          within=f"$TOOLS/matrix-within --close={closed} --", variables=expected)
     for limit, refused in (("nofile=20", "71 ulimit -n"), ("nproc=3", "71 ulimit -u")):
         yield Environment(f"limit-{limit.partition('=')[0]}", f"{limit}: refused, with the reason",
                           run_as="" if "nofile" in limit else STRANGER,

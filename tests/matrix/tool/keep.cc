@@ -55,8 +55,8 @@ Output file(const char* path) {
   return {UniqueFd(::open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY)), UniqueFd(), false};
 }
 
-Output null_device() {
-  Output output = file("/dev/null");
+Output device(const char* path) {
+  Output output = file(path);
   output.for_output = true;
   return output;
 }
@@ -102,8 +102,8 @@ constexpr Kind kKinds[] = {
     {"file", [](const char* log) { return file(log); }},
     {"pipe", [](const char*) { return pipe_pair(); }},
     {"pty", [](const char*) { return terminal(); }},
-    {"null", [](const char*) { return null_device(); }},
-    {"full", [](const char*) { return file("/dev/full"); }},
+    {"null", [](const char*) { return device("/dev/null"); }},
+    {"full", [](const char*) { return device("/dev/full"); }},
     {"stream", [](const char*) { return socket_pair(SOCK_STREAM); }},
     {"datagram", [](const char*) { return socket_pair(SOCK_DGRAM); }},
     {"closed", [](const char*) { return Output(); }},
