@@ -120,13 +120,27 @@ std::vector<Rule> all_rules(const Policy& policy) {
   return rules;
 }
 
+std::vector<Rule> with_variants(std::span<const Rule> rules, uint32_t architecture) {
+  std::vector<Rule> all(rules.begin(), rules.end());
+  if ((architecture & __AUDIT_ARCH_64BIT) != 0) return all;
+  for (const Variant& variant : narrow_variants()) {
+    for (Rule rule : rules) {
+      if (rule.number != variant.of) continue;
+      rule.number = variant.number;
+      if (std::ranges::none_of(all, [&rule](const Rule& other) { return covers(other, rule); }))
+        all.push_back(rule);
+    }
+  }
+  return all;
+}
+
 Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture) {
   return compile_rules(all_rules(policy), architecture);
 }
 
 Result<FilterProgram> compile_rules(std::span<const Rule> rules, uint32_t architecture) {
   if (architecture == 0) architecture = seccomp_arch_native();
-  auto filter = make(rules, architecture);
+  auto filter = make(with_variants(rules, architecture), architecture);
   if (!filter) return filter.error();
   auto program = program_of(filter->get());
   if (!program) return program;

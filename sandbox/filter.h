@@ -29,6 +29,9 @@ bool covers(const Rule& wide, const Rule& narrow);
 // without those that another one covers.
 std::vector<Rule> all_rules(const Policy& policy);
 
+// These rules, and what they come to for the calls that only this architecture has (narrow_variants()).
+std::vector<Rule> with_variants(std::span<const Rule> rules, uint32_t architecture);
+
 // Calls that a rule allows are allowed, those that a rule refuses get its error, calls newer than kNewestCall
 // get ENOSYS, so that a libc which tries them first goes on to what it did before; everything else, and every
 // call of another architecture, kills the process. architecture: an SCMP_ARCH_ number; 0: this machine's.

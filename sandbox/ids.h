@@ -12,12 +12,16 @@ struct Ids {
   unsigned gid = 0;
 };
 
-// The ids of a user. An error: there is none of that name, or it is root itself.
+// The ids of a user, by name, UID or UID:GID; the last needs no entry in the user database. An error: there
+// is no such user, or it is root itself or in root's group.
 Result<Ids> find_user(const std::string& name);
 
 // Becomes ids for good: bounding set emptied, supplementary groups dropped, all user and group ids set, and
 // proven that there is no way back. REQUIRES: effective user id 0.
 Result<> become(const Ids& ids);
+
+// Empties the capability bounding set. The errno of what refuses it, or 0.
+int empty_bounding_set();
 
 // Drops every capability from every set; the bounding set as far as the process may.
 Result<> drop_capabilities();

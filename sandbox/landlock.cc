@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -107,6 +108,16 @@ Result<> add_ports(int ruleset, const std::vector<uint16_t>& ports, uint64_t rig
   return {};
 }
 
+// What errno of the kernel's answer means for whoever runs the machine.
+Error no_landlock(int error) {
+  const std::string why =
+      error == EOPNOTSUPP ? "Landlock is switched off (the kernel's command line can name it in lsm=)"
+      : error == ENOSYS   ? "this kernel has no Landlock, or the filter of a container hides it"
+                          : "the filter of a container keeps Landlock from this process";
+  return Error(why + ": " + ::strerrordesc_np(error) +
+               " (start with --sandbox=no-landlock to go on without it)");
+}
+
 }  // namespace
 
 int landlock_abi() {
@@ -116,11 +127,7 @@ int landlock_abi() {
 
 Result<int> enter_landlock(const LandlockRules& rules) {
   const int abi = landlock_abi();
-  if (abi < 1) {
-    return Error(
-        "this kernel has no Landlock, or the filter of a container keeps it from this process (start with "
-        "--sandbox=no-landlock to go on without it)");
-  }
+  if (abi < 1) return no_landlock(errno);
   RulesetAttr attr = all_rights(abi);
   if (!rules.scope_signals) attr.scoped &= ~kSignals;
   UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, attr_size(abi), 0)));

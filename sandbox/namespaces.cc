@@ -3,7 +3,11 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/fd.h"
+#include "sandbox/ids.h"
 
 namespace localproxy::sandbox {
 namespace {
@@ -14,13 +18,56 @@ constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC |
 // this process's own descriptors; it is empty when the process has ended. Everywhere, unlike /var/empty.
 constexpr const char* kEmptyDirectory = "/proc/self/fdinfo";
 
+// All or nothing.
+Result<> unshare_all() {
+  if (::unshare(kAll) != 0) return system_error("unshare", errno);
+  return {};
+}
+
+// What a process does in namespaces of its own, with the capabilities over them. No ids are mapped: to the
+// namespace this process is nobody.
+Result<> settle() {
+  if (::chroot(kEmptyDirectory) != 0) return system_error("chroot", errno);
+  if (::chdir("/") != 0) return system_error("chdir", errno);
+  if (const int error = empty_bounding_set(); error != 0)
+    return system_error("capability bounding set", error);
+  return drop_capabilities();
+}
+
+[[noreturn]] void try_in_child(int answer) {
+  Result<> done = unshare_all();
+  if (done) done = settle();
+  const std::string text = done ? std::string() : done.error().text();
+  // With an empty text, too, so that silence means that this process was killed.
+  const std::string line = text + '\n';
+  [[maybe_unused]] const ssize_t written = ::write(answer, line.data(), line.size());
+  ::_exit(0);
+}
+
+// Which step a child that takes all of them is refused, or nothing. Some systems grant a user namespace
+// without the capabilities over it (AppArmor in Ubuntu 23.10 and later): the first step is done there, cannot
+// be undone, and the next one fails.
+std::string refusal() {
+  auto pipe = make_pipe();
+  if (!pipe) return pipe.error().text();
+  const pid_t child = ::fork();
+  if (child < 0) return system_error("fork", errno).text();
+  if (child == 0) try_in_child(pipe->second.get());
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  char answer[128];
+  const ssize_t size = ::read(pipe->first.get(), answer, sizeof answer);
+  if (size <= 0) return "the attempt was killed";
+  return std::string(answer, static_cast<size_t>(size) - 1);
+}
+
 }  // namespace
 
 Result<std::string> enter_namespaces() {
-  if (::unshare(kAll) != 0) return std::string(::strerrordesc_np(errno));
-  // No ids are mapped: to the namespace this process is nobody.
-  if (::chroot(kEmptyDirectory) != 0) return system_error("chroot", errno);
-  if (::chdir("/") != 0) return system_error("chdir", errno);
+  if (std::string refused = refusal(); !refused.empty()) return refused;
+  // The child may have had the last that a limit allows.
+  if (auto done = unshare_all(); !done) return done.error().text();
+  if (auto done = settle(); !done) return done.error();
   return std::string();
 }
 

@@ -63,6 +63,13 @@ constexpr Rule refuse(int number, Arg a, int error, const char* reason) {
   return {number, reason, 1, {a}, error};
 }
 
+// The bit that marks code as having landing pads, where the architecture has them (<asm/mman.h>).
+#ifdef __aarch64__
+inline constexpr uint32_t kProtBti = 0x10;
+#else
+inline constexpr uint32_t kProtBti = 0;
+#endif
+
 struct Policy {
   const char* role;
   std::span<const Rule> rules;  // besides those that every role has
@@ -75,6 +82,15 @@ struct Policy {
 
 // What libc, libstdc++ and the event loop need in every role.
 std::span<const Rule> common_rules();
+
+// A call of 32-bit architectures that serves the purpose of another one, with the arguments that conditions
+// look at in the same places. A rule for `of` holds for `number` there too.
+struct Variant {
+  int of;
+  int number;
+  const char* reason;  // what is different
+};
+std::span<const Variant> narrow_variants();
 
 extern const Policy kMonitorPolicy;
 extern const Policy kNetPolicy;

@@ -23,6 +23,10 @@ namespace {
 
 // From <linux/prctl.h> of Linux 6.3.
 constexpr uint32_t kPrSetMdwe = 65;
+#ifdef __riscv
+// From <asm/unistd.h> of Linux 6.4; libseccomp knows it from 2.6 on.
+constexpr int kRiscvHwprobe = 258;
+#endif
 
 constexpr std::array kRules = {
     allow(SCMP_SYS(recvmsg), "what the monitor asks for, with descriptors"),
@@ -39,16 +43,21 @@ constexpr std::array kRules = {
           "a helper that does not stop; no group"),
     allow(SCMP_SYS(fcntl), equals(1, F_DUPFD_CLOEXEC), "descriptors of a helper move to their numbers"),
     allow(SCMP_SYS(dup3), equals(2, 0), "fixed descriptor numbers of a helper"),
+    allow(SCMP_SYS(dup2), "the same, where the filter of a container refuses dup3"),
     allow(SCMP_SYS(close_range), equals(2, CLOSE_RANGE_CLOEXEC), "a helper gets no other descriptor"),
     allow(SCMP_SYS(rt_sigaction), "start: signals"),
     allow(SCMP_SYS(epoll_create1), "start: its event loop"),
     allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_TYPE), "start: is there a channel"),
     // The loader and libc.
-    allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_PATH | O_DIRECTORY | O_NONBLOCK),
+    allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_PATH | O_DIRECTORY | O_NONBLOCK | O_LARGEFILE),
           "start: loader, certificates, what Landlock leaves; Landlock has the files"),
     allow(SCMP_SYS(read), "start: loader, certificates"),
-    allow(SCMP_SYS(mmap), only(2, PROT_READ | PROT_EXEC), "start: code of libraries"),
+    allow(SCMP_SYS(mmap), only(2, PROT_READ | PROT_EXEC | kProtBti), "start: code of libraries"),
     allow(SCMP_SYS(mprotect), none_of(2, PROT_EXEC), "start: relocations become read-only"),
+#ifdef __aarch64__
+    refuse(SCMP_SYS(mprotect), equals(2, PROT_READ | PROT_EXEC | kProtBti), EPERM,
+           "start: loader, which does not mind: the kernel has marked the program already"),
+#endif
     allow(SCMP_SYS(access), "start: loader"),
     allow(SCMP_SYS(faccessat), "start: loader, on architectures without access"),
     allow(SCMP_SYS(newfstatat), "start: loader, certificates"),
@@ -57,6 +66,10 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(lseek), "start: certificates"),
     allow(SCMP_SYS(getdents64), "start: directories of certificates"),
     allow(SCMP_SYS(arch_prctl), "start: thread pointer"),
+    allow(SCMP_SYS(set_tls), "start: thread pointer, on 32-bit Arm"),
+#ifdef __riscv
+    allow(kRiscvHwprobe, "start: loader, which functions are for this processor"),
+#endif
     allow(SCMP_SYS(set_tid_address), "start: libc"),
     allow(SCMP_SYS(set_robust_list), "start: libc"),
     allow(SCMP_SYS(rseq), "start: libc"),
@@ -78,6 +91,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(chdir), "start: an empty root"),
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_STACK),
           "start: libc asks for the size of stacks"),
+    allow(SCMP_SYS(ugetrlimit), equals(0, RLIMIT_STACK), "the same, in the loader of 32-bit Arm"),
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_CORE), "start: limits"),
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_NPROC), "start: limits"),
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_FSIZE), "start: limits"),

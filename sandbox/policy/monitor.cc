@@ -48,7 +48,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(unlinkat), equals(2, 0), "the same, on architectures without unlink"),
     allow(SCMP_SYS(geteuid), "whose is a stale one"),
     // The token is read again after SIGHUP.
-    allow(SCMP_SYS(openat), equals(2, O_RDONLY | O_CLOEXEC | O_NOCTTY),
+    allow(SCMP_SYS(openat), equals_but(2, O_LARGEFILE, O_RDONLY | O_CLOEXEC | O_NOCTTY),
           "the token file; Landlock has the directory"),
     allow(SCMP_SYS(fstat), "the token file, with a libc that does not use newfstatat for it"),
     allow(SCMP_SYS(pread64), "the token file; this works on files alone"),

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 
 #include <array>
 
@@ -11,6 +12,9 @@
 namespace localproxy::sandbox {
 namespace {
 
+// From <linux/mman.h> of Linux 6.11.
+constexpr uint32_t kMapDroppable = 0x08;
+
 constexpr std::array kRules = {
     allow(SCMP_SYS(read), "the tunnel, channels of connections"),
     allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
@@ -18,6 +22,8 @@ constexpr std::array kRules = {
           "whether the service's system still answers"),
     allow(SCMP_SYS(getpid), "OpenSSL notices forks"),
     allow(SCMP_SYS(getrandom), "OpenSSL seeds its random numbers again after an hour"),
+    allow(SCMP_SYS(mmap), equals(2, PROT_READ | PROT_WRITE), equals(3, kMapDroppable | MAP_ANONYMOUS),
+          "the state of libc's getrandom(), where the vDSO answers that (glibc 2.41, Linux 6.11)"),
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "base/log.h"
+#include "base/number.h"
 
 namespace localproxy {
 namespace {
@@ -24,6 +25,14 @@ sockaddr_in6& v6(sockaddr_storage& storage) {
 }
 const sockaddr_in6& v6(const sockaddr_storage& storage) {
   return reinterpret_cast<const sockaddr_in6&>(storage);
+}
+
+// Bytes of "::ffff:0:0/96" in front of an IPv4 address (RFC 4291, 2.5.5.2).
+constexpr size_t kMappedPrefix = 12;
+
+// An IPv4 client of a socket that listens in both families.
+bool is_mapped(const Address& address) {
+  return address.family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6(address.storage).sin6_addr);
 }
 
 }  // namespace
@@ -45,10 +54,14 @@ std::optional<Address> parse_address(std::string_view text, uint16_t port) {
   if (::inet_pton(AF_INET, copy.c_str(), bytes) == 1) {
     return address_from_bytes({reinterpret_cast<const char*>(bytes), sizeof(in_addr)}, port);
   }
-  if (::inet_pton(AF_INET6, copy.c_str(), bytes) == 1) {
-    return address_from_bytes({reinterpret_cast<const char*>(bytes), sizeof(in6_addr)}, port);
-  }
-  return std::nullopt;
+  const size_t percent = std::min(copy.find('%'), copy.size());
+  if (::inet_pton(AF_INET6, copy.substr(0, percent).c_str(), bytes) != 1) return std::nullopt;
+  auto address = address_from_bytes({reinterpret_cast<const char*>(bytes), sizeof(in6_addr)}, port);
+  if (percent == copy.size()) return address;
+  const auto zone = parse_number<uint32_t>(text.substr(percent + 1));
+  if (!zone || *zone == 0) return std::nullopt;
+  v6(address->storage).sin6_scope_id = *zone;
+  return address;
 }
 
 std::optional<Address> address_from_bytes(std::string_view bytes, uint16_t port) {
@@ -78,11 +91,23 @@ Address unix_address(std::string_view path) {
   return address;
 }
 
+bool is_any(const Address& address) {
+  if (address.family() == AF_INET) return v4(address.storage).sin_addr.s_addr == htonl(INADDR_ANY);
+  return address.family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6(address.storage).sin6_addr);
+}
+
 std::string host_of(const Address& address) {
   char text[INET6_ADDRSTRLEN] = "?";
   if (address.family() == AF_INET) ::inet_ntop(AF_INET, &v4(address.storage).sin_addr, text, sizeof text);
-  if (address.family() == AF_INET6) ::inet_ntop(AF_INET6, &v6(address.storage).sin6_addr, text, sizeof text);
-  return text;
+  if (address.family() != AF_INET6) return text;
+  const sockaddr_in6& ipv6 = v6(address.storage);
+  if (is_mapped(address)) {
+    ::inet_ntop(AF_INET, &ipv6.sin6_addr.s6_addr[kMappedPrefix], text, sizeof text);
+    return text;
+  }
+  ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
+  const std::string host = text;
+  return ipv6.sin6_scope_id == 0 ? host : host + "%" + std::to_string(ipv6.sin6_scope_id);
 }
 
 std::string to_string(const Address& address) {
@@ -90,7 +115,7 @@ std::string to_string(const Address& address) {
     case AF_INET:
       return host_of(address) + ":" + std::to_string(address.port());
     case AF_INET6:
-      return "[" + host_of(address) + "]:" + std::to_string(address.port());
+      return authority_of(host_of(address), address.port());
     case AF_UNIX:
       break;
     default:

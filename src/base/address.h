@@ -21,8 +21,8 @@ struct Address {
   uint16_t port() const;
 };
 
-// An IPv4 or IPv6 address in its usual notation, without brackets or a port; empty optional: text is no such
-// thing.
+// An IPv4 or IPv6 address in its usual notation, without brackets or a port, the interface of a link-local
+// one by its number ("fe80::1%2"); empty optional: text is no such thing.
 std::optional<Address> parse_address(std::string_view text, uint16_t port);
 // A UNIX socket. REQUIRES: a path of at most 107 bytes without a zero byte.
 Address unix_address(std::string_view path);
@@ -32,7 +32,9 @@ std::optional<Address> address_from_bytes(std::string_view bytes, uint16_t port)
 // "127.0.0.1:5555", "[::1]:5555", or the path of a UNIX socket ("a local client" when it has none).
 std::string to_string(const sockaddr& address, socklen_t size);
 std::string to_string(const Address& address);
-// "127.0.0.1", "::1", without the port.
+// Whether it stands for all addresses of its family, 0.0.0.0 or "::".
+bool is_any(const Address& address);
+// "127.0.0.1", "::1", "fe80::1%2", without the port. An IPv4 address inside an IPv6 one is shown as it is.
 std::string host_of(const Address& address);
 // "example.com:443" or "[::1]:443", of a host as people write it without brackets.
 std::string authority_of(const std::string& host, uint16_t port);

@@ -1,9 +1,13 @@
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <charconv>
+#include <string_view>
 
 namespace localproxy {
 
@@ -11,6 +15,26 @@ void UniqueFd::reset(int fd) {
   const int old = std::exchange(fd_, fd);
   // On Linux the descriptor is gone whatever close() answers, so there is nothing to retry.
   if (old >= 0) ::close(old);
+}
+
+bool close_each(int first, int keep) {
+  const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return false;
+  // opendir() would allocate.
+  alignas(dirent64) char entries[2'048];
+  ssize_t size = 0;
+  while ((size = ::getdents64(directory, entries, sizeof entries)) > 0) {
+    for (ssize_t at = 0; at < size;) {
+      const auto* const entry = reinterpret_cast<const dirent64*>(entries + at);
+      at += entry->d_reclen;
+      const std::string_view name = entry->d_name;
+      int fd = -1;  // of "." and ".."
+      std::from_chars(name.data(), name.data() + name.size(), fd);
+      if (fd >= first && fd != keep && fd != directory) ::close(fd);
+    }
+  }
+  ::close(directory);
+  return size == 0;
 }
 
 Result<FdPair> make_socketpair(int type) {

@@ -40,6 +40,11 @@ struct FdPair {
   UniqueFd second;
 };
 
+// Closes every descriptor from `first` on but `keep`, one by one as /proc/self/fd has them: what close_range()
+// does at once where the kernel and the filter of a container have it. Safe between fork and exec. False:
+// /proc cannot be read.
+bool close_each(int first, int keep = -1);
+
 // A connected pair of UNIX sockets, both ends non-blocking. type: SOCK_STREAM or SOCK_SEQPACKET.
 Result<FdPair> make_socketpair(int type);
 

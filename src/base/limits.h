@@ -35,9 +35,18 @@ inline constexpr size_t kMaxControlPayload = 125;
 // Bytes of the value of channel-id that are kept; the real one has 76.
 inline constexpr size_t kMaxChannelId = 256;
 
+// The largest stream or connection id that we make; the next one is 1. AWS's client library, which is in its
+// device SDKs, cannot encode a number of 2^28 or more: every answer fails there, without a word to us.
+inline constexpr uint32_t kMaxId = (1U << 27) - 1;
+// The first stream of a tunnel connection has a random id up to this one, so that what is late of the last
+// tunnel connection is stale in the next; far enough below kMaxId for none to start over in practice.
+inline constexpr uint32_t kMaxFirstStreamId = 1U << 24;
+
 // ---- tokens ----
 
-inline constexpr size_t kMaxAccessToken = 2'048;
+// What the rest of the upgrade request leaves at the most; whether one fits depends on the host name too, and
+// net knows when it writes the request.
+inline constexpr size_t kMaxAccessToken = kMaxUpgradeRequest - 300;
 inline constexpr size_t kMinClientToken = 32;
 inline constexpr size_t kMaxClientToken = 128;
 
@@ -120,6 +129,8 @@ inline constexpr milliseconds kLookupTimeout{15'000};
 // First and longest delay between two tunnel connections, before jitter.
 inline constexpr milliseconds kBackoffFirst{2'500};
 inline constexpr milliseconds kBackoffMost{60'000};
+// The longest that the service can put us off with Retry-After.
+inline constexpr seconds kRetryAfterMost{300};
 // A tunnel that was up for this long starts again from the first delay.
 inline constexpr milliseconds kBackoffForget{30'000};
 // Tries to reach a local service, and the time between two (the reference's defaults).
@@ -129,8 +140,17 @@ inline constexpr milliseconds kConnectRetryDelay{2'500};
 // source only while others are open, since it sees every connection that could wait; a destination cannot see
 // what the tunnel still brings, so there a local side that takes nothing is always in somebody's way.
 inline constexpr milliseconds kStall{10'000};
+// Connections that were open for so long at a source without one byte of a destination that has sent none
+// before: the log says what to look at. A local service answers within the second, and its tries to be
+// reached (kConnectTries) end in a reset; somebody who waits for a prompt gives up after more.
+inline constexpr milliseconds kSilence{10'000};
 // What the peer sent before it ended a connection waits this long for a local side that takes nothing.
 inline constexpr milliseconds kFlush{60'000};
+// A client that has ended its sending side without an answer to what it sent last may still want one, and the
+// tunnel has no half-close: it is waited for, and again after each piece of it (a setting). Long enough for
+// most services to begin with an answer, short enough for a client that is gone not to keep its place for
+// long.
+inline constexpr seconds kHalfClose{2};
 // A local socket that was closed in order may take this long to take what is left, and to close its side.
 inline constexpr milliseconds kLinger{5'000};
 // Bytes of a local side that are dropped meanwhile. One that sends more does not care for the end, and is

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstddef>
 
 #include "base/exit_status.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 namespace localproxy {
@@ -20,19 +22,49 @@ constexpr size_t kMaxFds = 16;
 // Above all numbers that are asked for.
 constexpr int kFirstFree = kMaxFds;
 
+// Between fork and exec: says on the child's standard error what failed, in one message, and ends.
+[[noreturn]] void give_up(int errors, const char* name, const char* what) {
+  const char* const why = ::strerrordesc_np(errno);
+  const char* const parts[] = {name, " cannot be started: ", what, ": ", why != nullptr ? why : "?", "\n"};
+  char line[256];
+  size_t size = 0;
+  for (const char* part : parts) {
+    for (; *part != '\0' && size < sizeof line; ++part)
+      line[size++] = *part;
+  }
+  [[maybe_unused]] const ssize_t written = ::write(errors, line, size);
+  ::_exit(static_cast<int>(ExitStatus::kSystem));
+}
+
+// Without close-on-exec. The filters of some containers do not know dup3().
+bool put(int fd, int number) {
+  return ::dup3(fd, number, 0) >= 0 || ::dup2(fd, number) >= 0;
+}
+
 // In the child, between fork and exec: only calls that are safe there.
 [[noreturn]] void exec(int program, const char* name, std::span<const int> fds, pid_t parent) {
-  const int status = static_cast<int>(ExitStatus::kSystem);
   // Out of the way of the fixed numbers first.
   std::array<int, kMaxFds> moved{};
+  int errors = fds.size() > STDERR_FILENO ? fds[STDERR_FILENO] : STDERR_FILENO;
   program = ::fcntl(program, F_DUPFD_CLOEXEC, kFirstFree);
-  for (size_t i = 0; i < fds.size(); ++i)
-    moved[i] = ::fcntl(fds[i], F_DUPFD_CLOEXEC, kFirstFree);
+  if (program < 0) give_up(errors, name, "descriptors");
   for (size_t i = 0; i < fds.size(); ++i) {
-    // 0: without close-on-exec. An fcntl() that failed above fails here.
-    if (::dup3(moved[i], static_cast<int>(i), 0) < 0) ::_exit(status);
+    moved[i] = ::fcntl(fds[i], F_DUPFD_CLOEXEC, kFirstFree);
+    if (moved[i] < 0) give_up(errors, name, "descriptors");
   }
-  if (::close_range(static_cast<unsigned>(fds.size()), ~0U, CLOSE_RANGE_CLOEXEC) != 0) ::_exit(status);
+  if (fds.size() > STDERR_FILENO) errors = moved[STDERR_FILENO];
+  for (size_t i = 0; i < fds.size(); ++i) {
+    if (!put(moved[i], static_cast<int>(i))) give_up(errors, name, "dup3");
+  }
+  errors = STDERR_FILENO;
+  const auto count = static_cast<unsigned>(fds.size());
+  if (::close_range(count, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+    const int error = errno;
+    if (!close_each(static_cast<int>(count), program)) {
+      errno = error;
+      give_up(errors, name, "close_range, without /proc");
+    }
+  }
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE})
     ::signal(number, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
@@ -40,13 +72,12 @@ constexpr int kFirstFree = kMaxFds;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   // It lasts over exec; a child that changes its ids or its capabilities sets it again.
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::getppid() != parent) ::_exit(status);
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) give_up(errors, name, "PR_SET_PDEATHSIG");
+  if (::getppid() != parent) ::_exit(static_cast<int>(ExitStatus::kSystem));  // nobody is left to be told
   char* const argv[] = {const_cast<char*>(name), nullptr};
   char* const environment[] = {nullptr};
   ::syscall(SYS_execveat, program, "", argv, environment, AT_EMPTY_PATH);
-  const char text[] = "cannot be executed\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, sizeof text - 1);
-  ::_exit(status);
+  give_up(errors, name, "execveat");
 }
 
 }  // namespace

@@ -28,13 +28,16 @@ Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint1
       channel_(std::move(channel)),
       out_(pool),
       in_(pool),
+      answer_(loop, [this] { end_out(); }),
       linger_(loop, [this] { cut_ ? reset() : close(); }),
       sent_(loop, [this] { reset_when_sent(); }),
       quiet_(loop, [this] { on_quiet(); }),
       idle_(loop, [this] { on_idle_tick(); }) {}
 
-void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout) {
+void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout,
+                         std::chrono::seconds half_close_linger) {
   local_ = std::move(local);
+  half_close_linger_ = half_close_linger;
   state_ = State::kOpen;
   linger_.stop();
   input_watcher_ = std::make_unique<event::Watcher>(
@@ -68,7 +71,9 @@ void Connection::on_input() {
 
 void Connection::pump_out() {
   if (state_ != State::kOpen || out_ended_) return;
+  const uint64_t before = out_.bytes();
   const Pump::Outcome outcome = out_.run(local_.input.get(), channel_.get());
+  if (out_.bytes() > before) in_at_last_out_ = in_.bytes();
   input_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
   channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
@@ -80,13 +85,23 @@ void Connection::pump_out() {
     case Pump::Outcome::kAgain:
       return;
     case Pump::Outcome::kEnd:
+      return on_input_end();
     // net has closed the channel; the other pump finds out whether in order.
     case Pump::Outcome::kBroken:
       return end_out();
   }
 }
 
+// Whether the local side has only ended its sending side, or is gone, cannot be told before something is
+// written to it. Whoever has the answer to what it sent last is done in any case.
+void Connection::on_input_end() {
+  const bool unanswered = out_.bytes() > 0 && in_.bytes() == in_at_last_out_;
+  if (draining_ || !unanswered || out_.broke_off() || half_close_linger_.count() == 0) return end_out();
+  answer_.start(half_close_linger_);
+}
+
 void Connection::end_out() {
+  answer_.stop();
   out_ended_ = true;
   out_.clear();
   input_watcher_->want_read(false);
@@ -109,7 +124,9 @@ void Connection::on_quiet() {
 
 void Connection::pump_in() {
   if (state_ != State::kOpen || in_ended_) return;
+  const uint64_t before = in_.bytes();
   const Pump::Outcome outcome = in_.run(channel_.get(), output());
+  if (answer_.running() && in_.bytes() > before) answer_.start(half_close_linger_);
   channel_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
   output_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
@@ -189,6 +206,7 @@ void Connection::reset() {
 void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
+  answer_.stop();
   linger_.stop();
   sent_.stop();
   quiet_.stop();

@@ -48,9 +48,11 @@ class Connection {
   uint64_t bytes_out() const { return out_.bytes(); }
   uint64_t bytes_in() const { return in_.bytes(); }
 
-  // The local side is there: bytes begin to move. Where nothing moves for idle_timeout (0: for ever) the
-  // connection ends as if the local side had ended it.
-  void connect(LocalSide local, std::chrono::seconds idle_timeout);
+  // The local side is there: bytes begin to move. Where nothing moves for idle_timeout (0: forever) the
+  // connection ends as if the local side had ended it. A local side that ends while what it sent last has no
+  // answer yet is taken to have ended when nothing has come for half_close_linger (0: at once).
+  void connect(LocalSide local, std::chrono::seconds idle_timeout,
+               std::chrono::seconds half_close_linger = {});
   // net will send nothing after what the channel holds. A local side that is not there yet is waited for as
   // long as there are bytes for it, and not for ever.
   void finish();
@@ -77,6 +79,7 @@ class Connection {
   void on_idle_tick();
   void on_quiet();
   int output() const { return local_.output ? local_.output.get() : local_.input.get(); }
+  void on_input_end();
   void end_out();
   void linger();
   void reset_when_sent();
@@ -94,6 +97,9 @@ class Connection {
   Pump out_;  // local side -> channel
   Pump in_;   // channel -> local side
   bool out_ended_ = false;
+  uint64_t in_at_last_out_ = 0;  // bytes that had come back when the local side last sent some
+  std::chrono::seconds half_close_linger_{0};
+  event::Timer answer_;  // runs while an answer is waited for
   bool in_ended_ = false;
   bool finish_seen_ = false;
   bool draining_ = false;

@@ -60,6 +60,7 @@ void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
   drop_peer();
   max_connections_ = message.max_connections;
   idle_timeout_ = std::chrono::seconds(message.idle_timeout);
+  half_close_linger_ = std::chrono::seconds(message.half_close_linger);
   peer_ = std::make_unique<Port>(loop_, std::move(fd), Role::kBridge, Role::kNet,
                                  [this](Port::End end, const std::string& what) { on_peer_end(end, what); });
   peer_->set_state(ipc::State::kServing);
@@ -194,6 +195,7 @@ void Process::cancel_dial(Slot& slot) {
 void Process::update_listeners() {
   for (const auto& listener : listeners_) {
     const bool room = open_[listener->service] < max_connections_;
+    if (open_[listener->service] <= max_connections_ / 2) listener->full = false;
     listener->watcher->want_read(accepting_ && room && peer_ && !pause_.running());
   }
 }
@@ -221,9 +223,12 @@ void Process::accept(Listener& listener) {
     add_accepted(listener.service, {std::move(socket), UniqueFd(), std::move(name)});
   }
   if (open_[listener.service] < max_connections_) return;
-  log_.info(listener.name + " has its limit of " + std::to_string(max_connections_) +
-            " connections: further ones wait until one ends");
+  ++counters_.full;
   update_listeners();
+  // Once an episode, which lasts until half of them have ended: a busy service is at its limit all the time.
+  if (std::exchange(listener.full, true)) return;
+  log_.warning(listener.name + " has its limit of " + std::to_string(max_connections_) +
+               " connections: further ones wait until one ends (setting tcp.max_active_connections)");
 }
 
 void Process::begin_stdio() {
@@ -239,7 +244,7 @@ Connection* Process::add_accepted(uint16_t service, LocalSide local) {
   while (connections_.contains(next_number_) || next_number_ == 0)
     ++next_number_;
   Connection* connection = add(next_number_++, service, true);
-  if (connection != nullptr) connection->connect(std::move(local), idle_timeout_);
+  if (connection != nullptr) connection->connect(std::move(local), idle_timeout_, half_close_linger_);
   return connection;
 }
 

@@ -27,6 +27,7 @@ class Process : public ConnectionEvents {
     std::string name;  // "port 5555" or "/run/x.sock"
     UniqueFd fd;
     std::unique_ptr<event::Watcher> watcher;
+    bool full = false;  // it has said that it is
   };
   struct Slot {
     std::unique_ptr<Connection> connection;
@@ -79,6 +80,7 @@ class Process : public ConnectionEvents {
   std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number
   uint32_t max_connections_ = 0;
   std::chrono::seconds idle_timeout_{0};
+  std::chrono::seconds half_close_linger_{0};
   std::optional<uint16_t> stdio_;           // the service of standard input and output, until they are used
   const Connection* stdio_used_ = nullptr;  // their connection
   uint32_t next_number_ = 1;

@@ -57,6 +57,7 @@ void Pump::fill(int from) {
   // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it; a
   // local socket that was reset has nothing more either.
   ended_ = moved == 0 || errno != EAGAIN;
+  broke_off_ = ended_ && moved < 0;
   pool_.give_back(std::exchange(pipe_, Pipe()));
 }
 

@@ -51,6 +51,8 @@ class Pump {
   bool take(int from);
 
   uint64_t bytes() const { return bytes_; }
+  // After kEnd: `from` was reset, and not closed in order.
+  bool broke_off() const { return broke_off_; }
   // Drops what is on its way.
   void clear();
 
@@ -64,6 +66,7 @@ class Pump {
   Pipe pipe_;
   size_t held_ = 0;  // bytes in the pipe
   bool ended_ = false;
+  bool broke_off_ = false;
   uint64_t bytes_ = 0;
 };
 

@@ -19,6 +19,10 @@
 namespace localproxy::config {
 namespace {
 
+bool only_digits_and_colon(std::string_view text) {
+  return text.find_first_not_of("0123456789:") == std::string_view::npos;
+}
+
 // "ORIGIN 'TEXT': REASON".
 Error wrong(const Value& value, std::string_view reason) {
   return Error(value.origin + " " + shown(value.texts.front()) + ": " + std::string(reason));
@@ -44,7 +48,7 @@ struct VersionName {
 constexpr VersionName kVersionNames[] = {{"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2},
                                          {"v2", Version::kV2}, {"V3", Version::kV3}, {"v3", Version::kV3}};
 
-constexpr unsigned kMaxIdleTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
+constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
 
 class Assembler {
  public:
@@ -171,8 +175,9 @@ class Assembler {
       return {};
     }
     const Value& value = layer_[OptionId::kLocalBindAddress];
-    if (auto good = check_host(value.texts.front()); !good) return wrong(value, good.error().text());
-    config_.bind_address = value.texts.front();
+    auto host = parse_host(value.texts.front());
+    if (!host) return wrong(value, host.error().text());
+    config_.bind_address = std::move(*host);
     return {};
   }
 
@@ -200,13 +205,18 @@ class Assembler {
                        " is ignored: a destination sees from its first message what a source speaks");
       }
     }
-    if (has(OptionId::kIdleTimeout)) {
-      const Value& value = layer_[OptionId::kIdleTimeout];
-      const auto seconds = number(value.texts.front(), kMaxIdleTimeout);
-      if (!seconds)
-        return wrong(value, "this is not a number of seconds from 0 to " + std::to_string(kMaxIdleTimeout));
-      config_.idle_timeout = std::chrono::seconds(*seconds);
-    }
+    if (auto taken = seconds(OptionId::kIdleTimeout, config_.idle_timeout); !taken) return taken;
+    return seconds(OptionId::kHalfCloseLinger, config_.half_close_linger);
+  }
+
+  // Leaves to as it is when the option is not there.
+  Result<> seconds(OptionId option, std::chrono::seconds& to) {
+    if (!has(option)) return {};
+    const Value& value = layer_[option];
+    const auto seconds = number(value.texts.front(), kMaxTimeout);
+    if (!seconds)
+      return wrong(value, "this is not a number of seconds from 0 to " + std::to_string(kMaxTimeout));
+    to = std::chrono::seconds(*seconds);
     return {};
   }
 
@@ -220,8 +230,9 @@ class Assembler {
     config_.user = LOCALPROXY_USER;
     if (has(OptionId::kUser)) {
       const std::string& user = text(OptionId::kUser);
-      if (user.empty() || user.find_first_of(":/ \n") != std::string::npos)
-        return wrong(layer_[OptionId::kUser], "this is not the name of a user");
+      const bool numbers = only_digits_and_colon(user);
+      if (user.empty() || user.find_first_of(numbers ? "/ \n" : ":/ \n") != std::string::npos)
+        return wrong(layer_[OptionId::kUser], "this is not the name of a user, nor UID or UID:GID");
       config_.user = user;
     }
     if (has(OptionId::kSandbox)) {

@@ -85,7 +85,8 @@ struct Config {
   std::optional<WebProxy> web_proxy;     // none either when no_proxy has the endpoint
   std::vector<std::string> no_proxy;     // as written, see web_proxy.h
   std::string exempted_by;               // the entry of no_proxy that has kept web_proxy unset, or empty
-  std::chrono::seconds idle_timeout{0};  // 0: connections may be idle for ever
+  std::chrono::seconds idle_timeout{0};  // 0: connections may be idle forever
+  std::chrono::seconds half_close_linger = limits::kHalfClose;  // 0: none
 };
 
 }  // namespace localproxy::config

@@ -101,6 +101,9 @@ void describe_local(const Config& config, Lines& lines) {
   lines.add("resets a local side that takes nothing",
             stall > 0 ? "after " + std::to_string(stall) + " ms, when others may wait for it" : "never");
   const auto idle = config.idle_timeout.count();
+  const auto linger = config.half_close_linger.count();
+  lines.add("waits for the answer to a client that has ended its side",
+            linger > 0 ? std::to_string(linger) + " s" : "no");
   lines.add("closes idle connections", idle > 0 ? "after " + std::to_string(idle) + " s" : "never");
 }
 

@@ -1,6 +1,7 @@
 #include "config/endpoint.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 
@@ -11,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/number.h"
 
 namespace localproxy::config {
 namespace {
@@ -71,30 +73,45 @@ bool is_literal(int family, std::string_view text) {
          ::inet_pton(family, std::string(text).c_str(), &address) == 1;
 }
 
+// An IPv6 address whose interface, if it has one, is its number: once the sandbox is entered, nobody can ask
+// for a name. Sure of the address.
+Result<std::string> number_interface(std::string_view text) {
+  const size_t percent = text.find('%');
+  const std::string address(text.substr(0, percent));
+  if (!is_literal(AF_INET6, address)) return Error(shown(text) + " is not an IPv6 address");
+  if (percent == std::string_view::npos) return address;
+  const std::string interface(text.substr(percent + 1));
+  if (interface.find('\0') != std::string::npos) return Error(shown(text) + " is not an IPv6 address");
+  const unsigned number = parse_number<unsigned>(interface).value_or(::if_nametoindex(interface.c_str()));
+  if (number == 0) return Error("this machine has no network interface " + shown(interface));
+  return address + "%" + std::to_string(number);
+}
+
 struct HostPort {
-  std::string_view host;
+  std::string host;
   std::optional<std::string_view> port;
 };
 
-// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, taken apart; the port is not looked at.
+// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, taken apart; the port is not looked at. [IPV6%INTERFACE] too.
 Result<HostPort> split_host_port(std::string_view text) {
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
     if (end == std::string_view::npos) return Error(shown(text) + " lacks the closing bracket");
     const std::string_view host = text.substr(1, end - 1);
     const std::string_view rest = text.substr(end + 1);
-    if (!is_literal(AF_INET6, host)) return Error(shown(host) + " in brackets is not an IPv6 address");
-    if (rest.empty()) return HostPort{host, std::nullopt};
+    auto numbered = number_interface(host);
+    if (!numbered) return Error(numbered.error().text() + " (in brackets)");
+    if (rest.empty()) return HostPort{*numbered, std::nullopt};
     if (rest[0] != ':') return Error(shown(text) + " has something other than ':PORT' after the bracket");
-    return HostPort{host, rest.substr(1)};
+    return HostPort{*numbered, rest.substr(1)};
   }
   const size_t colon = text.find(':');
   if (colon != std::string_view::npos && text.find(':', colon + 1) != std::string_view::npos)
     return Error(shown(text) + " has more than one ':'; IPv6 addresses go in brackets, as in '[::1]:22'");
   const std::string_view host = text.substr(0, colon);
   if (auto good = check_host(host); !good) return good.error();
-  if (colon == std::string_view::npos) return HostPort{host, std::nullopt};
-  return HostPort{host, text.substr(colon + 1)};
+  if (colon == std::string_view::npos) return HostPort{std::string(host), std::nullopt};
+  return HostPort{std::string(host), text.substr(colon + 1)};
 }
 
 Result<LocalAddress> parse_path(std::string_view text) {
@@ -202,6 +219,16 @@ Result<> check_host(std::string_view text) {
   return {};
 }
 
+Result<std::string> parse_host(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) {
+    text = text.substr(1, text.size() - 2);
+    return number_interface(text);
+  }
+  if (text.find('%') != std::string_view::npos) return number_interface(text);
+  if (auto good = check_host(text); !good) return good.error();
+  return std::string(text);
+}
+
 Result<> check_service_id(std::string_view text) {
   if (text.empty()) return Error("a service id is empty");
   if (text.size() > limits::kMaxServiceId)
@@ -218,8 +245,10 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   if (text.find('/') != std::string_view::npos) return Error("give the host alone, without a path");
   auto parts = split_host_port(text);
   if (!parts) return parts.error();
+  // A certificate cannot be for one.
+  if (parts->host.find('%') != std::string::npos) return Error("give the address without an interface");
   Endpoint endpoint;
-  endpoint.host = std::string(parts->host);
+  endpoint.host = std::move(parts->host);
   if (parts->port) {
     auto port = parse_port(*parts->port, ZeroPort::kRefused);
     if (!port) return port.error();
@@ -243,7 +272,7 @@ Result<LocalAddress> parse_local_address(std::string_view text, Mode mode) {
     auto parts = split_host_port(text);
     if (!parts) return parts.error();
     if (!parts->port) return Error(shown(text) + " lacks a port");
-    address.host = std::string(parts->host);
+    address.host = std::move(parts->host);
     port_text = *parts->port;
   } else if (!text.empty() && !only_of(text.substr(0, 1), kDigits) && check_host(text).ok()) {
     return Error(shown(text) + " lacks a port");

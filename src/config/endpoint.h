@@ -21,14 +21,18 @@ Result<uint16_t> parse_port(std::string_view text, ZeroPort zero);
 // Otherwise why it is neither.
 Result<> check_host(std::string_view text);
 
+// What check_host() takes, an IPv6 address also in brackets and with an interface by name or number, as a run
+// uses it: without brackets, the interface by number. An error too: this machine has no such interface.
+Result<std::string> parse_host(std::string_view text);
+
 // [a-zA-Z0-9:_-]{1,128}, as the service has it.
 Result<> check_service_id(std::string_view text);
 
 // HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; the port is 443 when absent.
 Result<Endpoint> parse_endpoint(std::string_view text);
 
-// PORT, HOST:PORT, [IPV6]:PORT or a path with a '/' in it; for a source also '-', and port 0 for any free
-// one.
+// PORT, HOST:PORT, [IPV6]:PORT, [IPV6%INTERFACE]:PORT or a path with a '/' in it; for a source also '-', and
+// port 0 for any free one.
 Result<LocalAddress> parse_local_address(std::string_view text, Mode mode);
 
 // One address, or SERVICE=ADDRESS entries with commas between them. Blanks around entries, service ids and

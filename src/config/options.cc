@@ -8,8 +8,7 @@ namespace localproxy::config {
 namespace {
 
 constexpr Option kOptions[] = {
-    {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "",
-     "Print this list and exit"},
+    {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "", "Show help message"},
     {OptionId::kVersion, 'V', Shape::kFlag, Origin::kReferenceLater, false, "version", "", "",
      "Print the version and exit"},
     {OptionId::kAccessToken, 't', Shape::kSecret, Origin::kReference, true, "access-token", "TOKEN",
@@ -54,10 +53,12 @@ constexpr Option kOptions[] = {
      "FILE", "", "Write the default fine settings to FILE and exit"},
     {OptionId::kIdleTimeout, 0, Shape::kValue, Origin::kHere, true, "idle-timeout", "SECONDS", "",
      "Close connections on which nothing moves for so long; 0: never"},
+    {OptionId::kHalfCloseLinger, 0, Shape::kValue, Origin::kHere, true, "half-close-linger", "SECONDS", "",
+     "Wait so long for the answer to a client that has ended its side; 0: not at all"},
     {OptionId::kCheck, 0, Shape::kFlag, Origin::kHere, false, "check", "", "",
      "Check everything that needs no connection, and exit"},
     {OptionId::kUser, 0, Shape::kValue, Origin::kHere, true, "user", "USER", "",
-     "User to become when started as root"},
+     "User to become when started as root: name, UID or UID:GID"},
     {OptionId::kSandbox, 0, Shape::kValue, Origin::kHere, true, "sandbox", "no-landlock", "",
      "Do without Landlock, for kernels that lack it"},
     {OptionId::kSandboxReport, 0, Shape::kFlag, Origin::kHere, false, "sandbox-report", "", "",

@@ -35,6 +35,7 @@ enum class OptionId : uint8_t {
   kSettingsJson,
   kExportDefaultSettings,
   kIdleTimeout,
+  kHalfCloseLinger,
   kCheck,
   kUser,
   kSandbox,

@@ -69,8 +69,9 @@ struct TextSetting {
 };
 
 Result<> set_bind_address(FineSettings& fine, const std::string& text) {
-  if (auto good = check_host(text); !good) return good.error();
-  fine.default_bind_address = text;
+  auto host = parse_host(text);
+  if (!host) return host.error();
+  fine.default_bind_address = std::move(*host);
   return {};
 }
 

@@ -83,6 +83,12 @@ bool in_network(const std::string& address, std::string_view network) {
   return true;
 }
 
+// "example.com." is the same host as "example.com".
+std::string_view without_root_dot(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return name;
+}
+
 // Takes ":PORT" off the end of an entry of no_proxy. False: there is one, and it is not this port.
 bool fits_port(std::string_view& entry, uint16_t port) {
   const size_t colon = entry.rfind(':');
@@ -105,7 +111,8 @@ bool exempts(std::string_view entry, const Endpoint& endpoint) {
   const bool below_only = entry.starts_with("*.");
   if (below_only) entry.remove_prefix(1);
   if (entry.starts_with('.')) entry.remove_prefix(1);
-  const std::string_view host = endpoint.host;
+  const std::string_view host = without_root_dot(endpoint.host);
+  entry = without_root_dot(entry);
   if (entry.empty() || host.size() < entry.size()) return false;
   if (!same_name(host.substr(host.size() - entry.size()), entry)) return false;
   if (host.size() == entry.size()) return !below_only;
@@ -128,14 +135,19 @@ const char* first_set(Environment environment, const char* one, const char* othe
 }  // namespace
 
 Result<WebProxy> parse_web_proxy(std::string_view text) {
-  const size_t scheme_end = text.find("://");
-  if (scheme_end == std::string_view::npos)
-    return Error("the proxy is not a URL that begins with 'http://' or 'https://'");
   WebProxy proxy;
-  for (const std::string_view scheme : kSchemes)
-    if (same_name(text.substr(0, scheme_end), scheme)) proxy.scheme = scheme;
-  if (proxy.scheme.empty()) return Error("the proxy's URL begins with neither 'http://' nor 'https://'");
-  text.remove_prefix(scheme_end + 3);
+  // HOST:PORT alone is what curl(1) and many scripts take for an http proxy.
+  if (const size_t scheme_end = text.find("://"); scheme_end == std::string_view::npos) {
+    const size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos || !parse_number<uint16_t>(text.substr(colon + 1)))
+      return Error("the proxy is neither a URL that begins with 'http://' or 'https://' nor HOST:PORT");
+    proxy.scheme = kSchemes[0];
+  } else {
+    for (const std::string_view scheme : kSchemes)
+      if (same_name(text.substr(0, scheme_end), scheme)) proxy.scheme = scheme;
+    if (proxy.scheme.empty()) return Error("the proxy's URL begins with neither 'http://' nor 'https://'");
+    text.remove_prefix(scheme_end + 3);
+  }
 
   if (text.ends_with('/')) text.remove_suffix(1);
   if (const size_t at = text.rfind('@'); at != std::string_view::npos) {

@@ -177,23 +177,24 @@ struct Services {
 enum class DownClass : uint8_t {
   kStopped,       // we were told to
   kClosed,        // the service sent a close frame
-  kRefused,       // 4xx
-  kRejected,      // 5xx and other answers
+  kRefused,       // 4xx that stays so
+  kRejected,      // 408, 429, 5xx and other answers, which may be different next time
   kLost,          // the connection broke, or could not be made
   kTls,           // no trust, or no common ground
   kProtocol,      // the peer or the service broke the protocol
   kProxyRefused,  // 4xx of the web proxy
-  kLast = kProxyRefused,
+  kCannotAsk,     // what was configured does not make a request
+  kLast = kCannotAsk,
 };
 
 // net -> monitor, its last message.
 struct Down {
   static constexpr Type kType = Type::kDown;
   DownClass what = DownClass::kLost;
-  uint16_t http_status = 0;
+  uint16_t retry_after = 0;  // seconds that the service asks to be left alone for; 0: it does not say
   uint16_t close_code = 0;
   Text<limits::kMaxLogLine> reason;
-  static auto fields(Down& m) { return std::tie(m.what, m.http_status, m.close_code, m.reason); }
+  static auto fields(Down& m) { return std::tie(m.what, m.retry_after, m.close_code, m.reason); }
 };
 
 // monitor -> bridge, with a listening socket.
@@ -214,9 +215,10 @@ struct Target {
 // monitor -> bridge, with the bridge's end of its channel to a new net; the old net's connections are reset.
 struct Peer {
   static constexpr Type kType = Type::kPeer;
-  uint32_t max_connections = 0;  // on one service
-  uint32_t idle_timeout = 0;     // seconds; 0: connections may be idle for ever
-  static auto fields(Peer& m) { return std::tie(m.max_connections, m.idle_timeout); }
+  uint32_t max_connections = 0;    // on one service
+  uint32_t idle_timeout = 0;       // seconds; 0: connections may be idle forever
+  uint32_t half_close_linger = 0;  // seconds; 0: none
+  static auto fields(Peer& m) { return std::tie(m.max_connections, m.idle_timeout, m.half_close_linger); }
 };
 
 struct Accepting {
@@ -266,7 +268,8 @@ struct Counters {
   uint64_t opened = 0;     // connections ever
   uint64_t bytes_out = 0;  // from local sockets into the tunnel
   uint64_t bytes_in = 0;   // from the tunnel to local sockets
-  static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in); }
+  uint32_t full = 0;       // times that a listener has reached its limit of connections
+  static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in, m.full); }
 };
 
 // bridge -> net, with the net's end of the connection's channel: a local client connected (source).

@@ -1,8 +1,10 @@
 // localproxy: the monitor. It reads the configuration, holds the secrets, binds and dials, and supervises the
 // helpers.
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <optional>
@@ -11,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/exit_status.h"
+#include "base/fd.h"
 #include "base/locked_memory.h"
 #include "config/command_line.h"
 #include "config/describe.h"
@@ -57,6 +60,12 @@ void let_requests_in() {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Before there is a log.
+int lacking(const char* path) {
+  fprintf(stderr, "cannot open %s: %s (this system or container has to have it)\n", path, ::strerror(errno));
+  return leave(ExitStatus::kSystem);
 }
 
 Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, bool landlock) {
@@ -153,14 +162,14 @@ int run(config::Run run) {
 
 int main(int argc, char** argv) {
   set_signals();
-  if (!fill_standard_descriptors()) return leave(ExitStatus::kSystem);
+  if (!fill_standard_descriptors()) return lacking("/dev/null");
   raise_limits();
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);
   // Descriptors that somebody left open for us are none of ours, once a file of the command line may have
   // been one of them, as in --access-token-file <(...).
-  if (::close_range(3, ~0U, 0) != 0) return leave(ExitStatus::kSystem);
+  if (::close_range(3, ~0U, 0) != 0 && !close_each(3)) return lacking("/proc/self/fd");
   if (!outcome) {
     fprintf(stderr, "%s\n%s\n", escape_for_log(outcome.error().text()).c_str(), config::kTryHelp);
     return leave(ExitStatus::kUsage);

@@ -21,13 +21,17 @@ namespace {
 
 // Bytes of a child's standard error that are kept until the line is complete.
 constexpr size_t kMaxStderr = 8'192;
+// What fatal() puts in front.
+constexpr std::string_view kFatal = "fatal: ";
 // A child that has closed its channel has nothing left to do.
 constexpr std::chrono::milliseconds kExitTime{1'000};
 
 }  // namespace
 
 std::string Exit::describe() const {
-  if (!by_signal) return "ended with status " + std::to_string(number);
+  if (!by_signal) {
+    return "ended with status " + std::to_string(number) + (last_words.empty() ? "" : ": " + last_words);
+  }
   const char* name = ::sigabbrev_np(number);
   std::string text =
       "was killed by SIG" + std::string(name != nullptr ? name : std::to_string(number).c_str());
@@ -109,7 +113,9 @@ void Child::exited(const Exit& exit) {
   port_->drain();
   on_stderr();
   log_stderr(true);
-  loop_.later([this, exit] { events_.on_exit(exit); });
+  Exit told = exit;
+  if (!exit.by_signal && exit.number != 0) told.last_words = last_words_;
+  loop_.later([this, told] { events_.on_exit(told); });
 }
 
 void Child::on_line(const ipc::LogLine& line) {
@@ -142,7 +148,9 @@ void Child::log_stderr(bool all) {
   size_t end = 0;
   while ((end = stderr_text_.find('\n')) != std::string::npos || (all && !stderr_text_.empty())) {
     end = std::min(end, stderr_text_.size());
-    log_.write_for(to_string(role_), LogLevel::kError, stderr_text_.substr(0, end));
+    last_words_ = stderr_text_.substr(0, end);
+    log_.write_for(to_string(role_), LogLevel::kError, last_words_);
+    if (last_words_.starts_with(kFatal)) last_words_.erase(0, kFatal.size());
     stderr_text_.erase(0, end + 1);
   }
 }

@@ -21,7 +21,9 @@ namespace localproxy::monitor {
 struct Exit {
   bool by_signal = false;
   int number = 0;  // of the signal, or the exit status
-  // "ended with status 71", "was killed by SIGSYS (sandbox violation)".
+  // What it said on its standard error, if it said why.
+  std::string last_words = {};
+  // "ended with status 71: dup3: Operation not permitted", "was killed by SIGSYS (sandbox violation)".
   std::string describe() const;
 };
 
@@ -102,6 +104,7 @@ class Child {
   UniqueFd stderr_;
   std::unique_ptr<event::Watcher> stderr_watcher_;
   std::string stderr_text_;
+  std::string last_words_;  // its last line
   TokenBucket lines_;
   uint64_t dropped_lines_ = 0;
   event::Timer deadline_;

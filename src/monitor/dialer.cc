@@ -86,6 +86,8 @@ Result<> Dialer::bind_from(int socket, int family) {
   if (from_.empty() || family == AF_UNIX) return {};
   const auto from =
       std::find_if(from_.begin(), from_.end(), [family](const Address& a) { return a.family() == family; });
+  // "::" is every address of this machine, of both families.
+  if (from == from_.end() && is_any(from_.front())) return {};
   if (from == from_.end())
     return Error("cannot connect from " + host_of(from_.front()) + ", which is of the other family");
   if (::bind(socket, from->get(), from->size) != 0)

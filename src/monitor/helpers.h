@@ -15,7 +15,7 @@ class Helpers {
  public:
   // Opens the helpers of this program: those of the installation that it belongs to, or those beside it
   // in a build folder. Nothing in the environment has a say in it. An error: one is missing, is not a plain
-  // file, cannot be executed, or could be replaced by another user.
+  // file, cannot be executed, or could be replaced by somebody who could not replace this program.
   static Result<Helpers> open();
   Helpers() = default;
 

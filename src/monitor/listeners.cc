@@ -24,14 +24,16 @@ Error cannot(const std::string& what, const Address& address, int error) {
                hint);
 }
 
-// Binds one address; `error` is 0 when it worked.
-UniqueFd bind_one(const Address& address, int& error) {
+// Binds one address; `error` is 0 when it worked. "::" alone takes clients of both families, as the reference
+// and most servers have it.
+UniqueFd bind_one(const Address& address, bool alone, int& error) {
   error = 0;
+  const int only_ipv6 = alone && is_any(address) ? 0 : 1;
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
   if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       (address.family() == AF_INET6 &&
-       ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+       ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_ipv6, sizeof only_ipv6) != 0) ||
       ::bind(socket.get(), address.get(), address.size) != 0) {
     error = errno;
   }
@@ -51,7 +53,7 @@ Result<Listener> try_bind(const std::vector<Address>& addresses) {
   for (Address address : addresses) {
     if (listener.port != 0) address.set_port(listener.port);
     int error = 0;
-    UniqueFd socket = bind_one(address, error);
+    UniqueFd socket = bind_one(address, addresses.size() == 1, error);
     last_error = error;
     // A machine without one of the families still has localhost.
     const bool absent = error == EADDRNOTAVAIL || error == EAFNOSUPPORT;

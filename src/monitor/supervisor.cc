@@ -162,7 +162,8 @@ void Supervisor::on_dialed(uint32_t cookie, Result<Connected> connected) {
 void Supervisor::on_counters(const ipc::Counters& counters) {
   log_.info("counters: " + std::to_string(counters.open) + " connections open, " +
             std::to_string(counters.opened) + " since the start, " + std::to_string(counters.bytes_out) +
-            " bytes into the tunnel, " + std::to_string(counters.bytes_in) + " bytes out of it");
+            " bytes into the tunnel, " + std::to_string(counters.bytes_in) + " bytes out of it, " +
+            std::to_string(counters.full) + " times at the limit of connections");
 }
 
 // ---- one tunnel connection ----
@@ -262,7 +263,8 @@ void Supervisor::serve() {
   net_->port().set_state(State::kServing);
   net_->port().send(ipc::Services{{services_}});
   bridge_->port().send(
-      ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count())},
+      ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count()),
+                static_cast<uint32_t>(config_.half_close_linger.count())},
       std::move(sibling_));
   bridge_->port().send(ipc::Accepting{1});
 }
@@ -315,15 +317,17 @@ void Supervisor::on_net_exit(const Exit& exit) {
     case DownClass::kProtocol:
       if (!config_.settings.reconnect_on_data_error) return end(ExitStatus::kProtocol, reason);
       return retry(reason, false);
+    case DownClass::kCannotAsk:
+      return end(ExitStatus::kUsage, reason);
     case DownClass::kRejected:
-      return retry("the service answered: " + reason, false);
+      return retry("the service answered: " + reason, false, std::chrono::seconds(down_->retry_after));
     case DownClass::kLost:
     case DownClass::kTls:
       return retry(reason, false);
   }
 }
 
-void Supervisor::retry(const std::string& why, bool crashed) {
+void Supervisor::retry(const std::string& why, bool crashed, std::chrono::seconds not_before) {
   phase_ = Phase::kWaiting;
   log_.error(why);
   ++tries_;
@@ -338,6 +342,8 @@ void Supervisor::retry(const std::string& why, bool crashed) {
   }
   auto wait = backoff_.next(static_cast<uint32_t>(random_()));
   if (crashed) wait *= 2;
+  // On top of it, so that all who were put off together do not come back together.
+  wait += not_before;
   log_.info("next try to connect in " + std::to_string(wait.count()) + " ms");
   retry_timer_.start(wait);
 }

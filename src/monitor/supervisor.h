@@ -60,7 +60,7 @@ class Supervisor {
   void on_net_exit(const Exit& exit);
   void on_bridge_exit(const Exit& exit);
   void on_down(const ipc::Down& down);
-  void retry(const std::string& why, bool crashed);
+  void retry(const std::string& why, bool crashed, std::chrono::seconds not_before = {});
   void on_dial(const ipc::Dial& dial);
   void on_dialed(uint32_t cookie, Result<Connected> connected);
   void on_counters(const ipc::Counters& counters);

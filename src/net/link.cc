@@ -142,7 +142,7 @@ void Link::do_tls() {
   grant_.access_token.value.clear();
   grant_.client_token.value.clear();
   if (!request)
-    return end(DownClass::kProtocol, "the upgrade cannot be asked for: " + request.error().text());
+    return end(DownClass::kCannotAsk, "the upgrade cannot be asked for: " + request.error().text());
   request_ = std::move(*request);
   phase_ = Phase::kRequest;
   send_request();
@@ -210,9 +210,11 @@ void Link::read_refusal(Bytes bytes) {
 void Link::refuse() {
   if (phase_ != Phase::kRefusal) return;
   const int status = response_.response().status;
-  const bool refused = status >= 400 && status < 500;
-  end({refused ? DownClass::kRefused : DownClass::kRejected, static_cast<uint16_t>(status), 0,
-       refusal_.text(response_.response())});
+  // 408 and 429 (RFC 9110, 15.5.9; RFC 6585, 4) are about the moment and not about the request.
+  const bool refused = status >= 400 && status < 500 && status != 408 && status != 429;
+  const wire::HttpResponse& response = response_.response();
+  end({refused ? DownClass::kRefused : DownClass::kRejected, response.retry_after(), 0,
+       refusal_.text(response)});
 }
 
 void Link::open(Bytes rest) {

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/limits.h"
@@ -18,15 +19,11 @@ using ipc::State;
 namespace {
 
 // Positive, and not to be guessed from the last tunnel connection's.
-int32_t random_stream_id() {
+uint32_t random_stream_id() {
+  static_assert(std::has_single_bit(limits::kMaxFirstStreamId));
   std::array<uint8_t, 4> bytes{};
   tls::random_bytes(bytes);
-  return static_cast<int32_t>((load_be<uint32_t>(bytes.data()) & 0x3fffffff) + 1);
-}
-
-// Without the monitor or the bridge there is nothing to do and nobody to tell.
-void end_process(event::Loop& loop) {
-  loop.stop();
+  return load_be<uint32_t>(bytes.data()) % limits::kMaxFirstStreamId + 1;
 }
 
 }  // namespace
@@ -36,17 +33,14 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
       log_(log),
       monitor_(monitor),
       bridge_(loop, std::move(bridge), Role::kNet, Role::kBridge,
-              [this](Port::End end, const std::string& what) {
-                if (end == Port::End::kViolation) log_.error(what);
-                end_process(loop_);
-              }),
+              [this](Port::End end, const std::string& what) { on_bridge_end(end, what); }),
       link_(loop, log, context, *this),
       drain_(
           loop,
           [this] {
             if (ending_) return report_and_exit(end_);
             log_.warning(std::to_string(locals_.size()) + " connections did not drain in time and are reset");
-            link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+            end_tunnel();
           }),
       services_deadline_(
           loop,
@@ -54,6 +48,8 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
             link_.close(wire::kCloseGoingAway,
                         {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
           }),
+      orphaned_(loop, [this] { loop_.stop(); }),
+      silence_(loop, [this] { tunnel_->waited(); }),
       trim_(loop, [] { ::malloc_trim(0); }) {
   bridge_.set_reading(false);
   monitor_.on<ipc::Grant>([this](ipc::Grant& grant, UniqueFd socket) { on_grant(grant, std::move(socket)); });
@@ -104,6 +100,7 @@ void Process::on_services(const ipc::Services& message) {
 void Process::on_stop() {
   monitor_.set_state(State::kStopping);
   stopping_ = true;
+  orphaned_.stop();
   if (ending_) return;
   drain_.start(limits::kDrain);
   end_if_drained();
@@ -112,7 +109,14 @@ void Process::on_stop() {
 void Process::end_if_drained() {
   if (!locals_.empty()) return;
   if (ending_) return report_and_exit(end_);
-  if (stopping_) link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+  if (stopping_) end_tunnel();
+}
+
+void Process::end_tunnel() {
+  if (link_.closing()) return;
+  // In front of the close frame, and behind everything that was accepted.
+  if (source_ && tunnel_) tunnel_->end_streams();
+  link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
 }
 
 // ---- the link ----
@@ -179,13 +183,14 @@ void Process::on_end(const LinkEnd& end) {
 }
 
 void Process::report_and_exit(const LinkEnd& end) {
-  monitor_.send(ipc::Down{end.what, end.http_status, end.close_code, {end.reason}});
+  monitor_.send(ipc::Down{end.what, end.retry_after, end.close_code, {end.reason}});
   loop_.stop();
 }
 
 // ---- the tunnel ----
 
 void Process::open(Number number, uint16_t service) {
+  if (bridge_gone_) return tunnel_->local_closed(number);
   bridge_.send(ipc::Open{service, number});
   add_local(number, service);
 }
@@ -212,12 +217,32 @@ void Process::note(std::string text) {
 
 // ---- the bridge ----
 
+void Process::on_bridge_end(Port::End end, const std::string& what) {
+  if (end == Port::End::kViolation) {
+    log_.error(what);
+    return loop_.stop();
+  }
+  bridge_gone_ = true;
+  std::vector<Number> unattached;
+  for (const auto& [number, local] : locals_) {
+    if (!local->attached()) unattached.push_back(number);
+  }
+  for (const Number number : unattached) {
+    tunnel_->local_closed(number);
+    discard(*find(number));
+  }
+  // At a stop it often is the first to be done; there still is the tunnel to be ended. The word of a stop may
+  // be on its way; without one the bridge has died, and the monitor is about to end the run.
+  if (!stopping_ && !ending_) orphaned_.start(limits::kDrain);
+}
+
 void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
-  if (stopping_ || ending_ || message.service >= tunnel_->services().size() ||
-      !tunnel_->local_opened(message.connection, message.service)) {
+  if (stopping_ || ending_ || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
     return;
   }
+  tunnel_->local_opened(message.connection, message.service);
+  if (tunnel_->expects_answer() && !silence_.running()) silence_.start(limits::kSilence);
   add_local(message.connection, message.service).attach(std::move(channel));
 }
 
@@ -304,7 +329,10 @@ void Process::discard(Local& local) {
   auto node = locals_.extract(local.number());
   // Its channel closes when the loop is back: after the messages about it have been sent.
   loop_.later([kept = std::shared_ptr<Local>(std::move(node.mapped()))] {});
-  if (locals_.empty()) trim_.start(limits::kTrim);
+  if (locals_.empty()) {
+    trim_.start(limits::kTrim);
+    silence_.stop();
+  }
   end_if_drained();
 }
 

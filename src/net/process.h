@@ -31,6 +31,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   void on_services(const ipc::Services& message);
   void on_stop();
   // From the bridge.
+  void on_bridge_end(ipc::Port::End end, const std::string& what);
   void on_accepted(const ipc::Accepted& message, UniqueFd channel);
   void on_opening(const ipc::Opening& message, UniqueFd channel);
   void on_failed(const ipc::Failed& message);
@@ -62,6 +63,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   void discard(Local& local);
   void update_pause();
   void end_if_drained();
+  void end_tunnel();
   void report_and_exit(const LinkEnd& end);
 
   event::Loop& loop_;
@@ -81,11 +83,14 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   std::unordered_map<Number, std::unique_ptr<Local>> locals_;
   std::deque<Number> waiting_;  // for room in the outbox, in turn
   size_t full_ = 0;             // connections whose backlog is full
+  bool bridge_gone_ = false;
   bool stopping_ = false;
   bool ending_ = false;
   LinkEnd end_;
   event::Timer drain_;
   event::Timer services_deadline_;
+  event::Timer orphaned_;
+  event::Timer silence_;  // of the destination, while connections are open
   event::Timer trim_;
 };
 

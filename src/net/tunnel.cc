@@ -1,7 +1,6 @@
 #include "net/tunnel.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -25,55 +24,52 @@ uint32_t connection_or_first(uint32_t id) {
 
 }  // namespace
 
-Tunnel::Tunnel(bool source, std::vector<std::string> services, Format format, int32_t first_stream_id,
-               uint32_t max_connections, TunnelEvents& events)
+Tunnel::Tunnel(bool source, std::vector<std::string> services, Format format, uint32_t first_stream_id,
+               uint32_t max_connections, TunnelEvents& events, uint32_t max_id)
     : source_(source),
       services_(std::move(services)),
       format_(format),
       state_(services_.size()),
+      max_id_(max_id),
       next_stream_id_(first_stream_id),
       max_connections_(max_connections),
       events_(events) {
-  check(first_stream_id > 0, "a stream id is positive");
+  check(first_stream_id > 0 && first_stream_id <= max_id, "a stream id is positive, and not too large");
   check(!source || format.service_id || services_.size() == 1, "version 1 is for tunnels of one service");
 }
 
 // ---- the local side ----
 
-bool Tunnel::local_opened(Number number, uint16_t index) {
+void Tunnel::local_opened(Number number, uint16_t index) {
   check(source_, "a destination accepts no local connections");
   Service& service = state_.at(index);
   Message start;
   start.type = MessageType::kConnectionStart;
   if (needs_new_stream(service)) {
-    close_stream(index);
+    give_up_stream(index);
     start.type = MessageType::kStreamStart;
-    service = Service{.stream_id = next_stream_id_, .format = format_};
-    next_stream_id_ = next_stream_id_ == std::numeric_limits<int32_t>::max() ? 1 : next_stream_id_ + 1;
+    service = Service{.stream_id = static_cast<int32_t>(next_stream_id_), .format = format_};
+    next_stream_id_ = next_id(next_stream_id_);
   }
-  if (service.last_connection_id == std::numeric_limits<uint32_t>::max()) return false;
-  add(number, index, ++service.last_connection_id);
+  add(number, index, next_connection_id(service));
   const Route& route = connections_.at(number).route;
   start.stream_id = route.stream_id;
   start.service_id = route.service_id;
   start.connection_id = route.connection_id;
   events_.send(start);
-  return true;
 }
 
+// A destination that is older, or has not seen this stream's start since it was itself started again, takes
+// the start of a stream and nothing else; to any other it is as good when nothing is open.
 bool Tunnel::needs_new_stream(const Service& service) const {
-  if (service.stream_id == 0 || !format_.connection_id) return true;
-  switch (peer_) {
-    case Peer::kOlder:
-      return true;
-    case Peer::kCurrent:
-      return false;
-    case Peer::kUnknown:
-      // An older destination takes the start of a stream and nothing else, and to one of version 3 it is as
-      // good when nothing is open.
-      return service.open.empty();
-  }
-  fatal("a peer of no kind");
+  return service.open.empty() || !format_.connection_id || peer_ == Peer::kOlder;
+}
+
+uint32_t Tunnel::next_connection_id(Service& service) const {
+  do {
+    service.last_connection_id = next_id(service.last_connection_id);
+  } while (service.open.contains(service.last_connection_id));
+  return service.last_connection_id;
 }
 
 void Tunnel::local_closed(Number number) {
@@ -83,16 +79,27 @@ void Tunnel::local_closed(Number number) {
   Service& service = state_[connection.service];
   service.open.erase(connection.connection_id);
   connections_.erase(found);
-  Format format = service.format;
-  if (peer_ == Peer::kOlder) format.connection_id = false;
-  reset_peer(format, connection.route.service_id, service.stream_id, connection.connection_id);
-  // Without connection ids the connection was the stream.
-  if (!format.connection_id) service.stream_id = 0;
+  note_end(connection);
+  // To a peer without connection ids the connection was the stream.
+  if (peer_ == Peer::kOlder || !service.format.connection_id) return give_up_stream(connection.service);
+  reset_connection(service.format, connection.route.service_id, service.stream_id, connection.connection_id);
 }
 
-const Route* Tunnel::route(Number number) const {
+const Route* Tunnel::route(Number number) {
   const auto found = connections_.find(number);
-  return found == connections_.end() ? nullptr : &found->second.route;
+  if (found == connections_.end()) return nullptr;
+  found->second.used = true;
+  return &found->second.route;
+}
+
+void Tunnel::end_streams() {
+  check(source_, "a destination has no streams of its own");
+  for (size_t i = 0; i < state_.size(); ++i) {
+    Service& service = state_[i];
+    if (service.stream_id != 0) reset_stream(service.format, services_[i], service.stream_id);
+    service = {};
+  }
+  connections_.clear();
 }
 
 // ---- the service's side ----
@@ -161,6 +168,7 @@ void Tunnel::on_data(const wire::DataView& data) {
   Service& service = state_[*index];
   // What belongs to a stream or a connection that has ended was on its way when it did.
   if (service.stream_id == 0 || data.stream_id != service.stream_id) return;
+  heard_ = true;
   if (source_ && !service.answered) recognise(service, data);
   const auto open = service.open.find(connection_or_first(data.connection_id));
   if (open != service.open.end() && !data.payload.empty()) events_.deliver(open->second, data.payload);
@@ -172,7 +180,10 @@ void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
   const uint32_t id = connection_or_first(message.connection_id);
   if (source_ && peer_ == Peer::kUnknown) {
     // The service makes these itself, but only as the answer to a CONNECTION_START.
-    if (message.connection_id == 1) peer_ = Peer::kCurrent;
+    if (message.connection_id == 1) {
+      peer_ = Peer::kCurrent;
+      heard_ = true;
+    }
     if (id > 1 && service.open.contains(id) && !std::exchange(refusal_noted_, true)) {
       events_.note("connection " + std::to_string(id) + " of service '" + services_[index] +
                    "' was refused before the destination has answered on any. A destination of version 1 or "
@@ -180,6 +191,8 @@ void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
     }
   }
   close_connection(index, id);
+  // Without connection ids the connection was the stream.
+  if (source_ && !service.format.connection_id && service.open.empty()) service.stream_id = 0;
 }
 
 Result<> Tunnel::on_stream_start(const Message& message, uint16_t service) {
@@ -217,8 +230,8 @@ Result<> Tunnel::on_connection_start(const Message& message, uint16_t index) {
     events_.note("refused " + describe(message) +
                  ": the stream is another, or the connection is open already");
     const bool current = message.stream_id == service.stream_id;
-    reset_peer(current ? service.format : common(format_of(message), format_), message.service_id,
-               message.stream_id, id);
+    reset_connection(current ? service.format : common(format_of(message), format_), message.service_id,
+                     message.stream_id, id);
     return {};
   }
   accept(message, index);
@@ -250,7 +263,7 @@ void Tunnel::accept(const Message& message, uint16_t index) {
   if (service.open.size() >= max_connections_) {
     events_.note("refused " + describe(message) + ": the service has " + std::to_string(max_connections_) +
                  " connections already");
-    reset_peer(service.format, message.service_id, message.stream_id, id);
+    reset_connection(service.format, message.service_id, message.stream_id, id);
     return;
   }
   const Number number = next_number_++;
@@ -274,6 +287,7 @@ void Tunnel::close_connection(uint16_t index, uint32_t connection_id) {
   if (open == service.open.end()) return;
   const Number number = open->second;
   service.open.erase(open);
+  note_end(connections_.at(number));
   connections_.erase(number);
   events_.finish(number);
 }
@@ -281,10 +295,19 @@ void Tunnel::close_connection(uint16_t index, uint32_t connection_id) {
 void Tunnel::close_stream(uint16_t index) {
   Service& service = state_[index];
   for (const auto& [id, number] : std::exchange(service.open, {})) {
+    note_end(connections_.at(number));
     connections_.erase(number);
     events_.finish(number);
   }
   service.stream_id = 0;
+}
+
+// Some destinations take no start of a stream while the one before stands.
+void Tunnel::give_up_stream(uint16_t index) {
+  const Service& service = state_[index];
+  const int32_t stream_id = service.stream_id;
+  close_stream(index);
+  if (stream_id != 0) reset_stream(service.format, services_[index], stream_id);
 }
 
 void Tunnel::close_all() {
@@ -292,54 +315,26 @@ void Tunnel::close_all() {
     close_stream(static_cast<uint16_t>(i));
 }
 
-void Tunnel::reset_peer(Format format, std::string_view service_id, int32_t stream_id,
-                        uint32_t connection_id) {
-  Message reset;
+void Tunnel::reset_connection(Format format, std::string_view service_id, int32_t stream_id,
+                              uint32_t connection_id) {
   // A peer without connection ids knows only whole streams.
-  reset.type = format.connection_id ? MessageType::kConnectionReset : MessageType::kStreamReset;
+  if (!format.connection_id) return reset_stream(format, service_id, stream_id);
+  Message reset;
+  reset.type = MessageType::kConnectionReset;
   reset.stream_id = stream_id;
   if (format.service_id) reset.service_id = service_id;
-  if (format.connection_id) reset.connection_id = connection_id;
+  reset.connection_id = connection_id;
   events_.send(reset);
 }
 
-// ---- the peer's version ----
-
-void Tunnel::recognise(Service& service, const wire::DataView& first) {
-  service.answered = true;
-  if (!format_.connection_id) return;  // we speak an older version, and so does what answers
-  if (first.connection_id != 0) {
-    peer_ = Peer::kCurrent;
-    return;
-  }
-  if (std::exchange(peer_, Peer::kOlder) == Peer::kOlder) return;
-  const std::string version = first.service_id.empty() ? "1" : "2";
-  events_.note("the destination speaks version " + version +
-               " of the protocol, which has one connection to a service at a time: from now on, a new local "
-               "connection ends the one before it. Start with -y V" +
-               version + " to have it so from the first one on");
-  keep_first_connections();
-}
-
-// The others were never understood.
-void Tunnel::keep_first_connections() {
-  for (size_t i = 0; i < state_.size(); ++i) {
-    Service& service = state_[i];
-    while (!service.open.empty() && service.open.rbegin()->first > 1) {
-      close_connection(static_cast<uint16_t>(i), service.open.rbegin()->first);
-    }
-    if (service.open.empty()) service.stream_id = 0;
-  }
-}
-
-void Tunnel::note_nameless(const std::string& what) {
-  std::string all;
-  for (const std::string& id : services_)
-    all += (all.empty() ? "" : ", ") + id;
-  events_.note("ignored " + what + " without a service id: this tunnel has " + all + ". A " +
-               (source_ ? "destination" : "source") +
-               " of version 1 works only with a tunnel of one service; it needs version 2 here" +
-               (source_ ? "" : " (not -y V1)"));
+void Tunnel::reset_stream(Format format, std::string_view service_id, int32_t stream_id) {
+  Message reset;
+  reset.type = MessageType::kStreamReset;
+  reset.stream_id = stream_id;
+  if (format.service_id) reset.service_id = service_id;
+  // AWS's library takes one without a connection id for a message of another version.
+  if (format.connection_id) reset.connection_id = 1;
+  events_.send(reset);
 }
 
 std::optional<uint16_t> Tunnel::find_service(std::string_view id) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "net/format.h"
 #include "net/outbox.h"
@@ -42,25 +43,32 @@ class Tunnel {
  public:
   // services: ids in the order of their indexes. format: what a source sends, and the most that a destination
   // answers with. first_stream_id: the first stream's id, to be unguessable from the last tunnel
-  // connection's, so that what was on its way for that one is stale here. REQUIRES: a source whose format has
-  // no service id has one service.
-  Tunnel(bool source, std::vector<std::string> services, Format format, int32_t first_stream_id,
-         uint32_t max_connections, TunnelEvents& events);
+  // connection's, so that what was on its way for that one is stale here. max_id: the largest id of a stream
+  // or connection. REQUIRES: a source whose format has no service id has one service; max_id is larger than
+  // the number of connections at once.
+  Tunnel(bool source, std::vector<std::string> services, Format format, uint32_t first_stream_id,
+         uint32_t max_connections, TunnelEvents& events, uint32_t max_id = limits::kMaxId);
 
   // A local client connected (source only): sends the start, at once followed by data. A destination that has
-  // one connection to a service at a time loses the one before, which is finished. False: there is no id
-  // left.
-  bool local_opened(Number number, uint16_t service);
+  // one connection to a service at a time loses the one before, which is finished.
+  void local_opened(Number number, uint16_t service);
   // The local side has ended or could not be reached: says so to the peer.
   void local_closed(Number number);
-  // How a connection's data is addressed. Null: it is not open any more.
-  const Route* route(Number number) const;
+  // How a connection's next data is addressed. Null: it is not open any more.
+  const Route* route(Number number);
+  // Nothing more will be sent (source only): ends the streams that still stand for the peer. The local sides
+  // of connections that are still open are the owner's to end.
+  void end_streams();
+  // Open connections have waited for an answer. Notes it when the destination has never given any.
+  void waited();
 
   // One message from the service; an error ends the tunnel connection.
   Result<> receive(Bytes message);
 
   const std::vector<std::string>& services() const { return services_; }
   size_t open_connections() const { return connections_.size(); }
+  // Whether there is reason to wait for a first sign of the destination.
+  bool expects_answer() const { return source_ && !heard_ && !silence_noted_; }
 
  private:
   struct Service {
@@ -80,6 +88,7 @@ class Tunnel {
     uint16_t service;
     uint32_t connection_id;
     Route route;
+    bool used = false;  // data was sent on it
   };
 
   Result<> receive_other(const wire::Message& message);
@@ -95,10 +104,19 @@ class Tunnel {
   void note_nameless(const std::string& what);
   void start_stream(const wire::Message& message, uint16_t service);
   void accept(const wire::Message& message, uint16_t service);
+  // Finishes its connections and forgets the stream.
   void close_stream(uint16_t service);
+  // The same, after telling the peer.
+  void give_up_stream(uint16_t service);
+  uint32_t next_id(uint32_t last) const { return last >= max_id_ ? 1 : last + 1; }
+  uint32_t next_connection_id(Service& service) const;
+  void note_end(const Connection& connection);
+  void note_silence(const std::string& what);
   void close_all();
   void close_connection(uint16_t service, uint32_t connection_id);
-  void reset_peer(Format format, std::string_view service_id, int32_t stream_id, uint32_t connection_id);
+  void reset_connection(Format format, std::string_view service_id, int32_t stream_id,
+                        uint32_t connection_id);
+  void reset_stream(Format format, std::string_view service_id, int32_t stream_id);
   // The index of a service id; an absent one is the only service. Empty: unknown.
   std::optional<uint16_t> find_service(std::string_view id) const;
   void add(Number number, uint16_t service, uint32_t connection_id);
@@ -108,10 +126,13 @@ class Tunnel {
   const Format format_;
   std::vector<Service> state_;
   std::unordered_map<Number, Connection> connections_;
-  int32_t next_stream_id_;
+  const uint32_t max_id_;
+  uint32_t next_stream_id_;
   const uint32_t max_connections_;
   Number next_number_ = 1;  // destination: we number
   Peer peer_ = Peer::kUnknown;
+  bool heard_ = false;  // source: anything of a destination
+  bool silence_noted_ = false;
   bool refusal_noted_ = false;
   bool nameless_data_noted_ = false;
   TunnelEvents& events_;

@@ -69,7 +69,7 @@ WebProxy::WebProxy(tls::Context& context, Log& log, UniqueFd socket, ipc::Grant&
                                               .user_agent = "localproxy/" LOCALPROXY_VERSION});
   grant.proxy_credentials.value.clear();
   if (!request) {
-    fail(DownClass::kProtocol, "the " + name_ + " cannot be asked: " + request.error().text());
+    fail(DownClass::kCannotAsk, "the " + name_ + " cannot be asked: " + request.error().text());
     return;
   }
   request_ = std::move(*request);
@@ -200,7 +200,7 @@ void WebProxy::on_response(Bytes rest) {
 Io WebProxy::refuse() {
   const int status = response_.response().status;
   Io failed = fail(look_up(status).what, refusal_text());
-  end_.http_status = static_cast<uint16_t>(status);
+  end_.retry_after = response_.response().retry_after();
   return failed;
 }
 

@@ -60,8 +60,10 @@ Result<std::unique_ptr<Session>> Session::make(const Context& context, const std
                                                const std::string& named_by) {
   SSL* ssl = SSL_new(context.get());
   if (ssl == nullptr) return Error("TLS: " + openssl_reason());
-  std::unique_ptr<Session> session(new Session(ssl, host, named_by));
-  if (!expect_host(ssl, host) || SSL_set_ex_data(ssl, 0, session.get()) != 1)
+  // The dot of "example.com." is for name servers: no certificate has it, and no SNI (RFC 6066, 3).
+  const std::string name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
+  std::unique_ptr<Session> session(new Session(ssl, name, named_by));
+  if (!expect_host(ssl, name) || SSL_set_ex_data(ssl, 0, session.get()) != 1)
     return Error("TLS: " + openssl_reason());
   SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? &Session::on_verified : nullptr);
   SSL_set_connect_state(ssl);

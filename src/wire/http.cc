@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/limits.h"
+#include "base/number.h"
 
 namespace localproxy::wire {
 namespace {
@@ -42,7 +43,7 @@ constexpr std::string_view kSecretHeaders[] = {"set-cookie",   "set-cookie2",   
                                                "client-token", "authorization", "proxy-authorization"};
 
 // What a person needs to see of a line that is not what was expected.
-std::string quoted(std::string_view line) {
+std::string in_quotes(std::string_view line) {
   static constexpr size_t kShown = 60;
   std::string text = "\"";
   text += line.substr(0, kShown);
@@ -85,6 +86,12 @@ std::optional<std::string> HttpResponse::header(std::string_view name) const {
     }
   }
   return joined;
+}
+
+uint16_t HttpResponse::retry_after() const {
+  const auto seconds = parse_number<uint64_t>(header("retry-after").value_or(""));
+  const auto most = static_cast<uint64_t>(limits::kRetryAfterMost.count());
+  return static_cast<uint16_t>(std::min(seconds.value_or(0), most));
 }
 
 bool HttpResponse::header_has_token(std::string_view name, std::string_view token) const {
@@ -132,7 +139,7 @@ Result<> ResponseReader::take(char c) {
 
 Result<> ResponseReader::take_line() {
   if (response_.status == 0) {
-    if (!parse_status(line_, response_.status)) return Error("not an HTTP/1.x response: " + quoted(line_));
+    if (!parse_status(line_, response_.status)) return Error("not an HTTP/1.x response: " + in_quotes(line_));
     response_.status_line = line_;
     return {};
   }
@@ -144,7 +151,7 @@ Result<> ResponseReader::take_line() {
   const std::string_view line = line_;
   const size_t colon = line.find(':');
   if (colon == line.npos || !is_token(line.substr(0, colon))) {
-    return Error("HTTP response with a line that is no header: " + quoted(line));
+    return Error("HTTP response with a line that is no header: " + in_quotes(line));
   }
   response_.headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
   return {};

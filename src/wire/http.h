@@ -24,6 +24,9 @@ struct HttpResponse {
   std::optional<std::string> header(std::string_view name) const;
   // The headers as the log shows them: "NAME: VALUE" each, without values that are somebody's secret.
   std::vector<std::string> shown_headers() const;
+  // Seconds of Retry-After (RFC 9110, 10.2.3), at most limits::kRetryAfterMost; 0 when it is not there, or
+  // has a date instead, which would need the service's clock to be ours.
+  uint16_t retry_after() const;
   // Whether a comma-separated header has this token, both compared without case.
   bool header_has_token(std::string_view name, std::string_view token) const;
 };

@@ -1,6 +1,5 @@
 """Addresses wherever one can be given, in both families, on machines that have one family or several networks."""
 
-import contextlib
 import os
 import re
 import socket
@@ -10,6 +9,7 @@ import threading
 
 import pytest
 from harness.dns_server import DnsServer
+from harness.echo_server import EchoServer, server_on
 from harness.http_server import WebServer
 from harness.lab import READY, free_ports, is_root
 from harness.ports import free_port
@@ -32,39 +32,6 @@ def has_ipv6():
 
 
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
-
-
-def server_on(address, port=0):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family)
-
-
-class EchoServer:
-    """Sends back what comes, on a listening socket; peers: the addresses that connected."""
-
-    def __init__(self, listener):
-        self.peers = []
-        self._listener = listener
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, peer = self._listener.accept()
-                self.peers.append(peer[0] if peer else "")
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    @staticmethod
-    def _serve(connection):
-        with connection, contextlib.suppress(OSError):
-            while piece := connection.recv(MEGABYTE):
-                connection.sendall(piece)
-
-    def stop(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(10)
 
 
 def echoes(address, port):
@@ -118,6 +85,16 @@ def test_localhost_as_an_endpoint_is_found_in_either_family(lab, only):
     lab.source(service, "t1", free_ports(["APP"])).wait_log(READY)
 
 
+def test_an_endpoint_with_the_dot_of_the_root(lab, namespace):
+    """As curl has it: the name is looked up as it is, and verified without the dot."""
+    net = namespace()
+    net.write("hosts", "127.0.0.1 localhost.\n")
+    service = lab.service({"t1": ["APP"]}, inside=net)
+    source = lab.source(service, "t1", free_ports(["APP"]), at=f"localhost.:{service.port}", inside=net)
+    source.wait_log(READY)
+    assert service.status("t1")["source"]["connection"]["server_name"] == "localhost"
+
+
 def test_an_endpoint_without_a_port_is_at_443(lab, namespace):
     net = namespace()
     service = lab.service({"t1": ["APP"]}, listen=["127.0.0.1:443"], inside=net)
@@ -134,15 +111,11 @@ def test_an_endpoint_without_a_port_is_at_443(lab, namespace):
 def test_a_destination(lab, only, form):
     """A port alone, and localhost, find a service of either family."""
     server = lab.use(EchoServer(server_on(only)))
-    target = form.format(port=port_of(server), address=bracketed(only))
+    target = form.format(port=server.port, address=bracketed(only))
     port = free_port()
     _, destination = tunnel_between(lab, port, target)
     echoes("127.0.0.1", port)
-    destination.wait_log(rf"Connected to {re.escape(only)}, port: {port_of(server)}")
-
-
-def port_of(server):
-    return server._listener.getsockname()[1]  # pylint: disable=protected-access
+    destination.wait_log(rf"Connected to {re.escape(only)}, port: {server.port}")
 
 
 def test_a_destination_at_a_path(lab):
@@ -192,12 +165,12 @@ def test_a_path_that_is_not_there_or_may_not_be_used(lab):
     ("127.0.0.2:{port}", ["127.0.0.2"], ["127.0.0.1", "::1"]),
     ("[::1]:{port}", ["::1"], ["127.0.0.1"]),
     ("0.0.0.0:{port}", ["127.0.0.1", "127.0.0.2"], ["::1"]),
-    ("[::]:{port}", ["::1"], ["127.0.0.1"]),
+    ("[::]:{port}", ["::1", "127.0.0.1", "127.0.0.2"], []),
 ])
 def test_a_source(lab, form, works, not_there):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
     port = free_port()
-    tunnel_between(lab, form.format(port=port), port_of(server))
+    tunnel_between(lab, form.format(port=port), server.port)
     for address in works:
         echoes(address, port)
     for address in not_there:
@@ -208,7 +181,7 @@ def test_a_source(lab, form, works, not_there):
 @needs_ipv6
 def test_a_free_port_is_the_same_in_both_families(lab):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
-    source, _ = tunnel_between(lab, 0, port_of(server))
+    source, _ = tunnel_between(lab, 0, server.port)
     port = int(source.wait_log(r"Listening for new connection on port (\d+)")[1])
     for address in LOOPBACKS:
         echoes(address, port)
@@ -218,14 +191,46 @@ def test_a_free_port_is_the_same_in_both_families(lab):
 
 @needs_ipv6
 @pytest.mark.parametrize("bind, works, not_there", [("127.0.0.2", "127.0.0.2", "127.0.0.1"),
-                                                    ("::1", "::1", "127.0.0.1"), ("localhost", "::1", "127.0.0.2")])
+                                                    ("::1", "::1", "127.0.0.1"), ("[::1]", "::1", "127.0.0.1"),
+                                                    ("localhost", "::1", "127.0.0.2")])
 def test_listening_on_one_address(lab, bind, works, not_there):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
     port = free_port()
-    tunnel_between(lab, port, port_of(server), source_more=["-b", bind])
+    tunnel_between(lab, port, server.port, source_more=["-b", bind])
     echoes(works, port)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((not_there, port), timeout=5)
+
+
+@needs_ipv6
+def test_the_unspecified_ipv6_address_is_both_families(lab):
+    """As the reference has it; at a destination it is the address of no interface in particular."""
+    server = lab.use(EchoServer(server_on("127.0.0.1")))
+    port = free_port()
+    source, _ = tunnel_between(lab, port, f"127.0.0.1:{server.port}", source_more=["-b", "::"],
+                               destination_more=["-b", "::"])
+    for address in [*LOOPBACKS, "127.0.0.2"]:
+        echoes(address, port)
+    source.wait_log(rf"Accepted tcp connection on port {port} from 127\.0\.0\.1:\d")
+
+
+def test_a_link_local_address_names_its_interface(lab, namespace):
+    net = namespace()
+    net.ip("addr", "add", "fe80::77/64", "dev", "lo", "nodad")
+    server = lab.use(net.run(EchoServer, net.run(link_local_server, "fe80::77%lo")))
+    port = free_port()
+    source, destination = tunnel_between(lab, f"[fe80::77%lo]:{port}", f"[fe80::77%lo]:{server.port}", inside=net)
+    net.run(echoes, "fe80::77%lo", port)
+    destination.wait_log(rf"Connected to fe80::77%1, port: {server.port}")
+    assert source.find_log(r"Resolved bind IP: fe80::77%1")
+
+
+def link_local_server(address):
+    info = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
+    server = socket.socket(info[0])
+    server.bind(info[4])
+    server.listen()
+    return server
 
 
 @needs_ipv6
@@ -233,7 +238,7 @@ def test_listening_on_one_address(lab, bind, works, not_there):
 def test_connecting_from_one_address(lab, bind, server_address):
     server = lab.use(EchoServer(server_on(server_address)))
     port = free_port()
-    tunnel_between(lab, port, f"{bracketed(server_address)}:{port_of(server)}", destination_more=["-b", bind])
+    tunnel_between(lab, port, f"{bracketed(server_address)}:{server.port}", destination_more=["-b", bind])
     for _ in range(3):
         echoes("127.0.0.1", port)
     assert set(server.peers) == {server_address if bind == "localhost" else bind}
@@ -249,7 +254,7 @@ def test_the_address_of_another_interface(lab, namespace, own, target, from_ther
     net.ip("addr", "add", "2001:db8:8::1/128", "dev", "lo", "nodad")
     server = lab.use(net.run(EchoServer, net.run(server_on, target)))
     port = free_port()
-    text = f"{bracketed(target)}:{port_of(server)}"
+    text = f"{bracketed(target)}:{server.port}"
     more = ["-b", own]
     _, destination = tunnel_between(lab, port, text, source_more=more, destination_more=more, inside=net)
     net.run(echoes, own, port)
@@ -264,13 +269,13 @@ def test_an_address_of_the_other_family_to_connect_from(lab):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
     port = free_port()
     service = lab.service({"t1": ["APP"]})
-    destination = lab.destination(service, "t1", {"APP": f"127.0.0.1:{port_of(server)}"}, more=["-b", "::1"],
+    destination = lab.destination(service, "t1", {"APP": f"127.0.0.1:{server.port}"}, more=["-b", "::1"],
                                   settings={"tcp": {"connection_retry_count": 1}})
     destination.wait_log(READY)
     lab.source(service, "t1", {"APP": port}).wait_log("Listening for new connection")
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         assert client.recv(1) == b""
-    destination.wait_log(rf"error.*127\.0\.0\.1:{port_of(server)}: .*::1.*family")
+    destination.wait_log(rf"error.*127\.0\.0\.1:{server.port}: .*::1.*family")
 
 
 # ---- names with several addresses ----
@@ -336,9 +341,9 @@ def test_a_local_service_with_several_addresses(lab, several, case):
     several.write("hosts", "".join(f"{address} app.test\n" for address in addresses))
     server = lab.use(several.run(EchoServer, several.run(server_on, alive(addresses))))
     port = free_port()
-    _, destination = tunnel_between(lab, port, f"app.test:{port_of(server)}", inside=several)
+    _, destination = tunnel_between(lab, port, f"app.test:{server.port}", inside=several)
     several.run(echoes, "127.0.0.1", port)
-    destination.wait_log(rf"Connected to {re.escape(alive(addresses))}, port: {port_of(server)}")
+    destination.wait_log(rf"Connected to {re.escape(alive(addresses))}, port: {server.port}")
     assert "next try" not in destination.log
 
 
@@ -365,7 +370,7 @@ def test_a_machine_with(lab, namespace, families):
     web = lab.use(net.run(WebServer, folder, address=home))
     server = lab.use(net.run(EchoServer, net.run(server_on, home)))
     ports = free_ports(["HTTP", "APP"])
-    targets = {"HTTP": web.port, "APP": f"localhost:{port_of(server)}"}
+    targets = {"HTTP": web.port, "APP": f"localhost:{server.port}"}
     lab.destination(service, "t1", targets, inside=net).wait_log(READY)
     source = lab.source(service, "t1", ports, inside=net)
     for port in ports.values():

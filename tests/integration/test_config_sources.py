@@ -165,6 +165,11 @@ ROWS = {
         command_line=(["--settings-json", "{tmp}/a.json"], "at most 7"),
         config=("settings-json = {tmp}/b.json", "at most 8"),
         default=(None, "at most 128")),
+    "half-close-linger": Row(
+        "waits for the answer to a client that has ended its side", SOURCE,
+        command_line=(["--half-close-linger", "10"], "10 s"),
+        config=("half-close-linger = 0", "no"),
+        default=(None, "2 s")),
     "idle-timeout": Row(
         "closes idle connections", SOURCE,
         command_line=(["--idle-timeout", "10"], "after 10 s"),

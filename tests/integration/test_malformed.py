@@ -71,6 +71,7 @@ BAD_VALUES = {
            CLIENT_TOKEN + "é", "/etc/" + MARK * 6],
     "-c": ["/nonexistent", "/dev/null"],
     "--cafile": ["/nonexistent", "/", ""],
+    "--half-close-linger": ["", "-1", "x", "604801"],
     "--idle-timeout": ["", "-1", "x", "1s", "1.5", "604801", "99999999999"],
     "--sandbox": ["", "off", "no-seccomp", "no-landlock,"],
     "--user": ["", "a:b", "a/b", "a b"],
@@ -84,7 +85,7 @@ BAD_VALUES = {
 WITHOUT = {"-s": REGION, "-d": REGION, "-e": SOURCE, "-r": SOURCE, "-m": REGION, "--config-dir": [*REGION, "-m", "dst"]}
 
 BAD_TOKENS = ["two words", "Sesame\n", "Se\nsame", "Se\tsame", "Se\x01same", "Se\x7fsame", "Sésame", "/etc/hostname",
-              "./Sesame", "~/Sesame", " Sesame", "Sesame" + "x" * 2048]
+              "./Sesame", "~/Sesame", " Sesame", "Sesame" + "x" * 4096]
 
 BAD_INI = [
     f"{MARK}", "region", "= us-east-1", f"nope = {MARK}", "r = us-east-1", "--region = us-east-1", "Region = us-east-1",

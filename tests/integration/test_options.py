@@ -63,6 +63,7 @@ CASES = {
     "config": ("{tmp}/options.ini", SOURCE, "endpoint: data.tunneling.iot.eu-west-1.amazonaws.com, port 443"),
     "config-dir": ("{tmp}/services", [*REGION, "-m", "dst"], "connects for: service SSH: /run/ssh.sock"),
     "settings-json": ("{tmp}/settings.json", [*REGION, *SOURCE], "pings: every 7000 ms"),
+    "half-close-linger": ("7", [*REGION, *SOURCE], "waits for the answer to a client that has ended its side: 7 s"),
     "idle-timeout": ("60", [*REGION, *SOURCE], "closes idle connections: after 60 s"),
     "user": ("nobody", [*REGION, *SOURCE], "user if started as root: nobody"),
     "sandbox": ("no-landlock", [*REGION, *SOURCE], "Landlock: NO (--sandbox=no-landlock)"),

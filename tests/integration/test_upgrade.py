@@ -1,5 +1,7 @@
 """What the service may answer to the upgrade, and what the proxy makes of it."""
 
+import re
+
 import pytest
 from harness.lab import READY, free_ports
 from harness.wait import until
@@ -16,7 +18,7 @@ def start(lab, service, **options):
     return lab.source(service, "t1", free_ports(["APP"]), **options)
 
 
-@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_the_service_is_not_well_for_a_while(lab, service, status):
     service.control("fault", kind="status", status=status, body="come back later", next=2)
     source = start(lab, service)
@@ -34,6 +36,15 @@ def test_a_refusal_is_final_and_gives_the_reason(lab, service, status):
     assert service.status()["handshakes"]["accepted"] == 0
 
 
+def test_the_service_says_when_to_come_back(lab, service):
+    service.control("fault", kind="status", status=429, body="too many requests", retry_after="2")
+    source = start(lab, service)
+    source.wait_log(READY, BACK)
+    wait = re.search(r"next try to connect in (\d+) ms", source.log)
+    # On top of the first delay of the backoff.
+    assert 2000 < int(wait[1]) <= 2000 + 2500
+
+
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 def test_the_reason_is_found_however_it_is_framed(lab, service, framing):
     service.control("fault", kind="status", status=403, body="the reason of the service", framing=framing)
@@ -46,6 +57,19 @@ def test_an_unknown_token_is_refused(lab, service):
     source = start(lab, service, token="AQGAAXi-nobody-knows-this-token")
     assert source.wait() == 77
     assert source.find_log(READY) is None
+
+
+def test_a_token_may_fill_the_request(lab, service):
+    """The service takes 4,096 bytes: it sees this token, and knows it is none of its own."""
+    source = start(lab, service, token="T" * 3600)
+    assert source.wait() == 77
+    assert source.find_log("the service refused the connection")
+
+
+def test_a_token_that_leaves_no_room_for_the_rest_of_the_request(lab, service):
+    source = start(lab, service, token="T" * 3796)
+    assert source.wait() == 1
+    assert source.find_log("upgrade cannot be asked for: upgrade request of more than 4096 bytes")
 
 
 def test_the_token_of_the_other_side_is_refused(lab, service):

@@ -20,7 +20,7 @@ def files(*folders):
         for at, names, leaves in os.walk(ROOT / start):
             names[:] = [name for name in names if _is_ours(pathlib.Path(at) / name)]
             found += [pathlib.Path(at) / leaf for leaf in leaves]
-    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+    return sorted(path for path in found if path.is_file() and not path.is_symlink() and path.name != ".git")
 
 
 def sources(*folders):

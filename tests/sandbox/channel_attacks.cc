@@ -228,7 +228,7 @@ class BridgeTest : public testing::Test {
   void new_net() {
     auto pair = make_socketpair(SOCK_SEQPACKET);
     ASSERT_TRUE(pair.ok());
-    victim_.send(ipc::Peer{128, 0}, {pair->second.get()});
+    victim_.send(ipc::Peer{128, 0, 0}, {pair->second.get()});
     net_ = std::move(pair->first);
     Victim::wait_for_room(net_);
   }

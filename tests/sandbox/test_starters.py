@@ -24,7 +24,9 @@ from harness.wait import until
 USER = "_localproxy"
 # An ordinary user that every system has.
 ANOTHER = "daemon"
-NO_SPACE, NOT_PERMITTED = "No space left on device", "Operation not permitted"
+NO_SPACE, NOT_PERMITTED = "unshare: No space left on device", "unshare: Operation not permitted"
+# PR_CAPBSET_DROP.
+DROP_BOUND = 24
 SET_IDS = f"{1 << 6 | 1 << 7:016x}"  # CAP_SETGID and CAP_SETUID
 
 
@@ -86,6 +88,17 @@ AS_ROOT = {
     "namespaces refused, root": Way(starters.no_namespaces_by_filter(), not_granted=NOT_PERMITTED),
     "namespaces refused, an ordinary user": Way(starters.no_namespaces_by_filter(), starter=ANOTHER,
                                                 not_granted=NOT_PERMITTED),
+    # As by AppArmor in Ubuntu: unshare() succeeds, and what it is for does not.
+    "namespaces without capabilities, root": Way(starters.without_calls("chroot=EPERM"),
+                                                 not_granted="chroot: Operation not permitted"),
+    "namespaces without capabilities, an ordinary user": Way(
+        starters.without_calls("chroot=EPERM"), starter=ANOTHER, not_granted="chroot: Operation not permitted"),
+    "a bounding set that stays, root": Way(
+        starters.without_calls(f"prctl:{DROP_BOUND}=EPERM"), bounding=None,
+        not_granted="capability bounding set: Operation not permitted"),
+    "a bounding set that stays, an ordinary user": Way(
+        starters.without_calls(f"prctl:{DROP_BOUND}=EPERM"), starter=ANOTHER,
+        not_granted="capability bounding set: Operation not permitted"),
     "ambient capabilities": Way(
         setpriv(f"--reuid={ANOTHER}", f"--regid={ANOTHER}", "--clear-groups", "--inh-caps=+net_bind_service,+sys_admin",
                 "--ambient-caps=+net_bind_service,+sys_admin"), becomes=ANOTHER, bounding=None),

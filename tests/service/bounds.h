@@ -26,6 +26,8 @@ inline constexpr size_t kWebSocketHeader = 14;
 inline constexpr size_t kControlPayload = 125;
 // Bytes of the whole upgrade request.
 inline constexpr size_t kRequest = 4'096;
+// Ids of streams and connections are below: 2^28, the first number that AWS's client library cannot encode.
+inline constexpr uint32_t kIds = 1U << 28;
 // Characters of a service id, and of a client token.
 inline constexpr size_t kServiceId = 128;
 inline constexpr size_t kClientTokenLeast = 32;

@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <array>
 
 namespace localproxy::service {
@@ -111,13 +112,21 @@ Outcome resume(Server& server, Arguments& args) {
   return {};
 }
 
+Outcome resets(Server& server, Arguments& args) {
+  Tunnel* const tunnel = tunnel_argument(server, args);
+  const bool on = args.truth("on", true);
+  if (const std::string wrong = args.finish(); !wrong.empty()) return failure(wrong);
+  tunnel->set_tells(on);
+  return {};
+}
+
 Outcome inject(Server& server, Arguments& args) {
   Proxy* const proxy = proxy_argument(server, args);
   const std::vector<uint8_t> bytes = args.hex("hex");
   if (const std::string wrong = args.finish(); !wrong.empty()) return failure(wrong);
-  std::vector<uint8_t> frame(bounds::kHeadRoom);
-  frame.insert(frame.end(), bytes.begin(), bytes.end());
+  std::vector<uint8_t> frame(bounds::kHeadRoom + bytes.size());
   uint8_t* const payload = frame.data() + bounds::kHeadRoom;
+  std::ranges::copy(bytes, payload);
   proxy->send_raw({put_header_before(payload, bytes.size(), Opcode::kBinary), payload + bytes.size()});
   return {};
 }
@@ -155,6 +164,7 @@ Outcome fault(Server& server, Arguments& args) {
   fault.side = args.side_if_given();
   fault.status = static_cast<int>(args.number("status", 999, 503));
   fault.body = args.text("body", "");
+  fault.retry_after = args.text("retry_after", "");
   const auto framing = fault_framing(args.text("framing", "length"));
   if (!framing) args.fail("'framing' must be length, chunked or close");
   const auto known = fault_kind(kind);
@@ -247,10 +257,12 @@ constexpr Entry kCommands[] = {
     {"blackhole", blackhole, "tunnel side [on=true]"},
     {"pause", pause, "tunnel side"},
     {"resume", resume, "tunnel side"},
+    {"resets", resets, "tunnel [on=true]"},
     {"inject", inject, "tunnel side hex"},
     {"inject_raw", inject_raw, "tunnel side hex"},
     {"split", split, "[tunnel] [side] [mode=none|bytes] [size] [offset] [fragment] [tls]"},
-    {"fault", fault, "[next=1] [kind=status] [side] [status] [body] [framing=length|chunked|close]"},
+    {"fault", fault,
+     "[next=1] [kind=status] [side] [status] [body] [retry_after] [framing=length|chunked|close]"},
     {"pongs", pongs, "mode=answer|withhold|until-source"},
     {"ping", ping, "tunnel side [hex]"},
     {"rekey", rekey, "tunnel side"},

@@ -34,7 +34,9 @@ class Event {
   }
   // A timer: fires once, that much later; called again, it starts anew.
   void after(std::chrono::milliseconds delay) {
-    const timeval time{delay.count() / 1000, delay.count() % 1000 * 1000};
+    // Their types are as wide as a register, and a delay is of 64 bits.
+    const timeval time{static_cast<time_t>(delay.count() / 1000),
+                       static_cast<suseconds_t>(delay.count() % 1000 * 1000)};
     event_add(event_, &time);
     added_ = true;
   }

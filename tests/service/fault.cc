@@ -105,6 +105,7 @@ void spoil(const Fault& fault, Response& response) {
 
 Response make_fault_refusal(const Fault& fault, std::string_view channel_id) {
   Response response = make_refusal({fault.status, fault.body}, channel_id);
+  if (!fault.retry_after.empty()) response.set("retry-after", fault.retry_after);
   if (fault.framing == Fault::Framing::kLength) return response;
   response.remove("content-length");
   if (fault.framing == Fault::Framing::kClose || fault.body.empty()) return response;

@@ -15,7 +15,7 @@ namespace localproxy::service {
 
 struct Fault {
   enum class Kind {
-    kStatus,  // refuse with status, body and framing
+    kStatus,  // refuse with status, body, retry_after and framing
     kBadAccept,
     kBadSubprotocol,
     kNoSubprotocol,
@@ -39,6 +39,7 @@ struct Fault {
   std::optional<Side> side;  // only this one's; both when absent
   int status = 503;
   std::string body;
+  std::string retry_after;  // the header's value; empty: there is none
   Framing framing = Framing::kLength;
 };
 

@@ -7,25 +7,25 @@
 namespace localproxy::service {
 namespace {
 
-enum class Connection : uint8_t { kNever, kMay, kMust };
+enum class Connection : uint8_t { kFirst, kMay, kMust };  // kFirst: 1, or none
 
 struct TypeRule {
   std::string_view name;
-  bool source;       // may send it
-  bool destination;  // may send it
-  int since;         // protocol version
-  bool payload;      // may carry one
-  Connection connection;
+  bool source;            // may send it
+  bool destination;       // may send it
+  int since;              // protocol version
+  bool payload;           // may carry one
+  Connection connection;  // its id
 };
 
 // By number.
 constexpr std::array<TypeRule, 8> kTypes{{
-    {"UNKNOWN", false, false, 1, false, Connection::kNever},
+    {"UNKNOWN", false, false, 1, false, Connection::kMay},
     {"DATA", true, true, 1, true, Connection::kMay},
-    {"STREAM_START", true, false, 1, false, Connection::kMay},
-    {"STREAM_RESET", true, true, 1, false, Connection::kNever},
-    {"SESSION_RESET", false, false, 1, false, Connection::kNever},
-    {"SERVICE_IDS", false, false, 2, false, Connection::kNever},
+    {"STREAM_START", true, false, 1, false, Connection::kFirst},
+    {"STREAM_RESET", true, true, 1, false, Connection::kFirst},
+    {"SESSION_RESET", false, false, 1, false, Connection::kMay},
+    {"SERVICE_IDS", false, false, 2, false, Connection::kMay},
     {"CONNECTION_START", true, false, 3, false, Connection::kMust},
     {"CONNECTION_RESET", true, true, 3, false, Connection::kMust},
 }};
@@ -66,20 +66,21 @@ std::optional<Breach> check_message(const Message& message, Side from, int versi
     return breach(message, "connectionId in " + subprotocol(version));
   if (message.has_available_ids) return breach(message, "availableServiceIds are the service's to send");
   if (message.stream_id == 0) return breach(message, "streamId 0");
+  // A negative one is encoded as a larger number still.
+  if (static_cast<uint32_t>(message.stream_id) >= bounds::kIds || message.connection_id >= bounds::kIds) {
+    return breach(message, "an id of 2^28 or more, which a known peer cannot encode");
+  }
   if (message.payload.size() > bounds::kPayload) {
     return breach(message, "payload of " + std::to_string(message.payload.size()) + " bytes",
                   CloseCode::kTooBig);
   }
   if (!rule.payload && !message.payload.empty()) return breach(message, "with a payload");
-  if (rule.connection == Connection::kNever && message.connection_id != 0) {
-    return breach(message, "with a connectionId");
-  }
   if (rule.connection == Connection::kMust && message.connection_id == 0) {
     return breach(message, "without a connectionId");
   }
-  if (type == Type::kStreamStart && message.connection_id > 1) {
-    return breach(message,
-                  "connectionId " + std::to_string(message.connection_id) + ", a stream begins with 1");
+  if (rule.connection == Connection::kFirst && message.connection_id > 1) {
+    return breach(message, "connectionId " + std::to_string(message.connection_id) +
+                               ", a stream begins and ends with 1");
   }
   return std::nullopt;
 }

@@ -152,6 +152,35 @@ def test_without_a_destination_streams_are_refused(service, connect, message):
     assert service.breaches() == []
 
 
+def test_who_is_not_told_hears_nothing(service, connect, message):
+    service.control("resets", tunnel="two", on=False)
+    client_token = {"headers": {"client-token": str(uuid.uuid4())}}
+    source = connect("two", "source", **client_token)
+    source.send(message("STREAM_START", 1, "SSH", 1), message("CONNECTION_START", 1, "SSH", 2))
+    service.control("wait", tunnel="two", side="source", messages=2)
+    destination = connect("two", "destination")
+    source.send(message("STREAM_START", 2, "SSH", 1))
+    assert destination.read() == message("STREAM_START", 2, "SSH", 1)
+    source.close()
+    source = connect("two", "source", **client_token)
+    source.send(message("STREAM_START", 3, "SSH", 1))
+    assert destination.read() == message("STREAM_START", 3, "SSH", 1)
+    destination.close()
+    service.wait_gone("two", "destination")
+    service.control("resets", tunnel="two")
+    source.send(message("STREAM_START", 4, "SSH", 1))
+    assert source.read() == message("STREAM_RESET", 4, "SSH"), "the first that it is told"
+
+
+def test_the_end_of_a_stream_goes_with_its_first_connection_or_with_none(service, connect, message):
+    source, destination = pair(connect)
+    for ending in (message("STREAM_RESET", 1, "SSH", 1), message("STREAM_RESET", 1, "SSH")):
+        source.send(message("STREAM_START", 1, "SSH", 1), ending)
+        assert destination.read() == message("STREAM_START", 1, "SSH", 1)
+        assert destination.read() == ending
+    assert service.status("two")["streams"] == []
+
+
 def test_an_implicit_stream_start(service, connect, message):
     source, destination = pair(connect)
     source.send(message("CONNECTION_START", 9, "SSH", 4))

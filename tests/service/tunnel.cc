@@ -133,7 +133,8 @@ std::optional<Breach> Tunnel::check_format(Side from, const Message& message, co
     return breach(message, seen.service ? "serviceId after a stream that was started without one"
                                         : "no serviceId after a stream that was started with one");
   }
-  if (!message.is(Type::kStreamReset) && seen.connection != wanted.connection) {
+  // The end of a stream may go without.
+  if (seen.connection != wanted.connection && (seen.connection || !message.is(Type::kStreamReset))) {
     return breach(message, seen.connection ? "connectionId after a stream that was started without one"
                                            : "no connectionId after a stream that was started with one");
   }
@@ -154,13 +155,13 @@ void Tunnel::control(Side from, const Message& message, Stream& stream, MutableB
   const bool current = stream.active && stream.id == message.stream_id;
   if (message.is(Type::kStreamStart)) {
     if (!there) {
-      answer(from, Type::kStreamReset, message);
+      if (tells_) answer(from, Type::kStreamReset, message);
       return drop(from, "no destination is connected");
     }
     stream_start(message, stream);
   } else if (message.is(Type::kConnectionStart)) {
     if (!there || seat(other(from)).endpoint->version() < 3) {
-      answer(from, Type::kConnectionReset, message);
+      if (there || tells_) answer(from, Type::kConnectionReset, message);
       return drop(from, there ? "the destination knows no connections" : "no destination is connected");
     }
     // Without its stream it is an implicit stream start.
@@ -219,7 +220,7 @@ void Tunnel::drop(Side from, std::string_view why) {
 void Tunnel::reset_streams(Side tell) {
   for (size_t i = 0; i < streams_.size(); ++i) {
     const Stream stream = std::exchange(streams_[i], {});
-    if (!stream.active) continue;
+    if (!stream.active || !tells_) continue;
     const Format format = tell == Side::kSource ? stream.source : stream.destination;
     const std::string_view service = format.service ? std::string_view(services_[i]) : std::string_view();
     send(seat(tell), make_message(Type::kStreamReset, stream.id, service, 0));

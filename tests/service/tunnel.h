@@ -98,6 +98,8 @@ class Tunnel {
   void drained(Side side);
   // CloseTunnel.
   void close();
+  // Whether STREAM_RESET and CONNECTION_RESET tell a side that the other is missing, lost or replaced.
+  void set_tells(bool tells) { tells_ = tells; }
 
  private:
   std::optional<Breach> find_stream(const Message& message, size_t& stream) const;
@@ -118,6 +120,7 @@ class Tunnel {
   std::array<Seat, 2> seats_;
   std::vector<uint8_t> scratch_;
   bool closed_ = false;
+  bool tells_ = true;
 };
 
 }  // namespace localproxy::service

@@ -114,11 +114,11 @@ class Lab:
         return copy
 
     def programs(self):
-        """A copy of the four programs, in a folder of its own that everybody can reach."""
+        """A copy of the programs, in a directory of its own that everybody can reach."""
         folder = self.folder("programs")
-        for name in ("localproxy", "localproxy-net", "localproxy-bridge", "localproxy-resolve", "localproxy-launch"):
-            shutil.copy(paths.LOCALPROXY.parent / name, folder / name)
-            (folder / name).chmod(0o755)
+        for program in paths.programs():
+            shutil.copy(program, folder / program.name)
+            (folder / program.name).chmod(0o755)
         return folder
 
     def lonely_source(self, at, settings=None, more=(), **options):

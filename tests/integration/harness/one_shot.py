@@ -32,12 +32,12 @@ class Outcome:
         return f"{self.arguments} ended with {self.status}\nout: {self.out}\nerr: {self.err}"
 
 
-def run(arguments, environment=None, directory="/", stdin=b""):
-    """Runs it to its end. environment: all that it has besides what every program needs."""
+def run(arguments, environment=None, directory="/", stdin=b"", program=LOCALPROXY):
+    """Runs it to its end. environment: all that it has besides what every program needs. program: another copy."""
     variables = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
     variables.update(environment or {})
     # A session of its own: whatever it leaves behind is still in its process group.
-    with subprocess.Popen([*tracing.command(LOCALPROXY), *map(str, arguments)], env=variables, cwd=directory,
+    with subprocess.Popen([*tracing.command(program), *map(str, arguments)], env=variables, cwd=directory,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           start_new_session=True) as process:
         try:

@@ -39,8 +39,8 @@ def inject(service, tunnel, side, *messages):
 class Peer(RawProxy):
     """One side of a tunnel, connected with subprotocol 3.0; messages of the older versions may pass through it too."""
 
-    def __init__(self, service, tunnel, side):
-        super().__init__(service, tunnel, side, pb=schema())
+    def __init__(self, service, tunnel, side, **options):
+        super().__init__(service, tunnel, side, pb=schema(), **options)
         assert self.read().type == schema().Message.SERVICE_IDS
 
     def stop(self):

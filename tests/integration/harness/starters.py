@@ -4,7 +4,12 @@ id is then that of what was started."""
 import pathlib
 import sys
 
-_WITHOUT = [sys.executable, "-B", "-S", str(pathlib.Path(__file__).with_name("without_namespaces.py"))]
+# CLONE_NEWUSER.
+NEW_USER = 0x10000000
+
+
+def _program(name):
+    return sys.executable, "-B", "-S", str(pathlib.Path(__file__).with_name(name))
 
 
 class Starter:
@@ -19,11 +24,16 @@ def shell(text):
     return Starter("/bin/sh", "-c", text, "sh")
 
 
+def without_calls(*rules):
+    """Under a system call filter that refuses some, as that of a container; the rules are those of refused_calls.py."""
+    return Starter(*_program("refused_calls.py"), *rules, "--")
+
+
 def no_namespaces_by_limit():
     """In a user namespace with all ids of the system in which no further one can be made. Needs root."""
-    return Starter(*_WITHOUT, "limit")
+    return Starter(*_program("without_namespaces.py"))
 
 
 def no_namespaces_by_filter():
-    """Under a system call filter that refuses them, as RestrictNamespaces= of systemd does."""
-    return Starter(*_WITHOUT, "filter")
+    """As RestrictNamespaces= of systemd does it."""
+    return without_calls(*(f"{call}:{NEW_USER:#x}/{NEW_USER:#x}=EPERM" for call in ("unshare", "clone")))

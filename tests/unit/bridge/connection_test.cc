@@ -43,7 +43,9 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
     client_ = std::move(tcp.first);
     socket_ = std::move(tcp.second);
   }
-  void connect() { connection_->connect({std::move(socket_), UniqueFd(), "a client"}, idle_timeout_); }
+  void connect() {
+    connection_->connect({std::move(socket_), UniqueFd(), "a client"}, idle_timeout_, half_close_linger_);
+  }
 
   void on_channel_end() override {
     ++channel_ends_;
@@ -88,6 +90,7 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
   }
 
   std::chrono::seconds idle_timeout_{0};
+  std::chrono::seconds half_close_linger_{0};
   int idle_ = 0;
   event::Loop loop_;
   PipePool pool_;
@@ -99,6 +102,87 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
   std::function<void()> at_channel_end_;
   std::string client_got_;
 };
+
+// ---- a client that ends its sending side and still wants an answer ----
+
+class HalfCloseTest : public ConnectionTest {
+ protected:
+  void SetUp() override {
+    ConnectionTest::SetUp();
+    half_close_linger_ = std::chrono::hours(1);
+    connect();
+  }
+  // What net reads now, and whether the end has come.
+  End from_net() {
+    run_ready(loop_);
+    return read_more(net_.get(), net_got_);
+  }
+  std::string net_got_;
+};
+
+TEST_F(HalfCloseTest, TheAnswerToWhatWasSentLastIsWaitedFor) {
+  write(client_.get(), "question");
+  ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
+  EXPECT_EQ(from_net(), End::kNone);
+  EXPECT_EQ(net_got_, "question");
+  write(net_.get(), "answer");
+  EXPECT_EQ(from_net(), End::kNone) << "more of it may come";
+  EXPECT_EQ(read_more(client_.get(), client_got_), End::kNone);
+  EXPECT_EQ(client_got_, "answer");
+  // The end of the answer is the peer's.
+  connection_->finish();
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kFin);
+}
+
+TEST_F(HalfCloseTest, WhoeverHasTheAnswerIsDone) {
+  write(client_.get(), "question");
+  EXPECT_EQ(from_net(), End::kNone);
+  write(net_.get(), "answer");
+  EXPECT_EQ(from_net(), End::kNone);
+  ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
+  EXPECT_EQ(from_net(), End::kFin);
+}
+
+TEST_F(HalfCloseTest, WhoeverHasAskedNothingIsDone) {
+  write(net_.get(), "welcome");
+  EXPECT_EQ(from_net(), End::kNone);
+  ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
+  EXPECT_EQ(from_net(), End::kFin);
+}
+
+TEST_F(HalfCloseTest, AResetIsNoHalfClose) {
+  write(client_.get(), "question");
+  EXPECT_EQ(from_net(), End::kNone);
+  const struct linger at_once { 1, 0 };
+  ASSERT_EQ(::setsockopt(client_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  client_.reset();
+  EXPECT_EQ(from_net(), End::kFin);
+}
+
+TEST_F(HalfCloseTest, TheEndOfTheRunDoesNotWait) {
+  write(client_.get(), "question");
+  ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
+  EXPECT_EQ(from_net(), End::kNone);
+  connection_->drain();
+  EXPECT_EQ(from_net(), End::kFin);
+  EXPECT_FALSE(connection_->cut());
+}
+
+TEST_F(ConnectionTest, TheWaitForAnAnswerEnds) {
+  half_close_linger_ = std::chrono::seconds(1);
+  connect();
+  write(client_.get(), "question");
+  ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
+  std::string got;
+  End end = End::kNone;
+  while (end == End::kNone && !late()) {
+    run_ready(loop_);
+    end = read_more(net_.get(), got);
+  }
+  EXPECT_EQ(end, End::kFin);
+  EXPECT_EQ(got, "question");
+}
 
 TEST_F(ConnectionTest, KnowsWhoItIs) {
   EXPECT_EQ(connection_->number(), 5U);

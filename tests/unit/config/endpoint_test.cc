@@ -1,6 +1,7 @@
 #include "config/endpoint.h"
 
 #include <gtest/gtest.h>
+#include <net/if.h>
 
 #include <string>
 #include <vector>
@@ -29,6 +30,35 @@ std::string text_of(const Result<std::vector<ServiceMapping>>& map) {
   for (const ServiceMapping& entry : *map)
     text += (text.empty() ? "" : "; ") + entry.service + ": " + text_of(entry.address);
   return text;
+}
+
+TEST(ParseHostTest, TakesBracketsAndAnInterfaceByNameOrNumber) {
+  const auto parsed = [](std::string_view text) {
+    auto host = parse_host(text);
+    return host ? *host : "error: " + host.error().text();
+  };
+  const std::string lo = std::to_string(::if_nametoindex("lo"));
+  EXPECT_EQ(parsed("example.com"), "example.com");
+  EXPECT_EQ(parsed("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(parsed("::1"), "::1");
+  EXPECT_EQ(parsed("[::1]"), "::1");
+  EXPECT_EQ(parsed("fe80::1%lo"), "fe80::1%" + lo);
+  EXPECT_EQ(parsed("[fe80::1%lo]"), "fe80::1%" + lo);
+  EXPECT_EQ(parsed("[fe80::1%77]"), "fe80::1%77");
+  EXPECT_EQ(parsed("fe80::1%no-such-if"), "error: this machine has no network interface 'no-such-if'");
+  for (const std::string& text : {"["s, "[]"s, "[::1"s, "::1]"s, "[10.0.0.1]"s, "[host]"s, "host%lo"s,
+                                  "10.0.0.1%lo"s, "fe80::1%"s, "fe80::1%0"s, "fe80::1%lo\0"s, "[::1]:80"s})
+    EXPECT_TRUE(parsed(text).starts_with("error: ")) << text;
+}
+
+TEST(ParseLocalAddressTest, AnInterfaceGoesInsideTheBrackets) {
+  const std::string lo = std::to_string(::if_nametoindex("lo"));
+  for (const Mode mode : {Mode::kSource, Mode::kDestination}) {
+    const auto address = parse_local_address("[fe80::1%lo]:22", mode);
+    ASSERT_TRUE(address.ok()) << address.error().text();
+    EXPECT_EQ(text_of(*address), "tcp fe80::1%" + lo + " 22");
+  }
+  EXPECT_FALSE(parse_endpoint("[fe80::1%lo]:443").ok());
 }
 
 TEST(ParsePortTest, TakesEveryPort) {

@@ -58,6 +58,11 @@ TEST(OptionsTest, HelpHasEveryOption) {
   EXPECT_TRUE(help.ends_with("\n"));
 }
 
+TEST(OptionsTest, HelpIsSaidInTheWordsThatScriptsLookFor) {
+  for (const char* question : {"-h", "--help"})
+    EXPECT_NE(printed_by({question}).find("Show help message"), std::string::npos) << question;
+}
+
 TEST(OptionsTest, HelpFitsATerminal) {
   const std::string help = printed_by({"-h"});
   for (size_t start = 0; start < help.size();) {

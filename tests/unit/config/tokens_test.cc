@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "tests/unit/config/support.h"
 
 namespace localproxy::config {
@@ -17,8 +18,9 @@ using namespace std::string_literals;
 using test::TemporaryDirectory;
 
 TEST(CheckAccessTokenTest, TakesTokens) {
-  for (const std::string& token : {"x"s, std::string(test::kToken), "AQGA+/=="s, "a.b.c"s,
-                                   "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"s, "AB/CD"s, std::string(2048, 'T')})
+  for (const std::string& token :
+       {"x"s, std::string(test::kToken), "AQGA+/=="s, "a.b.c"s, "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"s, "AB/CD"s,
+        std::string(limits::kMaxAccessToken, 'T')})
     EXPECT_TRUE(check_access_token(token).ok()) << token;
 }
 
@@ -45,7 +47,7 @@ TEST(CheckAccessTokenTest, SaysWhatIsWrongButNotTheToken) {
       {"./SECRET", "--access-token-file"},
       {"../SECRET", "--access-token-file"},
       {"~/SECRET", "--access-token-file"},
-      {std::string(2049, 'S'), "longer than 2048"},
+      {std::string(limits::kMaxAccessToken + 1, 'S'), "longer than 3796"},
   };
   for (const TokenCase& row : kCases) {
     const auto good = check_access_token(row.token);
@@ -101,9 +103,10 @@ TEST(ReadTokenFileTest, StripsTheLineEnd) {
     ASSERT_TRUE(token.ok()) << token.error().text();
     EXPECT_EQ(token->reveal(), test::kToken);
   }
-  const auto longest = read_token_file(directory.write("token", std::string(2048, 'x') + "\r\n"));
+  const auto longest =
+      read_token_file(directory.write("token", std::string(limits::kMaxAccessToken, 'x') + "\r\n"));
   ASSERT_TRUE(longest.ok());
-  EXPECT_EQ(longest->size(), 2048u);
+  EXPECT_EQ(longest->size(), limits::kMaxAccessToken);
 }
 
 TEST(ReadTokenFileTest, SaysWhatIsWrongButNotTheToken) {
@@ -115,7 +118,7 @@ TEST(ReadTokenFileTest, SaysWhatIsWrongButNotTheToken) {
       {"SECRET \n", "has blanks"},
       {"\nSECRET", "has a line end"},
       {"SEC\0RET"s, "not printable"},
-      {std::string(2049, 'S'), "longer than 2048"},
+      {std::string(limits::kMaxAccessToken + 1, 'S'), "longer than 3796"},
       {std::string(4096, 'S'), "more than 2050 bytes"},
   };
   for (const TokenCase& row : kCases) {

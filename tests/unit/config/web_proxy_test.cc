@@ -38,6 +38,9 @@ TEST(ParseWebProxyTest, TakesUrls) {
       {"http://[::1]", "http ::1 3128 "},
       {"http://[::1]:8080", "http ::1 8080 "},
       {"https://[2001:db8::1]:443", "https 2001:db8::1 443 "},
+      {"proxy:8080", "http proxy 8080 "},
+      {"[::1]:8080", "http ::1 8080 "},
+      {"user:pass@proxy:8080", "http proxy 8080 user:pass"},
       {"http://user:pass@proxy:8080", "http proxy 8080 user:pass"},
       {"http://user@proxy", "http proxy 3128 user:"},
       {"http://user:@proxy", "http proxy 3128 user:"},
@@ -52,7 +55,8 @@ TEST(ParseWebProxyTest, TakesUrls) {
 }
 
 TEST(ParseWebProxyTest, RefusesTheRestWithoutShowingIt) {
-  const std::string not_a_url = "error: the proxy is not a URL that begins with 'http://' or 'https://'";
+  const std::string not_a_url =
+      "error: the proxy is neither a URL that begins with 'http://' or 'https://' nor HOST:PORT";
   const std::string scheme = "error: the proxy's URL begins with neither 'http://' nor 'https://'";
   const std::string host = "error: the proxy's URL does not end in HOST, HOST:PORT or [IPV6]:PORT";
   const std::string percent =
@@ -61,7 +65,11 @@ TEST(ParseWebProxyTest, RefusesTheRestWithoutShowingIt) {
   const ProxyCase kCases[] = {
       {"", not_a_url},
       {"proxy", not_a_url},
-      {"proxy:8080", not_a_url},
+      {"proxy:", not_a_url},
+      {"proxy:80801", not_a_url},
+      {"[::1]", not_a_url},
+      {"user:SECRET", not_a_url},
+      {":8080", host},
       {"http:/proxy", not_a_url},
       {"http:proxy", not_a_url},
       {"SECRET", not_a_url},
@@ -124,6 +132,8 @@ TEST(NoProxyTest, Matches) {
       {"host.example.com", ".example.com", true},
       {"example.com", ".example.com", true},
       {"host.example.com", "com", true},
+      {"host.example.com.", "example.com", true},
+      {"host.example.com", "example.com.", true},
       {"host.example.com", "ample.com", false},
       {"host.example.com", "host", false},
       {"host.example.com", "x.host.example.com", false},
@@ -221,9 +231,9 @@ TEST(FirstHopTest, IsTheProxyIfThereIsOne) {
 
 TEST(ProxyVariablesTest, ErrorsNameTheVariable) {
   EXPECT_EQ(error_of({"-t", "x", "-r", "a", "-s", "1"}, {{"HTTPS_PROXY", "SECRET"}}),
-            "HTTPS_PROXY: the proxy is not a URL that begins with 'http://' or 'https://'");
+            "HTTPS_PROXY: the proxy is neither a URL that begins with 'http://' or 'https://' nor HOST:PORT");
   EXPECT_EQ(error_of({"-t", "x", "-r", "a", "-s", "1"}, {{"https_proxy", "SECRET"}}),
-            "https_proxy: the proxy is not a URL that begins with 'http://' or 'https://'");
+            "https_proxy: the proxy is neither a URL that begins with 'http://' or 'https://' nor HOST:PORT");
 }
 
 }  // namespace

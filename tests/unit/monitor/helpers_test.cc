@@ -107,5 +107,34 @@ TEST_F(HelpersTest, OneOfAnotherUserIsRefused) {
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
 }
 
+// Whoever owns the program already runs as us.
+TEST_F(HelpersTest, TheWholeTreeOfAnotherUserIsOpened) {
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    if (::chown(entry.path().c_str(), 12'345, 12'345) != 0) GTEST_SKIP() << "only root gives files away";
+    ASSERT_EQ(::chmod(entry.path().c_str(), 0775), 0);
+  }
+  ASSERT_EQ(::chown(directory_.c_str(), 12'345, 12'345), 0);
+  ASSERT_EQ(::chmod(directory_.c_str(), 0775), 0);
+  EXPECT_THAT(run(), HasSubstr("opened: 5\n"));
+  // Nor a third one's.
+  ASSERT_EQ(::chown(helper("net").c_str(), 12'346, 12'345), 0);
+  EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
+}
+
+TEST_F(HelpersTest, OneThatAGroupMayWriteAndTheProgramNotIsRefused) {
+  if (::chown(helper("net").c_str(), 0, 12'345) != 0) GTEST_SKIP() << "only root gives files away";
+  EXPECT_THAT(run(), HasSubstr("opened: 5\n"));
+  ASSERT_EQ(::chmod(helper("net").c_str(), 0775), 0);
+  EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
+}
+
+TEST_F(HelpersTest, ADirectoryThatEverybodyMayWriteToIsRefused) {
+  ASSERT_EQ(::chmod(directory_.c_str(), 0757), 0);
+  EXPECT_THAT(run(),
+              HasSubstr("the helpers in " + directory_.string() + " could be replaced by another user"));
+  ASSERT_EQ(::chmod(directory_.c_str(), 01757), 0) << "but of a sticky one nobody can take a file away";
+  EXPECT_THAT(run(), HasSubstr("opened: 5\n"));
+}
+
 }  // namespace
 }  // namespace localproxy::monitor

@@ -21,6 +21,8 @@ using test::Recorder;
 constexpr uint32_t kMost = 3;
 constexpr int kServices = 3;
 constexpr int kOperations = 3'000;
+// Few ids, so that they start over again and again.
+constexpr uint32_t kMostId = 40;
 
 struct Entry {
   Number number;
@@ -35,17 +37,19 @@ class Model {
 
   std::vector<std::string> open(Number number, int service) {
     std::vector<std::string> out;
-    const bool many =
-        with_ids_ && (peer_ == Peer::kCurrent || (peer_ == Peer::kUnknown && count(service) > 0));
-    const bool first = stream_[service] == 0 || !many;
+    const bool first = count(service) == 0 || !with_ids_ || peer_ == Peer::kOlder;
     if (first) {
-      end_stream(service, out);
-      stream_[service] = next_stream_++;
+      give_up_stream(service, out);
+      stream_[service] = static_cast<int32_t>(next_stream_);
+      next_stream_ = after(next_stream_);
       last_id_[service] = 0;
       has_ids_[service] = with_ids_;
       answered_[service] = false;
     }
-    entries_.push_back({number, service, ++last_id_[service]});
+    do {
+      last_id_[service] = after(last_id_[service]);
+    } while (find(service, last_id_[service]) != nullptr);
+    entries_.push_back({number, service, last_id_[service]});
     out.push_back("send " + line(make(first ? MessageType::kStreamStart : MessageType::kConnectionStart,
                                       stream_[service], name(service), with_ids_ ? last_id_[service] : 0)));
     return out;
@@ -57,10 +61,21 @@ class Model {
     if (at == entries_.end()) return {};
     const Entry entry = *at;
     entries_.erase(at);
-    const bool ids = has_ids_[entry.service] && peer_ != Peer::kOlder;
-    const std::string reset = reset_of(ids, entry.service, stream_[entry.service], entry.id);
-    if (!ids) stream_[entry.service] = 0;
-    return {reset};
+    std::vector<std::string> out;
+    if (has_ids_[entry.service] && peer_ != Peer::kOlder) {
+      out.push_back(reset_of(true, entry.service, stream_[entry.service], entry.id));
+    } else {
+      give_up_stream(entry.service, out);
+    }
+    return out;
+  }
+
+  std::vector<std::string> end() {
+    std::vector<std::string> out;
+    entries_.clear();
+    for (int s = 0; s < kServices; ++s)
+      give_up_stream(s, out);
+    return out;
   }
 
   // What a message causes; `error`: it ends the tunnel.
@@ -86,6 +101,7 @@ class Model {
         break;
       case MessageType::kConnectionReset:
         if (entry != nullptr) end(*entry, out);
+        if (source_ && active && !has_ids_[s] && count(s) == 0) stream_[s] = 0;
         break;
       case MessageType::kStreamStart:
         error = source_;
@@ -121,6 +137,7 @@ class Model {
   static std::string name(int service) { return std::string(1, static_cast<char>('A' + service)); }
 
  private:
+  static uint32_t after(uint32_t id) { return id == kMostId ? 1 : id + 1; }
   static int service_of(const std::string& id) { return id[0] - 'A'; }
   const Entry* find(int service, uint32_t id) const {
     for (const Entry& e : entries_) {
@@ -153,9 +170,6 @@ class Model {
         for (const Entry& e : all) {
           if (e.id > 1) end(e, out);
         }
-        for (int s = 0; s < kServices; ++s) {
-          if (count(s) == 0) stream_[s] = 0;
-        }
       }
     }
     if (peer_ != before) ++versions_seen_;
@@ -171,6 +185,13 @@ class Model {
       if (e.service == service) end(e, out);
     }
     stream_[service] = 0;
+  }
+  void give_up_stream(int service, std::vector<std::string>& out) {
+    const int32_t stream = stream_[service];
+    end_stream(service, out);
+    if (stream == 0) return;
+    out.push_back("send " +
+                  line(make(MessageType::kStreamReset, stream, name(service), has_ids_[service] ? 1 : 0)));
   }
   void begin(const Message& m, int service, uint32_t id, std::vector<std::string>& out) {
     end_stream(service, out);
@@ -197,7 +218,7 @@ class Model {
   bool answered_[kServices] = {};
   Peer peer_ = Peer::kUnknown;
   int versions_seen_ = 0;
-  int32_t next_stream_ = 1;
+  uint32_t next_stream_ = 1;
   Number next_number_ = 1;
 };
 
@@ -240,7 +261,7 @@ class TunnelModelTest : public testing::TestWithParam<Case> {
 TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
   const bool source = GetParam().source;
   Recorder recorder;
-  Tunnel tunnel(source, {"A", "B", "C"}, format_of_version(GetParam().version), 1, kMost, recorder);
+  Tunnel tunnel(source, {"A", "B", "C"}, format_of_version(GetParam().version), 1, kMost, recorder, kMostId);
   Model model(source, GetParam().version == 3);
   Number next = 1;
   size_t most_open = 0;
@@ -258,7 +279,7 @@ TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
       const int service = below(kServices);
       what = "local connection " + std::to_string(next);
       expected = model.open(next, service);
-      ASSERT_TRUE(tunnel.local_opened(next++, static_cast<uint16_t>(service)));
+      tunnel.local_opened(next++, static_cast<uint16_t>(service));
     } else {
       const Message message = random_message(model);
       what = line(message);
@@ -272,6 +293,11 @@ TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
     ASSERT_EQ(got, expected) << "operation " << i << ": " << what;
     ASSERT_EQ(tunnel.open_connections(), model.size()) << "operation " << i << ": " << what;
     most_open = std::max(most_open, model.size());
+  }
+  if (source) {
+    tunnel.end_streams();
+    EXPECT_EQ(recorder.take(), model.end());
+    EXPECT_EQ(tunnel.open_connections(), 0U);
   }
   // The operations led somewhere.
   EXPECT_GE(most_open, GetParam().version < 3 ? 3U : 4U);

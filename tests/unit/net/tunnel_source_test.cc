@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "net/tunnel.h"
 #include "tests/unit/net/recorder.h"
 
@@ -22,8 +20,9 @@ using testing::IsEmpty;
 constexpr int32_t kFirst = 1'000;
 
 struct Side {
-  explicit Side(bool source, std::vector<std::string> services = {"A", "B"}, int32_t first = kFirst)
-      : tunnel(source, std::move(services), Format{}, first, 4, events) {}
+  explicit Side(bool source, std::vector<std::string> services = {"A", "B"}, uint32_t first = kFirst,
+                uint32_t max_id = limits::kMaxId)
+      : tunnel(source, std::move(services), Format{}, first, 4, events, max_id) {}
   void take(const Message& message) {
     const Result<> taken = test::receive(tunnel, message);
     EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
@@ -42,15 +41,16 @@ struct Side {
 };
 
 struct Source : Side {
-  explicit Source(std::vector<std::string> services = {"A", "B"}, int32_t first = kFirst)
-      : Side(true, std::move(services), first) {}
+  explicit Source(std::vector<std::string> services = {"A", "B"}, uint32_t first = kFirst,
+                  uint32_t max_id = limits::kMaxId)
+      : Side(true, std::move(services), first, max_id) {}
 };
 
 TEST(SourceTest, TheFirstConnectionStartsTheStreamAndTheNextOnesConnections) {
   Source s;
-  EXPECT_TRUE(s.tunnel.local_opened(31, 1));
-  EXPECT_TRUE(s.tunnel.local_opened(32, 1));
-  EXPECT_TRUE(s.tunnel.local_opened(33, 0));
+  s.tunnel.local_opened(31, 1);
+  s.tunnel.local_opened(32, 1);
+  s.tunnel.local_opened(33, 0);
   EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 1000 service 'B' connection 1",
                                            "send CONNECTION_START stream 1000 service 'B' connection 2",
                                            "send STREAM_START stream 1001 service 'A' connection 1"));
@@ -76,16 +76,56 @@ TEST(SourceTest, DataGoesToTheConnectionItNames) {
               ElementsAre("deliver 32 two", "deliver 31 one", "deliver 31 one without an id"));
 }
 
-TEST(SourceTest, TheStreamOutlivesItsConnections) {
+TEST(SourceTest, TheStreamOutlivesAllButTheLastOfItsConnections) {
   Source s;
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kData, kFirst, "A", 1, "of version 3");
+  s.tunnel.local_opened(32, 0);
   s.events.take();
   s.tunnel.local_closed(31);
   EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_RESET stream 1000 service 'A' connection 1"));
-  s.tunnel.local_opened(32, 0);
-  EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_START stream 1000 service 'A' connection 2"));
+  s.tunnel.local_opened(33, 0);
+  EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_START stream 1000 service 'A' connection 3"));
   s.take(MessageType::kData, kFirst, "A", 1, "late");
+  EXPECT_THAT(s.events.take(), IsEmpty());
+}
+
+TEST(SourceTest, AServiceWithoutAConnectionBeginsAStreamAfterTheEndOfTheOneBefore) {
+  for (const bool by_peer : {false, true}) {
+    Source s;
+    s.tunnel.local_opened(31, 0);
+    s.tunnel.local_opened(32, 1);
+    s.take(MessageType::kData, kFirst, "A", 1, "of version 3");
+    if (by_peer) {
+      s.take(MessageType::kConnectionReset, kFirst, "A", 1);
+    } else {
+      s.tunnel.local_closed(31);
+    }
+    s.events.take();
+    s.tunnel.local_opened(33, 0);
+    EXPECT_THAT(s.events.take(), ElementsAre("send STREAM_RESET stream 1000 service 'A' connection 1",
+                                             "send STREAM_START stream 1002 service 'A' connection 1"));
+    s.take(MessageType::kData, kFirst, "A", 1, "late");
+    EXPECT_THAT(s.events.take(), IsEmpty());
+  }
+}
+
+TEST(SourceTest, AtTheEndTheStreamsThatStandAreEnded) {
+  Source s({"A", "B", "C", "D"});
+  s.tunnel.local_opened(31, 0);
+  s.tunnel.local_opened(32, 1);
+  s.tunnel.local_opened(33, 2);
+  s.tunnel.local_closed(31);
+  s.take(MessageType::kStreamReset, kFirst + 1, "B");
+  s.events.take();
+  s.tunnel.end_streams();
+  EXPECT_THAT(s.events.take(), ElementsAre("send STREAM_RESET stream 1000 service 'A' connection 1",
+                                           "send STREAM_RESET stream 1002 service 'C' connection 1"));
+  EXPECT_EQ(s.tunnel.open_connections(), 0U);
+  // The local side that was still open is its owner's.
+  EXPECT_EQ(s.tunnel.route(33), nullptr);
+  s.tunnel.local_closed(33);
+  s.tunnel.end_streams();
   EXPECT_THAT(s.events.take(), IsEmpty());
 }
 
@@ -112,12 +152,28 @@ TEST(SourceTest, AfterASessionResetEveryServiceStartsANewStream) {
   EXPECT_THAT(s.events.take(), ElementsAre("send STREAM_START stream 1002 service 'B' connection 1"));
 }
 
-TEST(SourceTest, StreamIdsStayPositive) {
-  Source s({"A", "B"}, std::numeric_limits<int32_t>::max());
+TEST(SourceTest, StreamIdsStaySmall) {
+  static_assert(limits::kMaxId < 1U << 28);
+  static_assert(limits::kMaxFirstStreamId < limits::kMaxId);
+  Source s({"A", "B"}, limits::kMaxId);
   s.tunnel.local_opened(31, 0);
   s.tunnel.local_opened(32, 1);
-  EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 2147483647 service 'A' connection 1",
+  EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 134217727 service 'A' connection 1",
                                            "send STREAM_START stream 1 service 'B' connection 1"));
+}
+
+TEST(SourceTest, ConnectionIdsStaySmallAndSkipThoseThatAreOpen) {
+  Source s({"A"}, 1, 4);
+  s.tunnel.local_opened(31, 0);
+  s.take(MessageType::kData, 1, "A", 1, "of version 3");
+  for (Number number = 32; number < 35; ++number)
+    s.tunnel.local_opened(number, 0);
+  s.tunnel.local_closed(33);
+  s.events.take();
+  s.tunnel.local_opened(35, 0);
+  EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_START stream 1 service 'A' connection 3"));
+  s.take(MessageType::kData, 1, "A", 3, "x");
+  EXPECT_THAT(s.events.take(), ElementsAre("deliver 35 x"));
 }
 
 TEST(SourceTest, AServiceWithoutAnIdIsNotNamed) {
@@ -154,10 +210,12 @@ TEST(SourceTest, AConnectionStartOfAnotherStreamOrConnectionClosesNothing) {
   EXPECT_EQ(s.tunnel.open_connections(), 1U);
 }
 
-TEST(SourceDeathTest, TheFirstStreamIdIsPositive) {
+TEST(SourceDeathTest, TheFirstStreamIdIsPositiveAndSmall) {
   Recorder events;
-  EXPECT_EXIT(Tunnel(true, {"A"}, Format{}, 0, 4, events), testing::ExitedWithCode(71),
-              "stream id is positive");
+  for (const uint32_t id : {0U, limits::kMaxId + 1}) {
+    EXPECT_EXIT(Tunnel(true, {"A"}, Format{}, id, 4, events), testing::ExitedWithCode(71),
+                "stream id is positive");
+  }
 }
 
 // ---- both sides ----

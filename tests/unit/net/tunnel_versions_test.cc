@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(Versions, OlderSourceTest, testing::Values(1, 2),
                          [](const auto& each) { return "V" + std::to_string(each.param); });
 
 TEST_P(OlderSourceTest, SendsOnlyTheFieldsOfItsVersion) {
-  ASSERT_TRUE(s_.tunnel.local_opened(31, 0));
+  s_.tunnel.local_opened(31, 0);
   EXPECT_THAT(s_.events.take(), ElementsAre(start(1'000)));
   const Route* route = s_.tunnel.route(31);
   ASSERT_NE(route, nullptr);
@@ -69,7 +69,7 @@ TEST_P(OlderSourceTest, ANewConnectionReplacesTheOneBefore) {
   s_.take(MessageType::kData, 1'000, id(), 0, "received before");
   s_.events.take();
   s_.tunnel.local_opened(32, 0);
-  EXPECT_THAT(s_.events.take(), ElementsAre("finish 31", start(1'001)));
+  EXPECT_THAT(s_.events.take(), ElementsAre("finish 31", reset(1'000), start(1'001)));
   EXPECT_EQ(s_.tunnel.route(31), nullptr);
   s_.take(MessageType::kData, 1'000, id(), 0, "late");
   s_.take(MessageType::kStreamReset, 1'000, id());
@@ -86,6 +86,8 @@ TEST_P(OlderSourceTest, EveryConnectionStartsAStream) {
     s_.tunnel.local_closed(static_cast<Number>(stream));
     EXPECT_THAT(s_.events.take(), ElementsAre(start(stream), reset(stream)));
   }
+  s_.tunnel.end_streams();
+  EXPECT_THAT(s_.events.take(), IsEmpty()) << "a stream ends once";
 }
 
 TEST_P(OlderSourceTest, TakesAnswersOfAnyVersion) {
@@ -112,7 +114,8 @@ TEST(OlderSourceV2Test, ServicesDoNotReplaceEachOther) {
   s.events.take();
   s.tunnel.local_opened(33, 1);
   EXPECT_THAT(s.events.take(),
-              ElementsAre("finish 32", "send STREAM_START stream 1002 service 'B' connection 0"));
+              ElementsAre("finish 32", "send STREAM_RESET stream 1001 service 'B' connection 0",
+                          "send STREAM_START stream 1002 service 'B' connection 0"));
 }
 
 TEST(OlderSourceDeathTest, Version1IsForOneService) {
@@ -148,14 +151,15 @@ TEST_P(RecognitionTest, ThenANewConnectionReplacesTheStreamInTheSameFormat) {
   s_.events.take();
   s_.tunnel.local_opened(32, 0);
   EXPECT_THAT(s_.events.take(),
-              ElementsAre("finish 31", "send STREAM_START stream 1001 service 'A' connection 1"));
+              ElementsAre("finish 31", "send STREAM_RESET stream 1000 service 'A' connection 1",
+                          "send STREAM_START stream 1001 service 'A' connection 1"));
   EXPECT_EQ(s_.tunnel.route(32)->service_id, "A");
   EXPECT_EQ(s_.tunnel.route(32)->connection_id, 1U);
   answer(1'000, "late");
   answer(1'001, "new");
   EXPECT_THAT(s_.events.take(), ElementsAre("deliver 32 new"));
   s_.tunnel.local_closed(32);
-  EXPECT_THAT(s_.events.take(), ElementsAre("send STREAM_RESET stream 1001 service 'A' connection 0"));
+  EXPECT_THAT(s_.events.take(), ElementsAre("send STREAM_RESET stream 1001 service 'A' connection 1"));
   answer(1'001, "late");
   s_.tunnel.local_opened(33, 0);
   answer(1'002, "x");
@@ -185,6 +189,7 @@ TEST_P(RecognitionTest, AConnectionStartThatTheServiceRefusedIsNoProofButAHint) 
   answer(1'000, "x");
   s_.tunnel.local_opened(34, 0);
   EXPECT_THAT(s_.events.take(), ElementsAre("deliver 31 x", "finish 31",
+                                            "send STREAM_RESET stream 1000 service 'A' connection 1",
                                             "send STREAM_START stream 1001 service 'A' connection 1"));
 }
 
@@ -193,7 +198,8 @@ TEST_P(RecognitionTest, ASilentDestinationGetsAStreamForEachConnectionThatIsAlon
   s_.tunnel.local_closed(31);
   s_.events.take();
   s_.tunnel.local_opened(32, 0);
-  EXPECT_THAT(s_.events.take(), ElementsAre("send STREAM_START stream 1001 service 'A' connection 1"));
+  EXPECT_THAT(s_.events.take(), ElementsAre("send STREAM_RESET stream 1000 service 'A' connection 1",
+                                            "send STREAM_START stream 1001 service 'A' connection 1"));
   answer(1'001, "x");
   EXPECT_THAT(s_.events.take(), ElementsAre("deliver 32 x"));
 }
@@ -226,7 +232,8 @@ TEST_P(RecognitionTest, ADestinationOfVersion3MayTakeItsPlace) {
   s_.events.take();
   s_.tunnel.local_opened(35, 0);
   EXPECT_THAT(s_.events.take(),
-              ElementsAre("finish 34", "send STREAM_START stream 1003 service 'A' connection 1"));
+              ElementsAre("finish 34", "send STREAM_RESET stream 1002 service 'A' connection 1",
+                          "send STREAM_START stream 1003 service 'A' connection 1"));
 }
 
 TEST_P(RecognitionTest, AStaleAnswerShowsNothing) {
@@ -244,7 +251,6 @@ TEST(RecognitionV3Test, ItsAnswersKeepTheStream) {
   s.take(MessageType::kData, 1'000, "A", 1);
   // Settled by the stream's first message.
   s.take(MessageType::kData, 1'000, "A", 0, "x");
-  s.tunnel.local_closed(31);
   s.events.take();
   s.tunnel.local_opened(32, 0);
   EXPECT_THAT(s.events.take(), ElementsAre("send CONNECTION_START stream 1000 service 'A' connection 2"));
@@ -255,11 +261,12 @@ TEST(RecognitionV3Test, ARefusalOfTheFirstConnectionComesFromVersion3) {
   Side s(true, 3);
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kConnectionReset, 1'000, "A", 1);
-  s.events.take();
   s.tunnel.local_opened(32, 0);
-  s.take(MessageType::kConnectionReset, 1'000, "A", 2);
+  s.events.take();
+  s.tunnel.local_opened(33, 0);
+  s.take(MessageType::kConnectionReset, 1'001, "A", 2);
   EXPECT_THAT(s.events.take(),
-              ElementsAre("send CONNECTION_START stream 1000 service 'A' connection 2", "finish 32"));
+              ElementsAre("send CONNECTION_START stream 1001 service 'A' connection 2", "finish 33"));
   EXPECT_THAT(s.events.notes, IsEmpty());
 }
 
@@ -273,7 +280,8 @@ TEST(RecognitionV3Test, OneServiceTellsOfAll) {
   EXPECT_THAT(s.events.take(), ElementsAre("finish 33", "deliver 31 x"));
   s.tunnel.local_opened(34, 1);
   EXPECT_THAT(s.events.take(),
-              ElementsAre("finish 32", "send STREAM_START stream 1002 service 'B' connection 1"));
+              ElementsAre("finish 32", "send STREAM_RESET stream 1001 service 'B' connection 1",
+                          "send STREAM_START stream 1002 service 'B' connection 1"));
 }
 
 TEST(RecognitionV3Test, ATunnelWithoutServiceIdsTellsVersion1AtMost) {

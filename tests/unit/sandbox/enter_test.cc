@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <stddef.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,12 +54,17 @@ std::string text_of(const Reached& reached) {
 }
 
 std::string expected_report(const Policy& policy, int landlock_abi) {
-  const std::string namespaces = !policy.namespaces         ? ""
-                                 : namespaces_are_granted() ? ", namespaces"
-                                                            : ", not granted: Operation not permitted";
+  const std::string namespaces = !policy.namespaces ? ""
+                                 : namespaces_are_granted()
+                                     ? ", namespaces"
+                                     : ", not granted: unshare: Operation not permitted";
   return expected_ids() + namespaces + ", Landlock " + std::to_string(landlock_abi) +
          (LOCALPROXY_SANITIZER_BUILD ? "" : ", filter");
 }
+
+// Asks for namespaces as net does, and may still look at itself afterwards.
+const Policy kNamespacesOnly{
+    .role = "test", .rules = kLaunchPolicy.rules, .starts = kLaunchPolicy.starts, .namespaces = true};
 
 // Enters, says the report or the error, and returns 0 or 3.
 int enter_and_say(const Request& request, const Child::Say& say) {
@@ -86,6 +95,86 @@ TEST(EnterTest, ReportsTheTruthAboutTheMemory) {
   // Asked in a process of its own, as nobody can undo it.
   const Ended known = in_child([](const Child::Say&) { return ::prctl(65, 1, 0, 0, 0) == 0 ? 0 : 1; });
   EXPECT_EQ(ended.said, known.status == 0 ? "yes" : "no");
+}
+
+// A system that refuses a call, or a call with this first argument, as filters and LSMs do.
+struct Refusal {
+  const char* name;
+  uint32_t call;
+  int argument;  // -1: any
+  int error;
+  std::string not_granted;
+};
+
+bool refuse(const Refusal& refusal) {
+  const uint32_t answer = SECCOMP_RET_ERRNO | static_cast<uint32_t>(refusal.error);
+  const auto argument = static_cast<uint32_t>(refusal.argument);
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal.call, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, argument, 0, refusal.argument < 0 ? uint8_t{0} : uint8_t{1}),
+      BPF_STMT(BPF_RET | BPF_K, answer),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(filter), filter};
+  return test::no_new_privs() && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+class RefusalTest : public testing::TestWithParam<Refusal> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Calls, RefusalTest,
+    testing::Values(Refusal{"unshare", SYS_unshare, -1, EPERM, "unshare: Operation not permitted"},
+                    Refusal{"no_more", SYS_unshare, -1, ENOSPC, "unshare: No space left on device"},
+                    Refusal{"unknown", SYS_unshare, -1, ENOSYS, "unshare: Function not implemented"},
+                    Refusal{"chroot", SYS_chroot, -1, EPERM, "chroot: Operation not permitted"},
+                    Refusal{"chdir", SYS_chdir, -1, EPERM, "chdir: Operation not permitted"},
+                    Refusal{"fork", SYS_clone, -1, EAGAIN, "fork: Resource temporarily unavailable"},
+                    Refusal{"bounds", SYS_prctl, PR_CAPBSET_DROP, EPERM,
+                            "capability bounding set: Operation not permitted"}),
+    [](const auto& each) { return std::string(each.param.name); });
+
+// What net and bridge enter on a system that grants a part of the namespaces: nothing of them, and the rest.
+TEST_P(RefusalTest, LeavesNoHalfOfANamespace) {
+  if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+  const bool asks = GetParam().call == SYS_unshare;
+  if (!asks && !namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";
+  const Ended ended = in_child([](const Child::Say& say) {
+    if (!leave_root() || !refuse(GetParam())) return 2;
+    const UniqueFd own(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
+    struct stat before {
+    }, after{};
+    if (::fstat(own.get(), &before) != 0) return 4;
+    // As a helper has it: its filter must let it try, too.
+    if (!enter({.policy = &kLaunchPolicy, .landlock = false}).ok()) return 5;
+    const auto inside = enter({.policy = &kNamespacesOnly, .landlock = false});
+    if (!inside) {
+      say(inside.error().text());
+      return 6;
+    }
+    const UniqueFd now(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
+    if (::fstat(now.get(), &after) != 0 || before.st_ino != after.st_ino) return 7;
+    say(text_of(*inside));
+    return 0;
+  });
+  EXPECT_EQ(ended.status, 0) << ended.said << ended.signal;
+  EXPECT_EQ(ended.said, expected_ids() + ", not granted: " + GetParam().not_granted + ", Landlock 0, filter");
+}
+
+// It is a second wall: the filter refuses the same.
+TEST(EnterTest, DoesWithoutMdweWhateverTheReason) {
+  if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+  for (const int error : {EINVAL, EPERM, EACCES, ENOSYS}) {
+    const Ended ended = in_child([error](const Child::Say& say) {
+      if (!leave_root() || !refuse({"mdwe", SYS_prctl, 65, error, ""})) return 2;
+      const auto entered = enter({.policy = &kMonitorPolicy, .landlock = false});
+      if (!entered) return 3;
+      say(entered->mdwe ? "yes" : "no");
+      return 0;
+    });
+    EXPECT_EQ(ended.said, "no") << error;
+  }
 }
 
 TEST(EnterTest, SaysWhenThereIsNoLandlock) {

@@ -40,6 +40,35 @@ TEST(FindUserTest, AnUnknownUserIsNamedWithAWayOut) {
   }
 }
 
+TEST(FindUserTest, AnOrdinaryUserIsFoundByNumber) {
+  const auto user = ordinary_user();
+  if (!user) GTEST_SKIP() << "there is only root here";
+  const auto ids = find_user(std::to_string(user->pw_uid));
+  ASSERT_TRUE(ids.ok()) << ids.error().text();
+  EXPECT_EQ(ids->uid, user->pw_uid);
+  EXPECT_EQ(ids->gid, user->pw_gid);
+}
+
+TEST(FindUserTest, NumbersOfUserAndGroupNeedNoEntry) {
+  const auto ids = find_user("3000000001:3000000002");
+  ASSERT_TRUE(ids.ok()) << ids.error().text();
+  EXPECT_EQ(ids->uid, 3'000'000'001U);
+  EXPECT_EQ(ids->gid, 3'000'000'002U);
+}
+
+TEST(FindUserTest, ANumberWithoutAnEntryNeedsAGroup) {
+  const auto ids = find_user("3000000001");
+  ASSERT_FALSE(ids.ok());
+  EXPECT_THAT(ids.error().text(), HasSubstr("--user 3000000001:GID"));
+}
+
+TEST(FindUserTest, NumbersThatMeanRootOrNobodyAreRefused) {
+  for (const char* name : {"0", "0:0", "0:1", "1:0", "4294967295:1", "1:4294967295"})
+    EXPECT_FALSE(find_user(name).ok()) << name;
+  for (const char* name : {"1:", ":1", "1:2:3", "1:users", "4294967296:1", "-1:1"})
+    EXPECT_FALSE(find_user(name).ok()) << name;
+}
+
 TEST(FindUserTest, RootIsRefused) {
   const auto ids = find_user("root");
   ASSERT_FALSE(ids.ok());

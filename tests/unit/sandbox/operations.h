@@ -38,6 +38,7 @@ struct Operation {
   // Returns what the system call returned: negative with errno, or not.
   long (*attempt)(const World& world);
   Outcome monitor, launch, net, bridge, resolve;
+  int landlock_abi = 1;  // the first that refuses it
 };
 
 // An operation that is one expression, in which w is the World.

@@ -28,7 +28,54 @@ std::string name_of(uint32_t number, uint32_t architecture) {
   if (architecture == 0) architecture = seccomp_arch_native();
   const std::unique_ptr<char, decltype(&free)> name(
       seccomp_syscall_resolve_num_arch(architecture, static_cast<int>(number)), &free);
+#ifdef __riscv
+  if (!name && number == 258) return "riscv_hwprobe";  // libseccomp 2.5 does not know it
+#endif
   return name ? name.get() : "";
+}
+
+bool is_narrow(uint32_t architecture) {
+  return (architecture & __AUDIT_ARCH_64BIT) == 0;
+}
+
+// Whether an architecture has a call that can be asked about by number.
+bool has(uint32_t architecture, const std::string& name) {
+  return seccomp_syscall_resolve_name_arch(architecture, name.c_str()) >= 0 || name == "riscv_hwprobe";
+}
+
+// What names of these tables come to on an architecture: those that it has, and what it has besides.
+Names on(uint32_t architecture, const Names& names) {
+  Names there;
+  std::ranges::copy_if(names, std::inserter(there, there.end()),
+                       [&](const std::string& name) { return has(architecture, name); });
+  for (const Narrow& narrow : kNarrow) {
+    if (is_narrow(architecture) && names.contains(narrow.of) && has(architecture, narrow.call))
+      there.insert(narrow.call);
+  }
+  return there;
+}
+Names here(const Names& names) {
+  return on(seccomp_arch_native(), names);
+}
+
+// The same of rows.
+std::vector<Row> here(const std::vector<Row>& rows) {
+  const uint32_t native = seccomp_arch_native();
+  std::vector<Row> there;
+  for (const Row& row : rows) {
+    if (has(native, row.call)) there.push_back(row);
+    for (const Narrow& narrow : kNarrow) {
+      if (!is_narrow(native) || row.call != std::string(narrow.of) || !has(native, narrow.call)) continue;
+      there.push_back(row);
+      there.back().call = narrow.call;
+    }
+  }
+  return there;
+}
+
+// Numbers from kFirstForeignCall on that an architecture gives to calls of its own.
+bool is_private(const std::string& name) {
+  return name == "set_tls";
 }
 
 seccomp_data call_of(uint32_t architecture, uint32_t number, const Arguments& arguments) {
@@ -79,26 +126,31 @@ TEST_P(TruthTableTest, AllowsTheseCallsWhateverTheirArgumentsAndNoOthers) {
       all = all && verdict(number, arguments) == SECCOMP_RET_ALLOW;
     if (all) found.insert(name_of(number, seccomp_arch_native()));
   }
-  EXPECT_EQ(found, expected);
+  for (const std::string& name : here(expected)) {
+    if (is_private(name) && verdict(name.c_str(), kOdd[0]) == SECCOMP_RET_ALLOW) found.insert(name);
+  }
+  EXPECT_EQ(found, here(expected));
 }
 
 TEST_P(TruthTableTest, EveryOtherCallKillsOrHasARowHere) {
   Names conditional = role_.conditional;
   conditional.insert(kCommonConditional.begin(), kCommonConditional.end());
   Names rows;
+  conditional = here(conditional);
+  Names free = here(role_.free);
+  free.merge(here(kCommonFree));
   for (const auto* table : {&role_.rows, &kCommonRows}) {
-    for (const Row& row : *table) {
+    for (const Row& row : here(*table)) {
       if (row.allowed) rows.insert(row.call);
     }
   }
-  for (const std::string& name : role_.free)
+  for (const std::string& name : free)
     conditional.erase(name);
   for (const std::string& name : conditional)
     EXPECT_TRUE(rows.contains(name)) << name << " has no row";
   for (uint32_t number = 0; number <= kNewestCall; ++number) {
     const std::string name = name_of(number, seccomp_arch_native());
-    if (role_.free.contains(name) || kCommonFree.contains(name) || name == "clone3" || name == "seccomp")
-      continue;
+    if (free.contains(name) || name == "clone3" || name == "seccomp") continue;
     for (const Arguments& arguments : kOdd)
       EXPECT_EQ(verdict(number, arguments), SECCOMP_RET_KILL_PROCESS) << name << " " << number;
     // Zero is a value that some conditions allow.
@@ -111,7 +163,7 @@ TEST_P(TruthTableTest, ArgumentsDecide) {
   const bool launch = &role_ == &kLaunch;
   for (const auto* table : {&role_.rows, &kCommonRows, &kForbiddenRows, &kForbiddenToHelpersRows}) {
     if (table == &kForbiddenToHelpersRows && launch) continue;
-    for (const Row& row : *table) {
+    for (const Row& row : here(*table)) {
       EXPECT_EQ(verdict(row.call, row.arguments), row.verdict())
           << row.call << " " << row.arguments[0] << " " << row.arguments[1] << " " << row.arguments[2] << " "
           << row.arguments[3];
@@ -122,7 +174,7 @@ TEST_P(TruthTableTest, ArgumentsDecide) {
 TEST_P(TruthTableTest, TheUpperHalfOfAnArgumentIsNotLookedAt) {
   // The kernel takes these arguments as 32-bit numbers; an upper half must neither help nor hinder.
   constexpr uint64_t kUpper = 0xdead'beef'0000'0000;
-  for (const Row& row : role_.rows) {
+  for (const Row& row : here(role_.rows)) {
     Arguments arguments = row.arguments;
     for (uint64_t& argument : arguments)
       argument |= kUpper;
@@ -141,6 +193,7 @@ TEST_P(TruthTableTest, ForeignNumbersAndArchitecturesKill) {
     EXPECT_EQ(verdict(number, {}), SECCOMP_RET_KILL_PROCESS) << number;
   for (const uint32_t architecture :
        {uint32_t{AUDIT_ARCH_I386}, uint32_t{AUDIT_ARCH_ARM}, uint32_t{AUDIT_ARCH_MIPS}, uint32_t{0}}) {
+    if (architecture == seccomp_arch_native()) continue;
     for (uint32_t number = 0; number <= 500; ++number)
       ASSERT_EQ(test::evaluate(program_, call_of(architecture, number, {})), SECCOMP_RET_KILL_PROCESS)
           << number;
@@ -162,11 +215,11 @@ size_t disagreements(const FilterProgram& program, const Role& role) {
     return static_cast<uint32_t>(seccomp_syscall_resolve_name(name));
   };
   for (const Names* names : {&role.free, &kCommonFree}) {
-    for (const std::string& name : *names)
+    for (const std::string& name : here(*names))
       count += verdict(number_of(name.c_str()), kOdd[0]) != SECCOMP_RET_ALLOW ? 1U : 0U;
   }
   for (const auto* rows : {&role.rows, &kCommonRows}) {
-    for (const Row& row : *rows)
+    for (const Row& row : here(*rows))
       count += verdict(number_of(row.call), row.arguments) != row.verdict() ? 1U : 0U;
   }
   if (&role == &kLaunch && verdict(number_of("clone3"), {}) != (SECCOMP_RET_ERRNO | ENOSYS)) ++count;
@@ -178,6 +231,10 @@ TEST_P(TruthTableTest, ARuleLessIsNoticed) {
   const std::vector<Rule> rules = all_rules(*role_.policy);
   ASSERT_EQ(disagreements(program_, role_), 0U);
   for (size_t i = 0; i < rules.size(); ++i) {
+    // Of another architecture.
+    if (std::ranges::all_of(with_variants({&rules[i], 1}, seccomp_arch_native()),
+                            [](const Rule& rule) { return rule.number < 0; }))
+      continue;
     std::vector<Rule> fewer = rules;
     fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
     const auto program = compile_rules(fewer);
@@ -190,19 +247,24 @@ TEST_P(TruthTableTest, ARuleLessIsNoticed) {
 
 // The same policies for machines that this one is not: compiled, and asked for the same calls by name.
 TEST_P(TruthTableTest, OtherArchitecturesAreAsStrict) {
-  for (const uint32_t architecture : {uint32_t{SCMP_ARCH_AARCH64}, uint32_t{SCMP_ARCH_ARM}}) {
+  for (const uint32_t architecture : {uint32_t{SCMP_ARCH_X86_64}, uint32_t{SCMP_ARCH_AARCH64},
+                                      uint32_t{SCMP_ARCH_ARM}, uint32_t{SCMP_ARCH_RISCV64}}) {
+    if (architecture == seccomp_arch_native()) continue;
     const auto program = compile_filter(*role_.policy, architecture);
     ASSERT_TRUE(program.ok()) << program.error().text();
+    Names free = on(architecture, role_.free);
+    free.merge(on(architecture, kCommonFree));
     size_t looked_at = 0;
     for (uint32_t number = 0; number <= kNewestCall; ++number) {
       const std::string name = name_of(number, architecture);
       if (name.empty()) continue;
       const uint32_t said = test::evaluate(*program, call_of(architecture, number, kOdd[0]));
-      const bool free = role_.free.contains(name) || kCommonFree.contains(name);
-      EXPECT_EQ(said == SECCOMP_RET_ALLOW, free) << name << " on " << architecture;
+      EXPECT_EQ(said == SECCOMP_RET_ALLOW, free.contains(name)) << name << " on " << architecture;
       ++looked_at;
     }
     EXPECT_GT(looked_at, 250U);
+    for (const std::string& name : free)
+      EXPECT_TRUE(has(architecture, name)) << name << " on " << architecture;
     const int native = seccomp_syscall_resolve_name("write");
     EXPECT_EQ(test::evaluate(*program, call_of(seccomp_arch_native(), static_cast<uint32_t>(native), {})),
               SECCOMP_RET_KILL_PROCESS);

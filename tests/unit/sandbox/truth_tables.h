@@ -58,9 +58,23 @@ inline constexpr uint64_t kPrSetMdwe = 65;  // newer than the headers of Debian 
 inline constexpr uint64_t kOwnNamespaces =
     CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
+// What 32-bit architectures call a call besides, with the arguments that count in the same places.
+struct Narrow {
+  const char* of;
+  const char* call;
+};
+inline constexpr Narrow kNarrow[] = {
+    {"mmap", "mmap2"},         {"lseek", "_llseek"},      {"fcntl", "fcntl64"},
+    {"fstat", "fstat64"},      {"fstat", "statx"},        {"newfstatat", "fstatat64"},
+    {"newfstatat", "statx"},   {"fstatfs", "fstatfs64"},  {"clock_gettime", "clock_gettime64"},
+    {"futex", "futex_time64"}, {"ppoll", "ppoll_time64"}, {"getuid", "getuid32"},
+    {"geteuid", "geteuid32"},  {"getgid", "getgid32"},    {"getegid", "getegid32"},
+    {"recvfrom", "recv"},      {"sendto", "send"},        {"rt_sigreturn", "sigreturn"}};
+
 inline const Names kCommonFree = {"write",         "close",        "epoll_wait", "epoll_pwait", "epoll_ctl",
                                   "brk",           "munmap",       "mremap",     "madvise",     "futex",
                                   "clock_gettime", "gettimeofday", "exit_group"};
+constexpr uint64_t kDroppable = 0x08 | MAP_ANONYMOUS;  // newer than the headers of Debian 13
 constexpr uint64_t kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 
 inline const Names kCommonConditional = {"mmap", "prctl"};
@@ -147,6 +161,10 @@ inline const Role kNet{&kNetPolicy,
                        {"getsockopt"},
                        {
                            {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
+                           {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kDroppable}, true},
+                           {"mmap", {0, 4096, PROT_READ, kDroppable}, false},
+                           {"mmap", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, kDroppable}, false},
+                           {"mmap", {0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS}, false},
                            {"getsockopt", {3, IPPROTO_TCP, TCP_INFO}, true},
                            {"getsockopt", {3, SOL_SOCKET, SO_PEERCRED}, false},
                            {"getsockopt", {3, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE}, false},
@@ -271,6 +289,11 @@ inline const Names kLaunchFree = joined<Names>({kNet.free,
                                                  "faccessat",
                                                  "getdents64",
                                                  "arch_prctl",
+                                                 "set_tls",
+                                                 "dup2",
+#ifdef __riscv
+                                                 "riscv_hwprobe",
+#endif
                                                  "gettid",
                                                  "set_tid_address",
                                                  "set_robust_list",
@@ -290,11 +313,11 @@ inline const Names kLaunchFree = joined<Names>({kNet.free,
                                                  "landlock_create_ruleset",
                                                  "landlock_add_rule",
                                                  "landlock_restrict_self"}});
-inline const Names kLaunchConditional =
-    joined<Names>({kNet.conditional,
-                   kBridge.conditional,
-                   kResolveConditional,
-                   {"clone", "execveat", "kill", "dup3", "close_range", "unshare", "prlimit64", "seccomp"}});
+inline const Names kLaunchConditional = joined<Names>(
+    {kNet.conditional,
+     kBridge.conditional,
+     kResolveConditional,
+     {"clone", "execveat", "kill", "dup3", "close_range", "unshare", "prlimit64", "ugetrlimit", "seccomp"}});
 inline const std::vector<Row> kLaunchRows = {
     {"getsockopt", {3, SOL_SOCKET, SO_TYPE}, true},
     {"clone", {kFork}, true},
@@ -318,6 +341,13 @@ inline const std::vector<Row> kLaunchRows = {
     {"unshare", {kOwnNamespaces}, true},
     {"unshare", {CLONE_NEWUSER}, false},
     {"unshare", {CLONE_NEWPID}, false},
+    {"ugetrlimit", {RLIMIT_STACK}, true},
+    {"ugetrlimit", {RLIMIT_NOFILE}, false},
+#ifdef __aarch64__
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC | 0x10 /* PROT_BTI */, MAP_PRIVATE}, true},
+    {"mprotect", {0, 4096, PROT_READ | PROT_EXEC | 0x10}, false, EPERM},
+    {"mprotect", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC | 0x10}, false},
+#endif
     {"prlimit64", {0, RLIMIT_STACK}, true},
     {"prlimit64", {0, RLIMIT_CORE}, true},
     {"prlimit64", {0, RLIMIT_NPROC}, true},

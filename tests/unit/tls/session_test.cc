@@ -68,6 +68,13 @@ TEST_F(SessionTest, NamesAreMatchedStrictly) {
   EXPECT_FALSE(accepts("IP:127.0.0.2", "127.0.0.1"));
 }
 
+TEST_F(SessionTest, TheRootsDotIsNoPartOfTheNameOfACertificate) {
+  connect(*trusting_, identity_, "example.com.");
+  EXPECT_EQ(handshake(), Io::kDone) << session_->error();
+  EXPECT_EQ(server_->server_name(), "example.com");
+  EXPECT_FALSE(accepts("DNS:other.example", "example.com."));
+}
+
 TEST_F(SessionTest, AnUnknownAuthorityIsRefusedWithAWayOut) {
   const Identity other = issue({.common_name = "Other Authority", .authority = true}, nullptr);
   connect(*trusting_, issue({.common_name = "a server", .alternative_names = "DNS:example.com"}, &other),

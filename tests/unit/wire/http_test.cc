@@ -234,6 +234,23 @@ TEST(ChunkedTest, EndsAtTheLastChunkAndAtWhatIsNone) {
   }
 }
 
+TEST(HttpResponseTest, RetryAfterIsAWholeNumberOfSecondsAndBounded) {
+  const auto retry_after = [](const std::string& value) {
+    return response_to("HTTP/1.1 429 Slow Down\r\nRetry-After: " + value + "\r\n\r\n").retry_after();
+  };
+  EXPECT_EQ(retry_after("0"), 0);
+  EXPECT_EQ(retry_after("17"), 17);
+  EXPECT_EQ(retry_after("300"), 300);
+  EXPECT_EQ(retry_after("301"), 300);
+  EXPECT_EQ(retry_after("18446744073709551615"), 300);
+  EXPECT_EQ(retry_after("18446744073709551616"), 0);
+  EXPECT_EQ(retry_after("-1"), 0);
+  EXPECT_EQ(retry_after("1.5"), 0);
+  EXPECT_EQ(retry_after("5, 5"), 0);
+  EXPECT_EQ(retry_after("Fri, 31 Dec 1999 23:59:59 GMT"), 0);
+  EXPECT_EQ(response_to("HTTP/1.1 429 Slow Down\r\n\r\n").retry_after(), 0);
+}
+
 TEST(Base64Test, IsThatOfTheRfc) {
   const std::pair<std::string, std::string> vectors[] = {
       {"", ""},

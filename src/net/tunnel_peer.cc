@@ -1,0 +1,71 @@
+// What a tunnel learns of its peer, and what it says of one that is not understood.
+
+#include <utility>
+
+#include "net/tunnel.h"
+
+namespace localproxy::net {
+
+void Tunnel::recognise(Service& service, const wire::DataView& first) {
+  service.answered = true;
+  if (!format_.connection_id) return;  // we speak an older version, and so does what answers
+  if (first.connection_id != 0) {
+    peer_ = Peer::kCurrent;
+    return;
+  }
+  if (std::exchange(peer_, Peer::kOlder) == Peer::kOlder) return;
+  const std::string version = first.service_id.empty() ? "1" : "2";
+  events_.note("the destination speaks version " + version +
+               " of the protocol, which has one connection to a service at a time: from now on, a new local "
+               "connection ends the one before it. Start with -y V" +
+               version + " to have it so from the first one on");
+  keep_first_connections();
+}
+
+// The others were never understood.
+void Tunnel::keep_first_connections() {
+  for (size_t i = 0; i < state_.size(); ++i) {
+    Service& service = state_[i];
+    while (!service.open.empty() && service.open.rbegin()->first > 1) {
+      close_connection(static_cast<uint16_t>(i), service.open.rbegin()->first);
+    }
+  }
+}
+
+// Who used it and got nothing is the one to be told; a look at whether the port is open is no use.
+void Tunnel::note_end(const Connection& connection) {
+  if (connection.used && expects_answer()) {
+    note_silence("a connection to service '" + services_[connection.service] + "' has ended");
+  }
+}
+
+void Tunnel::waited() {
+  if (expects_answer() && !connections_.empty()) note_silence("connections wait");
+}
+
+void Tunnel::note_silence(const std::string& what) {
+  silence_noted_ = true;
+  std::string older;
+  // Version 1 has no names for several services.
+  if (format_.connection_id) older = services_.size() == 1 ? "-y V1" : "-y V2";
+  if (!format_.connection_id && format_.service_id && services_.size() == 1) older = "-y V1";
+  events_.note(what +
+               " without one byte from the destination, which has sent none so far: it is not "
+               "connected, or its local service does not answer" +
+               (older.empty() ? std::string()
+                              : ", or it is an older client, such as the AWS IoT Device Client, which cannot "
+                                "answer a newer version of the protocol: if so, start with " +
+                                    older));
+}
+
+void Tunnel::note_nameless(const std::string& what) {
+  std::string all;
+  for (const std::string& id : services_)
+    all += (all.empty() ? "" : ", ") + id;
+  events_.note("ignored " + what + " without a service id: this tunnel has " + all + ". A " +
+               (source_ ? "destination" : "source") +
+               " of version 1 works only with a tunnel of one service; it needs version 2 here" +
+               (source_ ? "" : " (not -y V1)"));
+}
+
+}  // namespace localproxy::net
