@@ -161,7 +161,7 @@ def userlands():
 def machines():
     def machine(name, why, arch, suite, append="", first="", *expected):
         return Environment(name, why, quick=False, needs="guest",
-                           command=(HERE / "machine", arch, suite, append, first, *expected))
+                           command=(HERE / "in-guest", arch, suite, append, first, *expected))
 
     yield machine("kernel-bookworm", "Debian 12's kernel, 6.1: Landlock ABI 2", "amd64", "bookworm", "", "",
                   "MATRIX_REPORT=ABI 2")
