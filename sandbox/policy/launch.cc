@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <array>
 
@@ -23,6 +24,12 @@ namespace {
 
 // From <linux/prctl.h> of Linux 6.3.
 constexpr uint32_t kPrSetMdwe = 65;
+// A private call of 32-bit Arm, for which SCMP_SYS() has no number even there.
+#ifdef __ARM_NR_set_tls
+constexpr int kSetTls = __ARM_NR_set_tls;
+#else
+constexpr int kSetTls = SCMP_SYS(set_tls);
+#endif
 #ifdef __riscv
 // From <asm/unistd.h> of Linux 6.4; libseccomp knows it from 2.6 on.
 constexpr int kRiscvHwprobe = 258;
@@ -66,7 +73,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(lseek), "start: certificates"),
     allow(SCMP_SYS(getdents64), "start: directories of certificates"),
     allow(SCMP_SYS(arch_prctl), "start: thread pointer"),
-    allow(SCMP_SYS(set_tls), "start: thread pointer, on 32-bit Arm"),
+    allow(kSetTls, "start: thread pointer, on 32-bit Arm"),
 #ifdef __riscv
     allow(kRiscvHwprobe, "start: loader, which functions are for this processor"),
 #endif

@@ -19,6 +19,8 @@ constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 constexpr std::array kRules = {
     allow(SCMP_SYS(recvfrom), equals(3, MSG_TRUNC), "messages of the other processes"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "descriptors go to the other processes"),
+    allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL | MSG_DONTWAIT),
+          "log lines, when standard error is a socket: nobody waits for its reader"),
     allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), equals(1, SOCK_SEQPACKET | kSocketFlags),
           "channels between the processes"),
     // Dialling and listening.

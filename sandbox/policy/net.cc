@@ -24,6 +24,7 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(getrandom), "OpenSSL seeds its random numbers again after an hour"),
     allow(SCMP_SYS(mmap), equals(2, PROT_READ | PROT_WRITE), equals(3, kMapDroppable | MAP_ANONYMOUS),
           "the state of libc's getrandom(), where the vDSO answers that (glibc 2.41, Linux 6.11)"),
+    allow(SCMP_SYS(rt_sigprocmask), "no signal while that is made"),
 };
 
 }  // namespace

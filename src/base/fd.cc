@@ -37,6 +37,16 @@ bool close_each(int first, int keep) {
   return size == 0;
 }
 
+Result<> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return system_error("write", errno);
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+  return {};
+}
+
 Result<FdPair> make_socketpair(int type) {
   int fds[2];
   if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {

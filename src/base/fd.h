@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -40,10 +41,13 @@ struct FdPair {
   UniqueFd second;
 };
 
-// Closes every descriptor from `first` on but `keep`, one by one as /proc/self/fd has them: what close_range()
-// does at once where the kernel and the filter of a container have it. Safe between fork and exec. False:
-// /proc cannot be read.
+// Closes every descriptor from `first` on but `keep`, one by one as /proc/self/fd has them: what
+// close_range() does at once where the kernel and the filter of a container have it. Safe between fork and
+// exec. False: /proc cannot be read.
 bool close_each(int first, int keep = -1);
+
+// Writes all of text, and not through stdio, which asks a character device for its terminal first.
+Result<> write_all(int fd, std::string_view text);
 
 // A connected pair of UNIX sockets, both ends non-blocking. type: SOCK_STREAM or SOCK_SEQPACKET.
 Result<FdPair> make_socketpair(int type);

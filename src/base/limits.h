@@ -84,13 +84,22 @@ inline constexpr size_t kPumpTurn = kPipe;
 inline constexpr size_t kMaxIdlePipes = 4;
 // Messages that wait in one internal channel because its reader is busy; more ends the sender.
 inline constexpr size_t kMaxQueuedIpcMessages = 4'096;
-// Log lines that wait, or characters of one line; what is over is dropped, counted and said.
+// Characters of one log line; the rest is cut.
 inline constexpr size_t kMaxLogLine = 1'024;
 
 // Log lines of one process that the monitor writes: a second, and at once. A tunnel that opens a thousand
 // connections a second stays below; a process that was taken over must not fill the disk.
 inline constexpr unsigned kLogLinesPerSecond = 5'000;
 inline constexpr unsigned kLogLinesAtOnce = 20'000;
+
+// Bytes of log lines that wait for the reader of standard error: a burst of some ten thousand.
+inline constexpr size_t kLogWaiting = 1024 * 1024;
+// Between two looks at whether there is room for them.
+inline constexpr milliseconds kLogRetry{100};
+// At the end they wait this long at most.
+inline constexpr milliseconds kLogFlush{1'000};
+// A write to a standard error that could not be made non-blocking is interrupted after this.
+inline constexpr seconds kLogWrite{2};
 
 // So long after its last connection net gives back to the system what it does not use.
 inline constexpr milliseconds kTrim{1'000};
@@ -108,8 +117,19 @@ inline constexpr uint32_t kMaxConnectionsPerService = 128;
 inline constexpr uint32_t kMaxConnectionsSetting = 16'384;
 // Connections that the kernel completes before we accept them.
 inline constexpr int kListenBacklog = 128;
-// No accepting for this long after the system had no descriptor or memory for a connection.
+// No accepting for this long after the system had no descriptor or memory for a connection, unless one ends.
 inline constexpr milliseconds kAcceptPause{1'000};
+// Descriptors that a process must be allowed for a start: the monitor has 22, and starting a helper takes the
+// numbers up to 25 for a moment; the rest carries some connections. Each listener takes two more.
+inline constexpr size_t kLeastDescriptors = 64;
+// Between two tries to pass a descriptor on, or to get a pipe, when the kernel had none left. Often enough
+// for nobody to notice the moment when it has one again; too seldom to cost anything.
+inline constexpr milliseconds kShortageRetry{100};
+
+// ---- certificates ----
+
+// Directories of -c and of SSL_CERT_DIR together.
+inline constexpr size_t kMaxCaPaths = 8;
 
 // ---- time ----
 

@@ -20,7 +20,7 @@ class [[nodiscard]] Error {
   std::string text_;
 };
 
-// "WHAT: strerror(error_number)".
+// "WHAT: ", what the error number says, and what to raise when the kernel has run out of something.
 Error system_error(const std::string& what, int error_number);
 
 template <typename T = void>

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 
+#include "base/exhaustion.h"
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -93,7 +94,7 @@ Result<pid_t> spawn(int program, const char* name, std::span<const int> fds) {
   if (pid == 0) exec(program, name, fds, parent);
   const int error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return system_error(std::string("cannot start ") + name, error);
+  if (pid < 0) return cannot_fork(std::string("cannot start ") + name, error);
   return pid;
 }
 

@@ -29,6 +29,7 @@ Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint1
       out_(pool),
       in_(pool),
       answer_(loop, [this] { end_out(); }),
+      retry_(loop, [this] { on_retry(); }),
       linger_(loop, [this] { cut_ ? reset() : close(); }),
       sent_(loop, [this] { reset_when_sent(); }),
       quiet_(loop, [this] { on_quiet(); }),
@@ -67,6 +68,17 @@ void Connection::on_input() {
   pump_out();
 }
 
+void Connection::wait_for_resources(const Pump& pump) {
+  retry_.start(limits::kShortageRetry);
+  events_.on_shortage(pump.shortage());
+}
+
+void Connection::on_retry() {
+  if (state_ == State::kDialing) return finish();
+  pump_out();
+  pump_in();
+}
+
 // ---- from the local side into the tunnel ----
 
 void Connection::pump_out() {
@@ -84,6 +96,8 @@ void Connection::pump_out() {
     case Pump::Outcome::kWaitOut:
     case Pump::Outcome::kAgain:
       return;
+    case Pump::Outcome::kShort:
+      return wait_for_resources(out_);
     case Pump::Outcome::kEnd:
       return on_input_end();
     // net has closed the channel; the other pump finds out whether in order.
@@ -134,6 +148,8 @@ void Connection::pump_in() {
     case Pump::Outcome::kWaitOut:
     case Pump::Outcome::kAgain:
       return;
+    case Pump::Outcome::kShort:
+      return wait_for_resources(in_);
     case Pump::Outcome::kBroken:
       return close();
     case Pump::Outcome::kEnd:
@@ -190,7 +206,7 @@ void Connection::discard_input() {
 void Connection::finish() {
   finish_seen_ = true;
   if (state_ != State::kDialing) return;
-  if (!in_.take(channel_.get())) return close();
+  if (!in_.take(channel_.get())) return in_.shortage().empty() ? close() : wait_for_resources(in_);
   linger_.start(limits::kFlush);
 }
 
@@ -207,6 +223,7 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   answer_.stop();
+  retry_.stop();
   linger_.stop();
   sent_.stop();
   quiet_.stop();

@@ -22,6 +22,8 @@ class ConnectionEvents {
   virtual void on_channel_end() = 0;
   // Nothing moved for the idle timeout; the connection now ends.
   virtual void on_idle(Connection& connection) = 0;
+  // The kernel has run out of something that moving bytes takes; the connection waits a moment, each time.
+  virtual void on_shortage(const std::string& why) = 0;
   virtual void on_closed(Connection& connection) = 0;
 };
 
@@ -76,6 +78,8 @@ class Connection {
   void pump_out();
   void pump_in();
   void on_input();
+  void wait_for_resources(const Pump& pump);
+  void on_retry();
   void on_idle_tick();
   void on_quiet();
   int output() const { return local_.output ? local_.output.get() : local_.input.get(); }
@@ -108,6 +112,7 @@ class Connection {
   std::unique_ptr<event::Watcher> input_watcher_;
   std::unique_ptr<event::Watcher> output_watcher_;
   std::unique_ptr<event::Watcher> channel_watcher_;
+  event::Timer retry_;  // after a shortage
   event::Timer linger_;
   event::Timer sent_;   // until the next look at what is unsent
   event::Timer quiet_;  // while draining: nothing comes from the local side

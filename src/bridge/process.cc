@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/address.h"
@@ -26,7 +27,12 @@ constexpr uint32_t kMaxOvershoot = 2;
 }  // namespace
 
 Process::Process(event::Loop& loop, Log& log, Port& monitor)
-    : loop_(loop), log_(log), monitor_(monitor), pause_(loop, [this] { update_listeners(); }) {
+    : loop_(loop),
+      log_(log),
+      monitor_(monitor),
+      old_peers_(loop),
+      destroy_closed_(loop, [this] { destroy_closed(); }),
+      pause_(loop, [this] { resume(); }) {
   monitor_.on<ipc::Listener>([this](const ipc::Listener& m, UniqueFd fd) { on_listener(m, std::move(fd)); });
   monitor_.on<ipc::Target>([this](const ipc::Target& m) { on_target(m); });
   monitor_.on<ipc::Peer>([this](const ipc::Peer& m, UniqueFd fd) { on_peer(m, std::move(fd)); });
@@ -43,6 +49,7 @@ Process::~Process() = default;
 // ---- the monitor ----
 
 void Process::on_listener(const ipc::Listener& message, UniqueFd fd) {
+  if (!fd) fatal(system_error("cannot listen on " + std::string(message.name.value), EMFILE).text());
   auto listener =
       std::make_unique<Listener>(Listener{message.service, message.name.value, std::move(fd), nullptr});
   listener->watcher = std::make_unique<event::Watcher>(
@@ -58,12 +65,18 @@ void Process::on_target(const ipc::Target& message) {
 
 void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
   drop_peer();
+  // net notices that nobody has the other end, and the monitor starts another one.
+  if (!fd) return on_shortage(system_error("cannot take the channel to the net process", EMFILE).text());
   max_connections_ = message.max_connections;
   idle_timeout_ = std::chrono::seconds(message.idle_timeout);
   half_close_linger_ = std::chrono::seconds(message.half_close_linger);
   peer_ = std::make_unique<Port>(loop_, std::move(fd), Role::kBridge, Role::kNet,
                                  [this](Port::End end, const std::string& what) { on_peer_end(end, what); });
   peer_->set_state(ipc::State::kServing);
+  peer_->on_shortage([this](int error) {
+    if (error == 0) return pause_.start(std::chrono::milliseconds(0));
+    on_shortage(system_error("cannot pass a descriptor to the net process", error).text());
+  });
   peer_->on<ipc::Open>([this](const ipc::Open& m) { on_open(m); });
   peer_->on<ipc::Finish>([this](const ipc::Finish& m) { on_finish(m); });
   peer_->on<ipc::Reset>([this](const ipc::Reset& m) { on_reset(m); });
@@ -78,6 +91,11 @@ void Process::on_accepting(const ipc::Accepting& message) {
 }
 
 void Process::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
+  if (!fd) {
+    on_shortage(
+        system_error("cannot take a connection to " + std::string(message.name.value), EMFILE).text());
+    return on_dial_failed({message.cookie});
+  }
   const auto dial = dials_.find(message.cookie);
   // A dial that was given up in the meantime: the socket is closed.
   if (dial == dials_.end()) return;
@@ -137,22 +155,31 @@ void Process::end_if_stopped() {
 
 void Process::on_open(const ipc::Open& message) {
   const bool known = message.service < targets_.size() && targets_[message.service];
-  if (!known || connections_.contains(message.connection)) {
+  const bool waits = std::ranges::any_of(
+      to_open_, [&](const ipc::Open& open) { return open.connection == message.connection; });
+  if (!known || waits || connections_.contains(message.connection)) {
     log_.error("the net process opened a connection that it may not open; its connections are reset");
     return drop_peer();
   }
   // net keeps to the limit; what is on its way out is counted here a little longer. A net that was taken over
   // gets no further.
-  if (open_[message.service] >= kMaxOvershoot * max_connections_) {
+  if (open_[message.service] + to_open_.size() >= kMaxOvershoot * max_connections_) {
     peer_->send(ipc::Failed{message.connection});
     return;
   }
-  Connection* connection = add(message.connection, message.service, false);
-  if (connection == nullptr) return;
-  Slot& slot = connections_.at(message.connection);
-  slot.cookie = next_cookie_++;
-  dials_.emplace(slot.cookie, message.connection);
-  monitor_.send(ipc::Dial{message.service, slot.cookie});
+  to_open_.push_back(message);
+  if (!pause_.running()) open_waiting();
+}
+
+void Process::open_waiting() {
+  for (; !to_open_.empty(); to_open_.pop_front()) {
+    const ipc::Open& open = to_open_.front();
+    if (add(open.connection, open.service, false) == nullptr) return;
+    Slot& slot = connections_.at(open.connection);
+    slot.cookie = next_cookie_++;
+    dials_.emplace(slot.cookie, open.connection);
+    monitor_.send(ipc::Dial{open.service, slot.cookie});
+  }
 }
 
 void Process::on_finish(const ipc::Finish& message) {
@@ -160,6 +187,7 @@ void Process::on_finish(const ipc::Finish& message) {
 }
 
 void Process::on_reset(const ipc::Reset& message) {
+  std::erase_if(to_open_, [&](const ipc::Open& open) { return open.connection == message.connection; });
   if (Slot* slot = find(message.connection)) slot->connection->reset();
 }
 
@@ -170,7 +198,8 @@ void Process::on_peer_end(Port::End end, const std::string& what) {
 
 void Process::drop_peer() {
   // A port may not be destroyed from inside one of its handlers.
-  if (peer_) loop_.later([kept = std::shared_ptr<Port>(std::move(peer_))] {});
+  old_peers_.destroy(std::move(peer_));
+  to_open_.clear();
   update_listeners();
   for (auto& [number, slot] : std::exchange(connections_, {})) {
     cancel_dial(slot);
@@ -190,28 +219,71 @@ void Process::cancel_dial(Slot& slot) {
   monitor_.send(ipc::DialCancel{std::exchange(slot.cookie, 0)});
 }
 
+// ---- what the kernel has run out of ----
+
+void Process::on_shortage(const std::string& why) {
+  if (shortage_.failed()) {
+    shortage_of_ = why;
+    log_.error(why + "; connections wait until there is enough again");
+  }
+  pause_.start(limits::kAcceptPause);
+  update_listeners();
+}
+
+// A connection that could not move a byte would keep a descriptor from the others: its pipe comes first.
+bool Process::make_room_for_one() {
+  if (auto reserved = pool_.reserve(); !reserved) {
+    on_shortage("cannot carry another connection: " + reserved.error().text());
+    return false;
+  }
+  if (spare_) return true;
+  auto channel = make_socketpair(SOCK_STREAM);
+  if (!channel) {
+    on_shortage("cannot carry another connection: " + channel.error().text());
+    return false;
+  }
+  spare_ = std::move(*channel);
+  return true;
+}
+
+// After a while, or when a connection has ended.
+void Process::resume() {
+  if (peer_ && peer_->is_short()) return pause_.start(limits::kAcceptPause);
+  pause_.stop();
+  if (make_room_for_one()) open_waiting();
+  begin_stdio();
+  for (const auto& listener : listeners_) {
+    if (!pause_.running() && may_accept(*listener)) accept(*listener);
+  }
+  update_listeners();
+  if (pause_.running() || (peer_ && peer_->is_short())) return;
+  if (const size_t tries = shortage_.over(); tries > 0)
+    log_.info("there is enough for all connections again; it was not " + std::to_string(tries) +
+              " times: " + shortage_of_);
+}
+
 // ---- listeners ----
+
+bool Process::may_accept(const Listener& listener) {
+  return accepting_ && open_[listener.service] < max_connections_ && peer_ && !peer_->is_short();
+}
 
 void Process::update_listeners() {
   for (const auto& listener : listeners_) {
-    const bool room = open_[listener->service] < max_connections_;
     if (open_[listener->service] <= max_connections_ / 2) listener->full = false;
-    listener->watcher->want_read(accepting_ && room && peer_ && !pause_.running());
+    listener->watcher->want_read(may_accept(*listener) && !pause_.running());
   }
 }
 
 void Process::accept(Listener& listener) {
-  for (int i = 0; i < kAcceptBatch && open_[listener.service] < max_connections_; ++i) {
+  for (int i = 0; i < kAcceptBatch && may_accept(listener) && make_room_for_one(); ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     UniqueFd socket(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,
                               SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-        log_.error(system_error("cannot accept a connection on " + listener.name, errno).text());
-        pause_.start(limits::kAcceptPause);
-        update_listeners();
-      }
+      if (is_exhaustion(errno))
+        on_shortage(system_error("cannot accept a connection on " + listener.name, errno).text());
       break;
     }
     std::string name = to_string(reinterpret_cast<const sockaddr&>(address), size);
@@ -232,7 +304,7 @@ void Process::accept(Listener& listener) {
 }
 
 void Process::begin_stdio() {
-  if (!stdio_ || !accepting_ || !peer_) return;
+  if (!stdio_ || !accepting_ || !peer_ || !make_room_for_one()) return;
   // The monitor has made both non-blocking.
   LocalSide local{UniqueFd(STDIN_FILENO), UniqueFd(STDOUT_FILENO), "standard input and output"};
   log_.debug("standard input and output are connected");
@@ -251,24 +323,20 @@ Connection* Process::add_accepted(uint16_t service, LocalSide local) {
 // ---- connections ----
 
 Connection* Process::add(uint32_t number, uint16_t service, bool accepted) {
-  auto channel = make_socketpair(SOCK_STREAM);
-  if (!channel) {
-    log_.error("cannot carry another connection: " + channel.error().text());
-    if (!accepted) peer_->send(ipc::Failed{number});
-    return nullptr;
-  }
+  if (!make_room_for_one()) return nullptr;
+  FdPair channel = *std::exchange(spare_, std::nullopt);
   Slot slot;
   slot.connection =
-      std::make_unique<Connection>(loop_, pool_, number, service, std::move(channel->first), *this);
+      std::make_unique<Connection>(loop_, pool_, number, service, std::move(channel.first), *this);
   Connection* connection = slot.connection.get();
   connections_.emplace(number, std::move(slot));
   ++open_[service];
   ++counters_.open;
   ++counters_.opened;
   if (accepted) {
-    peer_->send(ipc::Accepted{service, number}, std::move(channel->second));
+    peer_->send(ipc::Accepted{service, number}, std::move(channel.second));
   } else {
-    peer_->send(ipc::Opening{number}, std::move(channel->second));
+    peer_->send(ipc::Opening{number}, std::move(channel.second));
   }
   return connection;
 }
@@ -298,17 +366,23 @@ void Process::on_closed(Connection& connection) {
   --counters_.open;
   --open_[connection.service()];
   // Destroyed when the loop is back, together with its descriptors.
-  loop_.later([this, raw = &connection, number = connection.number()] {
-    leaving_.erase(raw);
-    const auto found = connections_.find(number);
-    if (found != connections_.end() && found->second.connection.get() == raw) {
+  closed_.push_back(&connection);
+  destroy_closed_.start();
+}
+
+void Process::destroy_closed() {
+  for (Connection* connection : std::exchange(closed_, {})) {
+    const auto found = connections_.find(connection->number());
+    if (found != connections_.end() && found->second.connection.get() == connection) {
       cancel_dial(found->second);
       connections_.erase(found);
     }
-    if (connections_.empty() && leaving_.empty()) pool_.clear();
-    update_listeners();
-    end_if_stopped();
-  });
+    leaving_.erase(connection);
+  }
+  if (connections_.empty() && leaving_.empty()) pool_.clear();
+  if (shortage_.lasts()) resume();
+  update_listeners();
+  end_if_stopped();
 }
 
 }  // namespace localproxy::bridge

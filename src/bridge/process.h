@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/exhaustion.h"
 #include "base/log.h"
 #include "bridge/connection.h"
 #include "event/loop.h"
@@ -51,31 +53,46 @@ class Process : public ConnectionEvents {
   // ConnectionEvents.
   void on_channel_end() override;
   void on_idle(Connection& connection) override;
+  void on_shortage(const std::string& why) override;
   void on_closed(Connection& connection) override;
 
+  bool may_accept(const Listener& listener);
   void accept(Listener& listener);
+  bool make_room_for_one();
+  // After a while, or when a connection has ended: tries again what a shortage stopped.
+  void resume();
+  void open_waiting();
   Connection* add_accepted(uint16_t service, LocalSide local);
   // Watches the listeners of the services that have room, while accepting is on.
   void update_listeners();
   // Makes a connection of standard input and output, once, when accepting is on.
   void begin_stdio();
   Slot* find(uint32_t number);
+  // Null: there is no channel for it; the shortage is noted.
   Connection* add(uint32_t number, uint16_t service, bool accepted);
   void drop_peer();
   void cancel_dial(Slot& slot);
   ipc::Counters counters() const;
+  void destroy_closed();
   void end_if_stopped();
 
   event::Loop& loop_;
   Log& log_;
   ipc::Port& monitor_;
   std::unique_ptr<ipc::Port> peer_;
+  event::Deferred old_peers_;
   PipePool pool_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::vector<bool> targets_;  // by service
+  std::vector<bool> targets_;      // by service
+  std::deque<ipc::Open> to_open_;  // what net asked for during a shortage
+  std::optional<FdPair> spare_;    // the channel of the next connection
+  Episode shortage_;
+  std::string shortage_of_;  // why, as it was said
   // The connections of the present net, by number, and those of earlier ones that still flush.
   std::unordered_map<uint32_t, Slot> connections_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> leaving_;
+  std::vector<Connection*> closed_;  // of both
+  event::Task destroy_closed_;
   std::map<uint16_t, uint32_t> open_;             // by service
   std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number
   uint32_t max_connections_ = 0;
@@ -86,7 +103,7 @@ class Process : public ConnectionEvents {
   uint32_t next_number_ = 1;
   uint32_t next_cookie_ = 1;
   bool accepting_ = false;
-  event::Timer pause_;  // after a failed accept
+  event::Timer pause_;  // during a shortage
   bool stopping_ = false;
   ipc::Counters counters_;  // without the bytes of connections that are not closed
 };

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/exhaustion.h"
 #include "base/limits.h"
 
 namespace localproxy::bridge {
@@ -29,6 +30,14 @@ Result<Pipe> PipePool::take() {
   Pipe pipe = std::move(idle_.back());
   idle_.pop_back();
   return pipe;
+}
+
+Result<> PipePool::reserve() {
+  if (!idle_.empty()) return {};
+  auto made = take();
+  if (!made) return made.error();
+  give_back(std::move(*made));
+  return {};
 }
 
 void PipePool::give_back(Pipe pipe) {
@@ -56,15 +65,22 @@ void Pump::fill(int from) {
   }
   // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it; a
   // local socket that was reset has nothing more either.
-  ended_ = moved == 0 || errno != EAGAIN;
-  broke_off_ = ended_ && moved < 0;
+  const int error = moved < 0 ? errno : 0;
+  if (is_exhaustion(error)) shortage_ = system_error("splice", error).text();
+  ended_ = error != EAGAIN && shortage_.empty();
+  broke_off_ = ended_ && error != 0;
   pool_.give_back(std::exchange(pipe_, Pipe()));
 }
 
 Pump::Outcome Pump::drain(int to) {
   while (held_ > 0) {
     const ssize_t moved = move_bytes(pipe_.fds.first.get(), to, held_);
-    if (moved <= 0) return moved < 0 && errno == EAGAIN ? Outcome::kWaitOut : Outcome::kBroken;
+    if (moved < 0 && errno == EAGAIN) return Outcome::kWaitOut;
+    if (moved < 0 && is_exhaustion(errno)) {
+      shortage_ = system_error("splice", errno).text();
+      return Outcome::kShort;
+    }
+    if (moved <= 0) return Outcome::kBroken;
     held_ -= static_cast<size_t>(moved);
     bytes_ += static_cast<uint64_t>(moved);
   }
@@ -73,6 +89,7 @@ Pump::Outcome Pump::drain(int to) {
 }
 
 bool Pump::take(int from) {
+  shortage_.clear();
   if (held_ == 0 && !ended_ && ensure_pipe()) fill(from);
   return held_ > 0;
 }
@@ -80,19 +97,25 @@ bool Pump::take(int from) {
 bool Pump::ensure_pipe() {
   if (pipe_.fds.first) return true;
   auto pipe = pool_.take();
-  if (pipe) pipe_ = std::move(*pipe);
+  if (pipe) {
+    pipe_ = std::move(*pipe);
+  } else {
+    shortage_ = pipe.error().text();
+  }
   return pipe.ok();
 }
 
 Pump::Outcome Pump::run(int from, int to) {
   const uint64_t turn_ends = bytes_ + limits::kPumpTurn;
+  shortage_.clear();
   for (;;) {
     if (held_ > 0 || ended_) {
       const Outcome outcome = drain(to);
       if (outcome != Outcome::kAgain || bytes_ >= turn_ends) return outcome;
     }
-    if (!ensure_pipe()) return Outcome::kBroken;
+    if (!ensure_pipe()) return Outcome::kShort;
     fill(from);
+    if (!shortage_.empty()) return Outcome::kShort;
     if (held_ == 0 && !ended_) return Outcome::kWaitIn;
   }
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/fd.h"
@@ -21,6 +22,8 @@ struct Pipe {
 class PipePool {
  public:
   Result<Pipe> take();
+  // Makes sure that the next take() gets one.
+  Result<> reserve();
   // REQUIRES: the pipe is empty.
   void give_back(Pipe pipe);
   // Nothing is on its way: what the kernel lets a user have in pipes is shared by all tunnels.
@@ -42,13 +45,17 @@ class Pump {
     kWaitIn,   // nothing to read
     kWaitOut,  // the other side is full
     kAgain,    // there may be more, but others want their turn
+    kShort,    // the kernel has no pipe or no memory for it now; shortage() says why, and only time helps
     kEnd,      // `from` has ended, in whatever way, and everything has been written
     kBroken,   // `to` takes nothing any more; bytes may be lost
   };
   // Moves what can be moved now.
   Outcome run(int from, int to);
-  // Takes what `from` has, before there is anything to write it to. True: there are bytes to write.
+  // Takes what `from` has, before there is anything to write it to. True: there are bytes to write. False:
+  // there are none, or there is a shortage().
   bool take(int from);
+  // Empty: the last call met none.
+  const std::string& shortage() const { return shortage_; }
 
   uint64_t bytes() const { return bytes_; }
   // After kEnd: `from` was reset, and not closed in order.
@@ -67,6 +74,7 @@ class Pump {
   size_t held_ = 0;  // bytes in the pipe
   bool ended_ = false;
   bool broke_off_ = false;
+  std::string shortage_;
   uint64_t bytes_ = 0;
 };
 

@@ -1,8 +1,5 @@
 #include "config/assemble.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <optional>
 #include <span>
@@ -11,6 +8,7 @@
 
 #include "base/number.h"
 #include "build_config.h"
+#include "config/certificates.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 #include "config/service_directory.h"
@@ -244,20 +242,20 @@ class Assembler {
   }
 
   Result<> certificates() {
-    for (const std::string& directory : layer_[OptionId::kCapath].texts) {
-      if (directory.empty()) continue;  // the same
-      struct stat status;
-      const std::string what = layer_[OptionId::kCapath].origin + " " + shown(directory);
-      if (::stat(directory.c_str(), &status) != 0) return system_error(what, errno);
-      if (!S_ISDIR(status.st_mode)) return system_error(what, ENOTDIR);
-      config_.ca_paths.push_back(absolute_path(directory));
+    const Value& directories = layer_[OptionId::kCapath];
+    for (const std::string& path : directories.texts) {
+      if (path.empty()) continue;  // the same
+      auto directory = certificate_directory(path);
+      if (!directory) return Error(directories.origin + " " + directory.error().text());
+      config_.ca_paths.push_back(std::move(*directory));
     }
+    if (config_.ca_paths.size() > limits::kMaxCaPaths)
+      return Error(directories.origin + ": more than " + std::to_string(limits::kMaxCaPaths) +
+                   " directories");
     if (has(OptionId::kCafile)) {
-      struct stat status;
-      const std::string what = layer_[OptionId::kCafile].origin + " " + shown(text(OptionId::kCafile));
-      if (::stat(text(OptionId::kCafile).c_str(), &status) != 0) return system_error(what, errno);
-      if (S_ISDIR(status.st_mode)) return system_error(what, EISDIR);
-      config_.ca_file = absolute_path(text(OptionId::kCafile));
+      auto file = certificate_file(text(OptionId::kCafile));
+      if (!file) return Error(layer_[OptionId::kCafile].origin + " " + file.error().text());
+      config_.ca_file = std::move(*file);
     }
 #if LOCALPROXY_ALLOW_NO_VERIFY
     if (has(OptionId::kNoSslHostVerify)) {

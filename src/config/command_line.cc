@@ -5,6 +5,7 @@
 #include "build_config.h"
 #include "config/arguments.h"
 #include "config/assemble.h"
+#include "config/certificates.h"
 #include "config/config_file.h"
 #include "config/file.h"
 #include "config/settings.h"
@@ -61,6 +62,7 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
   if (!config) return config.error();
   run.config = std::move(*config);
   if (auto read = read_proxy_variables(environment, run.config); !read) return read.error();
+  if (auto read = read_certificate_variables(environment, run.config, run.notes); !read) return read.error();
   return Outcome(std::move(run));
 }
 

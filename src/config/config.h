@@ -76,7 +76,10 @@ struct Config {
   std::string bind_address;           // empty: localhost for listening, any for connecting
   std::vector<std::string> ca_paths;  // directories of -c, besides the system store
   std::string ca_file;                // of --cafile, or empty
-  bool verify_host = true;            // false: -k
+  // Of SSL_CERT_FILE and SSL_CERT_DIR, in place of the system's; empty when it names nothing that is there.
+  std::optional<std::string> cert_file;
+  std::optional<std::vector<std::string>> cert_paths;
+  bool verify_host = true;                     // false: -k
   Version destination_version = Version::kV3;  // -y
   LogLevel verbosity = LogLevel::kInfo;
   std::string user;      // --user, or the build's default; used only when started as root

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "config/certificates.h"
 
 namespace localproxy::config {
 namespace {
@@ -61,6 +62,21 @@ std::string way_to_endpoint(const Config& config) {
   return text + (proxy.credentials.reveal().ends_with(':') ? ", with a user name" : ", with a password");
 }
 
+// What stands in for the system's root certificates.
+void describe_roots(const Config& config, Lines& lines) {
+  if (!needs_roots(config)) return lines.add("trusts", "anybody");
+  if (!config.cert_file && !config.cert_paths) return lines.add("trusts", "the system's root certificates");
+  if (!config.cert_file)
+    lines.add("trusts", "the system's file of root certificates");
+  else if (!config.cert_file->empty())
+    lines.add("trusts", "the certificates in " + *config.cert_file + " (SSL_CERT_FILE)");
+  if (!config.cert_paths)
+    lines.add("trusts", "the system's directory of root certificates");
+  else
+    for (const std::string& path : *config.cert_paths)
+      lines.add("trusts", "the certificates in " + path + " (SSL_CERT_DIR)");
+}
+
 void describe_service(const Config& config, Lines& lines) {
   const Settings& settings = config.settings;
   lines.add("endpoint", host_port(config.endpoint.host, config.endpoint.port));
@@ -68,6 +84,7 @@ void describe_service(const Config& config, Lines& lines) {
   lines.add("subprotocol", settings.subprotocol);
   lines.add("verifies the service",
             config.verify_host ? "yes, as " + config.endpoint.host : "NO (--no-ssl-host-verify)");
+  describe_roots(config, lines);
   for (const std::string& path : config.ca_paths)
     lines.add("trusts also", "the certificates in " + path);
   if (!config.ca_file.empty()) lines.add("trusts also", "the certificates in " + config.ca_file);

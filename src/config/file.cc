@@ -32,16 +32,6 @@ ssize_t read_until_full(int fd, std::string& buffer) {
   return static_cast<ssize_t>(have);
 }
 
-Result<> write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return system_error("write", errno);
-    text.remove_prefix(static_cast<size_t>(put));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Secret> read_file(const std::string& path, size_t most, const std::string& what) {

@@ -54,7 +54,7 @@ constexpr Option kOptions[] = {
     {OptionId::kIdleTimeout, 0, Shape::kValue, Origin::kHere, true, "idle-timeout", "SECONDS", "",
      "Close connections on which nothing moves for so long; 0: never"},
     {OptionId::kHalfCloseLinger, 0, Shape::kValue, Origin::kHere, true, "half-close-linger", "SECONDS", "",
-     "Wait so long for the answer to a client that has ended its side; 0: not at all"},
+     "Wait so long for the answer to a half-closed client; 0: not at all"},
     {OptionId::kCheck, 0, Shape::kFlag, Origin::kHere, false, "check", "", "",
      "Check everything that needs no connection, and exit"},
     {OptionId::kUser, 0, Shape::kValue, Origin::kHere, true, "user", "USER", "",

@@ -19,6 +19,12 @@ void call_back(evutil_socket_t, short, void* callback) {
   (*static_cast<Callback*>(callback))();
 }
 
+// For the kernel's answers about memory and fs.epoll.max_user_watches: a loop that does not watch what it
+// should would hang, so this ends the process.
+void must_watch(int result) {
+  if (result != 0) fatal(system_error("cannot watch a descriptor", errno).text());
+}
+
 ::event* make_event(event_base* base, int fd, short what, Callback* callback) {
   ::event* made = event_new(base, fd, what, call_back, callback);
   check(made != nullptr, "event_new failed");
@@ -78,14 +84,28 @@ Watcher::~Watcher() {
 void Watcher::want_read(bool want) {
   if (want == reading_) return;
   reading_ = want;
-  check((want ? event_add(read_event_, nullptr) : event_del(read_event_)) == 0, "cannot watch a descriptor");
+  must_watch(want ? event_add(read_event_, nullptr) : event_del(read_event_));
 }
 
 void Watcher::want_write(bool want) {
   if (want == writing_) return;
   writing_ = want;
-  check((want ? event_add(write_event_, nullptr) : event_del(write_event_)) == 0,
-        "cannot watch a descriptor");
+  must_watch(want ? event_add(write_event_, nullptr) : event_del(write_event_));
+}
+
+Task::Task(Loop& loop, Callback callback)
+    : callback_(std::move(callback)), event_(make_event(loop.base(), -1, 0, &callback_)) {}
+
+Task::~Task() {
+  event_free(event_);
+}
+
+void Task::start() {
+  event_active(event_, EV_TIMEOUT, 0);
+}
+
+void Task::cancel() {
+  event_del(event_);
 }
 
 Timer::Timer(Loop& loop, Callback callback)
@@ -139,7 +159,7 @@ void on_signal(int number) {
 
 FdPair make_notes() {
   auto pair = make_socketpair(SOCK_SEQPACKET);
-  check(pair.ok(), "no socketpair for a signal");
+  if (!pair) fatal("cannot watch a signal: " + pair.error().text());
   return std::move(*pair);
 }
 

@@ -2,12 +2,13 @@
 // arrive.
 //
 // A thin skin over libevent: one thread, level-triggered. None of these objects may be destroyed from inside
-// its own callback; whoever has to do that leaves it to Loop::later().
+// its own callback; whoever has to do that hands it to a Deferred.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -30,7 +31,8 @@ class Loop {
   void run();
   // run() returns after the callback that calls this.
   void stop();
-  // Calls callback from the loop, after the present callback has returned.
+  // Calls callback from the loop, after the present callback has returned. Whatever callback refers to has to
+  // live as long as the loop; what may end sooner has a Task.
   void later(Callback callback);
 
   event_base* base() const { return base_; }
@@ -64,6 +66,42 @@ class Watcher {
   ::event* write_event_;
   bool reading_ = false;
   bool writing_ = false;
+};
+
+// Work that is put off until the present callback has returned. It dies with its owner.
+class Task {
+ public:
+  Task(Loop& loop, Callback callback);
+  // Whatever was started is not done.
+  ~Task();
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  // Calls back once, from the loop, in the order in which tasks were started.
+  void start();
+  void cancel();
+
+ private:
+  Callback callback_;
+  ::event* event_;
+};
+
+// What has ended and may not be destroyed yet, since it may be what calls: destroyed when the present
+// callback has returned, or with the owner.
+class Deferred {
+ public:
+  explicit Deferred(Loop& loop) : task_(loop, [this] { std::exchange(ended_, {}).clear(); }) {}
+
+  template <typename T>
+  void destroy(std::unique_ptr<T> ended) {
+    if (!ended) return;
+    ended_.push_back(std::shared_ptr<T>(std::move(ended)));
+    task_.start();
+  }
+
+ private:
+  std::vector<std::shared_ptr<void>> ended_;
+  Task task_;
 };
 
 class Timer {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/exhaustion.h"
 #include "base/limits.h"
 #include "base/secret.h"
 
@@ -80,10 +81,10 @@ Result<bool> Channel::try_send(const Queued& queued) {
     memcpy(CMSG_DATA(header), &raw, sizeof raw);
     sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
+  const int error = sent < 0 ? errno : 0;
+  shortage_ = is_exhaustion(error) ? error : 0;
   if (sent >= 0) return true;
-  // ETOOMANYREFS: too many descriptors are on their way; it passes when the peer reads.
-  if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS) return false;
-  const int error = errno;
+  if (error == EAGAIN || shortage_ != 0) return false;
   peer_gone_ = error == EPIPE || error == ECONNRESET || error == ENOTCONN;
   // Nobody will take what waits.
   for (Queued& waiting : queue_)
@@ -111,10 +112,9 @@ Error Channel::violation(const std::string& what) {
 
 Result<std::optional<Channel::Received>> Channel::receive() {
   ssize_t size = 0;
-  bool cut = false;
-  std::vector<UniqueFd> fds;
+  Extra extra;
   do {
-    size = takes_fds_ ? receive_with_fds(fds, cut) : receive_bytes(cut);
+    size = takes_fds_ ? receive_with_fds(extra) : receive_bytes(extra);
     // A peer that ended with something unread leaves ECONNRESET, once, in front of what it sent before.
   } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
   if (size < 0) {
@@ -122,20 +122,20 @@ Result<std::optional<Channel::Received>> Channel::receive() {
     return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);
   }
   // An empty datagram cannot be sent by our own code, so that 0 means the end.
-  if (size == 0 && fds.empty()) return Error("closed");
-  return admit(static_cast<size_t>(size), std::move(fds), cut);
+  if (size == 0 && extra.fds.empty() && !extra.lost_fds) return Error("closed");
+  return admit(static_cast<size_t>(size), std::move(extra));
 }
 
 // Descriptors that come all the same are closed by the kernel. With MSG_TRUNC a TCP socket would give
 // nothing: the filter of a process that has to do with sockets and must not read them allows no other way to
 // receive.
-ssize_t Channel::receive_bytes(bool& cut) {
+ssize_t Channel::receive_bytes(Extra& extra) {
   const ssize_t size = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC);
-  cut = size > static_cast<ssize_t>(buffer_.size());
+  extra.cut = size > static_cast<ssize_t>(buffer_.size());
   return size;
 }
 
-ssize_t Channel::receive_with_fds(std::vector<UniqueFd>& fds, bool& cut) {
+ssize_t Channel::receive_with_fds(Extra& extra) {
   iovec part{buffer_.data(), buffer_.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(kControlFds * sizeof(int))] = {};
   msghdr message{};
@@ -145,21 +145,25 @@ ssize_t Channel::receive_with_fds(std::vector<UniqueFd>& fds, bool& cut) {
   message.msg_controllen = sizeof control;
   const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
   if (size < 0) return size;
-  cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  extra.cut = (message.msg_flags & MSG_TRUNC) != 0;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {
       int raw = -1;
       memcpy(&raw, CMSG_DATA(header) + i * sizeof raw, sizeof raw);
-      fds.emplace_back(raw);
+      extra.fds.emplace_back(raw);
     }
   }
+  // Either there were more than any message has, or this process has no room for one: EMFILE and the like,
+  // which recvmsg() says in no other way. That is not the peer's doing.
+  extra.lost_fds = (message.msg_flags & MSG_CTRUNC) != 0;
   return size;
 }
 
-Result<std::optional<Channel::Received>> Channel::admit(size_t size, std::vector<UniqueFd> fds, bool cut) {
-  if (cut) return violation("a message was cut off");
+Result<std::optional<Channel::Received>> Channel::admit(size_t size, Extra extra) {
+  if (extra.cut || (extra.lost_fds && extra.fds.size() == kControlFds))
+    return violation("a message was cut off");
   uint16_t number = 0;
   ByteReader reader(Bytes(buffer_.data(), size));
   if (!reader.take(number)) return violation("a message without a number");
@@ -175,10 +179,11 @@ Result<std::optional<Channel::Received>> Channel::admit(size_t size, std::vector
   if (length < spec->least || length > spec->most) {
     return violation(name + " of " + std::to_string(length) + " bytes");
   }
-  if (fds.size() != spec->fds)
-    return violation(name + " with " + std::to_string(fds.size()) + " descriptors");
+  const bool lost = extra.lost_fds && spec->fds > 0 && extra.fds.empty();
+  if (!lost && (extra.lost_fds || extra.fds.size() != spec->fds))
+    return violation(name + " with " + std::to_string(extra.fds.size()) + " descriptors");
   Received received{spec, Bytes(buffer_.data() + sizeof number, length), UniqueFd()};
-  if (!fds.empty()) received.fd = std::move(fds.front());
+  if (!extra.fds.empty()) received.fd = std::move(extra.fds.front());
   return std::optional<Received>(std::move(received));
 }
 

@@ -44,7 +44,10 @@ class Channel {
 
   // Sends what waits. True: nothing waits any more.
   Result<bool> flush();
-  bool wants_write() const { return !queue_.empty(); }
+  // Whether flush() can do something once the socket is writable.
+  bool wants_write() const { return !queue_.empty() && shortage_ == 0; }
+  // Not 0: why the kernel does not take the first message that waits (is_exhaustion()). Only time helps.
+  int shortage() const { return shortage_; }
   // Whether the peer has closed its end. What it sent before can still be received; nothing can be sent.
   bool peer_gone() const { return peer_gone_; }
   // Messages that wait because the peer is busy.
@@ -53,7 +56,7 @@ class Channel {
   struct Received {
     const Spec* spec = nullptr;
     Bytes fields;  // valid until the next receive()
-    UniqueFd fd;
+    UniqueFd fd;   // not valid although the table has one: this process had no room for it (EMFILE)
   };
   // One message that the table allows now. Empty: none is there. An error: the peer is gone ("closed"), or it
   // broke the table's rules; is_violation() tells which.
@@ -69,12 +72,18 @@ class Channel {
     UniqueFd fd;
   };
   Result<> send_datagram(std::string datagram, UniqueFd fd);
-  // True: sent. False: the socket is full.
+  // What came besides the bytes of a datagram.
+  struct Extra {
+    std::vector<UniqueFd> fds;
+    bool lost_fds = false;  // the kernel had to drop some
+    bool cut = false;       // the datagram was longer than any message
+  };
+  // True: sent. False: the socket is full, or there is a shortage().
   Result<bool> try_send(const Queued& queued);
-  ssize_t receive_bytes(bool& cut);
-  ssize_t receive_with_fds(std::vector<UniqueFd>& fds, bool& cut);
+  ssize_t receive_bytes(Extra& extra);
+  ssize_t receive_with_fds(Extra& extra);
   Error violation(const std::string& what);
-  Result<std::optional<Received>> admit(size_t size, std::vector<UniqueFd> fds, bool cut);
+  Result<std::optional<Received>> admit(size_t size, Extra extra);
 
   UniqueFd fd_;
   Role self_;
@@ -83,6 +92,7 @@ class Channel {
   State state_ = State::kStart;
   bool violation_ = false;
   bool peer_gone_ = false;
+  int shortage_ = 0;
   std::deque<Queued> queue_;
   std::vector<uint8_t> buffer_;
 };

@@ -120,6 +120,20 @@ std::string_view to_string(State state) {
   return "?";
 }
 
+const char* path_of(NameFile file) {
+  switch (file) {
+    case NameFile::kNone:
+      break;
+    case NameFile::kResolvConf:
+      return "/etc/resolv.conf";
+    case NameFile::kHosts:
+      return "/etc/hosts";
+    case NameFile::kNsswitch:
+      return "/etc/nsswitch.conf";
+  }
+  return "";
+}
+
 std::span<const Spec> table() {
   return kTable;
 }

@@ -67,10 +67,9 @@ enum class Type : uint16_t {
 };
 
 // Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 6;
+inline constexpr uint32_t kTableVersion = 8;
 
 inline constexpr size_t kMaxPath = 4'096;
-inline constexpr size_t kMaxCaPaths = 8;
 inline constexpr size_t kMaxHost = 255;
 // USER:PASSWORD of a web proxy.
 inline constexpr size_t kMaxProxyCredentials = 512;
@@ -87,11 +86,16 @@ struct Setup {
   uint8_t log_level = 0;
   uint8_t landlock = 1;    // 0: --sandbox=no-landlock
   uint8_t load_roots = 0;  // net: the system's root certificates and those below
-  TextList<kMaxCaPaths, kMaxPath> ca_paths;
+  // 1: SSL_CERT_FILE, or SSL_CERT_DIR, is set, and takes the place of the system's file or directory.
+  uint8_t has_cert_file = 0;
+  uint8_t has_cert_paths = 0;
+  uint8_t cert_paths = 0;  // how many of ca_paths, the first ones, are of SSL_CERT_DIR
+  Text<kMaxPath> cert_file;
+  TextList<limits::kMaxCaPaths, kMaxPath> ca_paths;
   Text<kMaxPath> ca_file;
   static auto fields(Setup& m) {
     return std::tie(m.version, m.parent_pid, m.user, m.group, m.log_level, m.landlock, m.load_roots,
-                    m.ca_paths, m.ca_file);
+                    m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file, m.ca_paths, m.ca_file);
   }
 };
 
@@ -329,11 +333,26 @@ struct Addresses {
   static auto fields(Addresses& m) { return std::tie(m.addresses); }
 };
 
+// A file that a lookup goes by.
+enum class NameFile : uint8_t { kNone, kResolvConf, kHosts, kNsswitch, kLast = kNsswitch };
+// "/etc/hosts"; "" for kNone.
+const char* path_of(NameFile file);
+
+// Why it could not be read.
+enum class Unread : uint8_t {
+  kMissing,      // there is none
+  kPermissions,  // its own keep the user out
+  kSandbox,      // it is not where such files were when launch entered its sandbox
+  kLast = kSandbox,
+};
+
 struct LookupFailed {
   static constexpr Type kType = Type::kLookupFailed;
   uint8_t temporary = 0;
   Text<limits::kMaxLogLine> reason;
-  static auto fields(LookupFailed& m) { return std::tie(m.temporary, m.reason); }
+  NameFile file = NameFile::kNone;  // the first that could not be read, and should have been
+  Unread unread = Unread::kMissing;
+  static auto fields(LookupFailed& m) { return std::tie(m.temporary, m.reason, m.file, m.unread); }
 };
 
 // monitor -> bridge: its standard input and output are a local client of this service, the only one.
@@ -386,8 +405,9 @@ struct Exited {
   static constexpr Type kType = Type::kExited;
   uint32_t number = 0;
   uint8_t by_signal = 0;
-  uint8_t value = 0;  // of the signal, or the exit status
-  static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value); }
+  uint8_t value = 0;                      // of the signal, or the exit status
+  Text<limits::kMaxLogLine> not_started;  // why; empty: it was
+  static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value, m.not_started); }
 };
 
 // One row of the table.

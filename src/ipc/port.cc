@@ -1,5 +1,7 @@
 #include "ipc/port.h"
 
+#include "base/limits.h"
+
 namespace localproxy::ipc {
 namespace {
 
@@ -9,9 +11,10 @@ constexpr int kBatch = 64;
 }  // namespace
 
 Port::Port(event::Loop& loop, UniqueFd fd, Role self, Role peer, OnEnd on_end)
-    : loop_(loop),
-      channel_(std::move(fd), self, peer),
+    : channel_(std::move(fd), self, peer),
       on_end_(std::move(on_end)),
+      retry_(loop, [this] { on_writable(); }),
+      end_task_(loop, [this] { on_end_(end_, why_ended_); }),
       watcher_(
           loop, channel_.fd(), [this] { on_readable(); }, [this] { on_writable(); }) {
   watcher_.want_read(true);
@@ -31,7 +34,16 @@ void Port::on_writable() {
   if (auto flushed = channel_.flush(); !flushed && !channel_.peer_gone()) {
     return end_later(End::kClosed, flushed.error().text());
   }
+  watch_queue();
+}
+
+void Port::watch_queue() {
   watcher_.want_write(channel_.wants_write());
+  const int error = channel_.shortage();
+  if (error != 0 && !retry_.running()) retry_.start(limits::kShortageRetry);
+  if ((error != 0) == short_) return;
+  short_ = error != 0;
+  if (on_shortage_) on_shortage_(error);
 }
 
 bool Port::handle_one() {
@@ -55,6 +67,7 @@ bool Port::handle_one() {
 
 void Port::give_up() {
   ended_ = true;
+  retry_.stop();
   watcher_.want_read(false);
   watcher_.want_write(false);
 }
@@ -62,9 +75,9 @@ void Port::give_up() {
 void Port::end_later(End end, std::string what) {
   if (ended_) return;
   give_up();
-  loop_.later([this, alive = alive_, end, what = std::move(what)] {
-    if (*alive) on_end_(end, what);
-  });
+  end_ = end;
+  why_ended_ = std::move(what);
+  end_task_.start();
 }
 
 }  // namespace localproxy::ipc

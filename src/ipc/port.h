@@ -3,7 +3,6 @@
 
 #include <array>
 #include <functional>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -20,6 +19,10 @@ class Port {
   enum class End : uint8_t { kClosed, kViolation };
   using OnEnd = std::function<void(End end, const std::string& what)>;
 
+  // Told when messages wait because the kernel has run out of something, and why (errno; is_exhaustion()),
+  // and with 0 when it is over.
+  using OnShortage = std::function<void(int error)>;
+
   // on_end is called once, from the loop, and nothing after it.
   Port(event::Loop& loop, UniqueFd fd, Role self, Role peer, OnEnd on_end);
 
@@ -27,7 +30,7 @@ class Port {
   void set_state(State state) { channel_.set_state(state); }
 
   // handler: void(const M&), void(M&), or with a UniqueFd as second argument when the message carries a
-  // descriptor.
+  // descriptor, which is not valid when this process had no room for it.
   template <typename M, typename Handler>
   void on(Handler handler) {
     handlers_[index(M::kType)] = [handler = std::move(handler)](Bytes fields, UniqueFd fd) mutable {
@@ -50,8 +53,11 @@ class Port {
     if (auto sent = channel_.send(message, std::move(fd)); !sent && !channel_.peer_gone()) {
       return end_later(End::kClosed, sent.error().text());
     }
-    watcher_.want_write(channel_.wants_write());
+    watch_queue();
   }
+  // Whoever does not set it is not told; what waits is sent all the same.
+  void on_shortage(OnShortage callback) { on_shortage_ = std::move(callback); }
+  bool is_short() const { return short_; }
 
   // Stops and goes on reading; reading is on at the beginning.
   void set_reading(bool on) {
@@ -70,18 +76,21 @@ class Port {
   void on_readable();
   void on_writable();
   bool handle_one();
+  // Waits for what lets the queue move on: the socket, or time.
+  void watch_queue();
   void end_later(End end, std::string what);
 
-  event::Loop& loop_;
   Channel channel_;
   OnEnd on_end_;
   std::array<RawHandler, static_cast<size_t>(Type::kLast)> handlers_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  OnShortage on_shortage_;
+  bool short_ = false;
+  event::Timer retry_;
   bool ended_ = false;
+  End end_ = End::kClosed;
+  std::string why_ended_;
+  event::Task end_task_;
   event::Watcher watcher_;
-
- public:
-  ~Port() { *alive_ = false; }
 };
 
 }  // namespace localproxy::ipc

@@ -53,6 +53,7 @@ const UniqueFd& Process::program(Role role) const {
 }
 
 void Process::on_part(const ipc::Part& message, UniqueFd fd) {
+  if (!fd) lost_part_ = true;
   parts_[index(message.slot)] = std::move(fd);
 }
 
@@ -61,22 +62,24 @@ void Process::on_launch(const ipc::Launch& message) {
   const UniqueFd& channel = parts[index(Slot::kChannel)];
   const UniqueFd& errors = parts[index(Slot::kErrors)];
   const UniqueFd& sibling = parts[index(Slot::kSibling)];
-  if (!channel || !errors || children_.contains(message.number))
-    fatal("the monitor asked for a child without its parts");
+  if (children_.contains(message.number)) fatal("the monitor asked for a child that is there");
+  const std::string name = "localproxy-" + std::string(to_string(message.role));
+  if (std::exchange(lost_part_, false))
+    return not_started(message.number, system_error("cannot start " + name, EMFILE));
+  if (!channel || !errors) fatal("the monitor asked for a child without its parts");
   const int null = programs_.null.get();
   const bool streams = message.standard_streams != 0;
   // As main/child.h has them.
   std::vector<int> fds{streams ? STDIN_FILENO : null, streams ? STDOUT_FILENO : null, errors.get(),
                        channel.get()};
   if (sibling) fds.push_back(sibling.get());
-  const std::string name = "localproxy-" + std::string(to_string(message.role));
   const auto pid = spawn(program(message.role).get(), name.c_str(), fds);
-  if (!pid) {
-    log_.error(pid.error().text());
-    monitor_.send(ipc::Exited{message.number, 0, static_cast<uint8_t>(ExitStatus::kSystem)});
-    return;
-  }
+  if (!pid) return not_started(message.number, pid.error());
   children_.emplace(message.number, *pid);
+}
+
+void Process::not_started(uint32_t number, const Error& why) {
+  monitor_.send(ipc::Exited{number, 0, static_cast<uint8_t>(ExitStatus::kSystem), {why.text()}});
 }
 
 void Process::on_kill(const ipc::Kill& message) {

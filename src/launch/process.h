@@ -28,6 +28,7 @@ class Process {
  private:
   void on_part(const ipc::Part& message, UniqueFd fd);
   void on_launch(const ipc::Launch& message);
+  void not_started(uint32_t number, const Error& why);
   void on_kill(const ipc::Kill& message);
   void on_stop();
   // After SIGCHLD: tells the monitor who has ended.
@@ -40,7 +41,8 @@ class Process {
   ipc::Port& monitor_;
   const Programs programs_;
   std::array<UniqueFd, static_cast<size_t>(ipc::Slot::kLast) + 1> parts_;  // of the next child
-  std::map<uint32_t, pid_t> children_;                                     // by the monitor's number
+  bool lost_part_ = false;              // this process had no room for one of them
+  std::map<uint32_t, pid_t> children_;  // by the monitor's number
   bool stopping_ = false;
   event::Signal child_signal_;
 };

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/certificates.h"
+#include "main/places.h"
 #include "sandbox/landlock.h"
 
 namespace localproxy {
@@ -47,14 +49,25 @@ Result<> check_bind_address(const config::Config& config, const std::vector<Addr
   return {};
 }
 
-// net reads them as the user that it runs as.
-Result<> check_certificates(const config::Config& config) {
-  for (const std::string& path : config.ca_paths)
-    if (::access(path.c_str(), R_OK | X_OK) != 0)
-      return system_error("--capath " + path + " as " + own_user(), errno);
-  if (!config.ca_file.empty() && ::access(config.ca_file.c_str(), R_OK) != 0)
-    return system_error("--cafile " + config.ca_file + " as " + own_user(), errno);
+Error not_readable(const char* option, const std::string& path, int error) {
+  return Error(system_error(std::string(option) + " " + path + " as " + own_user(), error).text() +
+               "; the certificates are read by that user");
+}
+
+Result<> check_file(const char* option, const std::string& path) {
+  if (!path.empty() && ::access(path.c_str(), R_OK) != 0) return not_readable(option, path, errno);
   return {};
+}
+
+// A directory in which there are only files for others is of no use either.
+Result<> check_directory(const char* option, const std::string& path) {
+  if (::access(path.c_str(), R_OK | X_OK) != 0) return not_readable(option, path, errno);
+  Result<> refused;
+  for (const std::string& file : files_in(path)) {
+    if (::access(file.c_str(), R_OK) == 0) return {};
+    if (errno == EACCES && refused) refused = not_readable(option, file, errno);
+  }
+  return refused;
 }
 
 std::string path_of(int fd) {
@@ -64,6 +77,17 @@ std::string path_of(int fd) {
 }
 
 }  // namespace
+
+// net reads them as the user that it runs as.
+Result<> check_certificates(const config::Config& config) {
+  if (!config::needs_roots(config)) return {};
+  for (const std::string& path : config.ca_paths)
+    if (auto good = check_directory("--capath", path); !good) return good;
+  for (const std::string& path : config.cert_paths.value_or(std::vector<std::string>()))
+    if (auto good = check_directory("SSL_CERT_DIR", path); !good) return good;
+  if (auto good = check_file("--cafile", config.ca_file); !good) return good;
+  return check_file("SSL_CERT_FILE", config.cert_file.value_or(""));
+}
 
 std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners) {
   std::vector<std::string> places;

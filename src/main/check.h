@@ -1,4 +1,4 @@
-// The part of --check that is about this machine: what the rest of a start would find there.
+// What is looked at on this machine before a run, and what --check says of it.
 #pragma once
 
 #include <string>
@@ -14,6 +14,9 @@ namespace localproxy {
 
 // Closes listeners, and removes their files while that is still allowed. What they were bound to, in words.
 std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners);
+
+// Whether the given root certificates can be read. REQUIRES: the ids of a run.
+Result<> check_certificates(const config::Config& config);
 
 // Lines of "name: value", as config::describe() writes them. can_listen: of give_back(); on: the addresses of
 // -b. Connects to nothing and changes nothing. An error: what a run would fail at later. REQUIRES: the ids of

@@ -1,13 +1,12 @@
 #include "main/child.h"
 
-#include <stdio.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <string>
 
 #include "base/exit_status.h"
+#include "base/fd.h"
 #include "main/ready.h"
 #include "sandbox/ids.h"
 
@@ -51,7 +50,9 @@ bool is_channel(int fd) {
 
 Child::Child(ipc::Role role, const char* name) {
   if (!is_channel(kMonitorFd)) {
-    fprintf(stderr, "%s is a part of localproxy, which starts it; it cannot be started by hand\n", name);
+    (void)write_all(STDERR_FILENO, std::string(name) +
+                                       " is a part of localproxy, which starts it; it cannot be "
+                                       "started by hand\n");
     ::_exit(static_cast<int>(ExitStatus::kSystem));
   }
   monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(kMonitorFd), role, ipc::Role::kMonitor,
@@ -78,8 +79,6 @@ const ipc::Setup& Child::wait_for_setup() {
 }
 
 void Child::enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules reach) {
-  // libc reads the time zone when time is first asked for, as it is in the check of a certificate.
-  ::tzset();
   if (setup_.user != 0) {
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
   }

@@ -10,7 +10,8 @@
 
 namespace localproxy {
 
-// The descriptors that a child is started with, besides /dev/null as 0 and 1 and a pipe to the monitor as 2.
+// The descriptors that a child is started with, besides /dev/null as 0 and 1 and a socket to the monitor
+// as 2.
 inline constexpr int kMonitorFd = 3;
 inline constexpr int kSiblingFd = 4;  // net
 // launch: the programs that it starts.

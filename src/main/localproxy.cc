@@ -2,9 +2,7 @@
 // helpers.
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <optional>
@@ -64,7 +62,9 @@ void let_requests_in() {
 
 // Before there is a log.
 int lacking(const char* path) {
-  fprintf(stderr, "cannot open %s: %s (this system or container has to have it)\n", path, ::strerror(errno));
+  const Error error = system_error(std::string("cannot open ") + path, errno);
+  monitor::StderrLog log(LogLevel::kError);
+  log.write_plain(LogLevel::kError, error.text() + " (this system or container has to have it)");
   return leave(ExitStatus::kSystem);
 }
 
@@ -81,9 +81,10 @@ Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, 
   return ready_of(*reached);
 }
 
-int print(const std::string& text) {
-  fputs(text.c_str(), stdout);
-  return leave(fflush(stdout) == 0 ? ExitStatus::kSuccess : ExitStatus::kSystem);
+int print(Log& log, const std::string& text) {
+  const auto written = write_all(STDOUT_FILENO, text);
+  if (!written) return fail(log, ExitStatus::kSystem, Error("standard output: " + written.error().text()));
+  return leave(ExitStatus::kSuccess);
 }
 
 int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
@@ -93,7 +94,7 @@ int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, 
   auto own = enter_sandbox(log, monitor_reach(config), config.landlock);
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
   processes->emplace(processes->begin(), ipc::Role::kMonitor, *own);
-  return print(monitor::sandbox_table(*processes));
+  return print(log, monitor::sandbox_table(*processes));
 }
 
 int run(config::Run run) {
@@ -108,6 +109,8 @@ int run(config::Run run) {
   const bool source = config.mode == config::Mode::kSource;
   if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
 
+  if (auto enough = check_descriptors(config.services.size()); !enough)
+    return fail(log, ExitStatus::kSystem, enough.error());
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
   std::optional<sandbox::Ids> ids;  // whom to become
@@ -124,6 +127,7 @@ int run(config::Run run) {
     if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
   }
   localproxy::event::Loop loop;  // <event2/event.h> has a struct event
+  const monitor::StderrLog::Flush flush(loop, log);
   auto launcher = monitor::Launcher::start(loop, log, *helpers, launcher_setup(config, ids), stdio);
   if (!launcher) return fail(log, ExitStatus::kSystem, launcher.error());
   const Startup startup(config, loop, log, **launcher);
@@ -142,8 +146,9 @@ int run(config::Run run) {
   if (check) {
     auto machine = check_machine(config, *helpers, can_listen, *on);
     if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
-    return print(config::describe(config) + *machine);
+    return print(log, config::describe(config) + *machine);
   }
+  if (auto good = check_certificates(config); !good) return fail(log, ExitStatus::kUsage, good.error());
   // The launch process has its own.
   *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
@@ -171,10 +176,15 @@ int main(int argc, char** argv) {
   // been one of them, as in --access-token-file <(...).
   if (::close_range(3, ~0U, 0) != 0 && !close_each(3)) return lacking("/proc/self/fd");
   if (!outcome) {
-    fprintf(stderr, "%s\n%s\n", escape_for_log(outcome.error().text()).c_str(), config::kTryHelp);
+    monitor::StderrLog log(LogLevel::kError);
+    log.write_plain(LogLevel::kError, outcome.error().text());
+    log.write_plain(LogLevel::kError, config::kTryHelp);
     return leave(ExitStatus::kUsage);
   }
-  if (const auto* text = std::get_if<config::Print>(&*outcome)) return print(text->text);
+  if (const auto* text = std::get_if<config::Print>(&*outcome)) {
+    monitor::StderrLog log(LogLevel::kFatal);
+    return print(log, text->text);
+  }
   const bool check = std::get<config::Run>(*outcome).purpose == config::Purpose::kCheck;
   const int status = run(std::move(std::get<config::Run>(*outcome)));
   // What it would have ended with is for those who run it.

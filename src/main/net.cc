@@ -1,5 +1,13 @@
 // localproxy-net: one tunnel connection. It parses everything that comes from outside, and can connect to
 // nothing.
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/exit_status.h"
 #include "base/locked_memory.h"
 #include "base/secret.h"
 #include "main/child.h"
@@ -11,6 +19,25 @@ namespace {
 
 using namespace localproxy;
 
+tls::Roots roots_of(const ipc::Setup& setup) {
+  tls::Roots roots{.system = setup.load_roots != 0};
+  if (setup.has_cert_file != 0) roots.system_file = setup.cert_file.value;
+  const std::vector<std::string>& paths = setup.ca_paths.value;
+  const auto further = paths.begin() + std::min<std::ptrdiff_t>(setup.cert_paths, std::ssize(paths));
+  if (setup.has_cert_paths != 0) roots.system_paths.emplace(paths.begin(), further);
+  roots.paths.assign(further, paths.end());
+  roots.file = setup.ca_file.value;
+  return roots;
+}
+
+// Ends with the status by which the monitor knows that another try would not help.
+[[noreturn]] void refuse(const std::string& why) {
+  const std::string line = "fatal: TLS: " + escape_for_log(why) + "\n";
+  // Nothing is left to do about a failing write.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  ::_exit(static_cast<int>(ExitStatus::kUsage));
+}
+
 // Not inlined, so that all of it is below main() when it is over.
 __attribute__((noinline)) int run() {
   tls::wipe_freed_memory();
@@ -18,11 +45,12 @@ __attribute__((noinline)) int run() {
   reserve_locked_memory();
   Child child(ipc::Role::kNet, "localproxy-net");
   const ipc::Setup& setup = child.wait_for_setup();
-  auto context = tls::Context::create(
-      {.system = setup.load_roots != 0, .paths = setup.ca_paths.value, .file = setup.ca_file.value},
-      child.log());
-  if (!context) fatal(context.error().text());
+  auto context = tls::Context::create(roots_of(setup), child.log());
+  if (!context) refuse(context.error().text());
   net::Process process(child.loop(), child.log(), **context, child.monitor(), UniqueFd(kSiblingFd));
+  // OpenSSL's check of a certificate asks libc for the time, which reads the time zone when it is first
+  // asked.
+  ::tzset();
   child.enter_sandbox(sandbox::kNetPolicy, {});
   return child.run();
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/limits.h"
 #include "config/web_proxy.h"
 #include "monitor/local_names.h"
 
@@ -30,10 +31,18 @@ void raise_limits() {
   }
 }
 
+Result<> check_descriptors(size_t services) {
+  rlimit limit{};
+  const size_t least = limits::kLeastDescriptors + 2 * services;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= least) return {};
+  return Error("this process may have " + std::to_string(limit.rlim_cur) + " descriptors and needs " +
+               std::to_string(least) + ": raise the limit (ulimit -n " + std::to_string(least) +
+               ", LimitNOFILE=" + std::to_string(least) + " of systemd), or better to the usual 1024");
+}
+
 ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids) {
   ipc::Setup setup = monitor::setup_of(config, ::getpid());
-  setup.ca_paths.value = config.ca_paths;
-  setup.ca_file.value = config.ca_file;
+  monitor::add_roots(config, setup);
   if (ids) {
     setup.user = ids->uid;
     setup.group = ids->gid;

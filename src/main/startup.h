@@ -24,6 +24,8 @@ bool fill_standard_descriptors();
 // Lets this process and its helpers have as many descriptors, of which each connection takes several, and as
 // much locked memory as the system lets an ordinary process have.
 void raise_limits();
+// Whether a run with so many services can start at all; an error says which limit to raise, and to what.
+Result<> check_descriptors(size_t services);
 
 // What the launch process is told. ids: whom to become, when it is started by root.
 ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids);

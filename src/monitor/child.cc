@@ -29,6 +29,7 @@ constexpr std::chrono::milliseconds kExitTime{1'000};
 }  // namespace
 
 std::string Exit::describe() const {
+  if (!not_started.empty()) return "was not started: " + not_started;
   if (!by_signal) {
     return "ended with status " + std::to_string(number) + (last_words.empty() ? "" : ": " + last_words);
   }
@@ -47,17 +48,31 @@ ipc::Setup setup_of(const config::Config& config, pid_t parent) {
   return setup;
 }
 
+void add_roots(const config::Config& config, ipc::Setup& setup) {
+  setup.ca_paths.value = config.cert_paths.value_or(std::vector<std::string>());
+  setup.cert_paths = static_cast<uint8_t>(setup.ca_paths.value.size());
+  setup.ca_paths.value.insert(setup.ca_paths.value.end(), config.ca_paths.begin(), config.ca_paths.end());
+  setup.ca_file.value = config.ca_file;
+  setup.has_cert_file = config.cert_file.has_value();
+  setup.cert_file.value = config.cert_file.value_or("");
+  setup.has_cert_paths = config.cert_paths.has_value();
+}
+
 Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Events events)
-    : loop_(loop),
-      log_(log),
+    : log_(log),
       starter_(starter),
       role_(role),
       events_(std::move(events)),
       lines_(limits::kLogLinesPerSecond, limits::kLogLinesAtOnce),
-      deadline_(loop, [this] {
-        log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
-        kill();
-      }) {}
+      deadline_(
+          loop,
+          [this] {
+            // It is not there yet.
+            if (!ready() && starter_.is_short()) return deadline_.start(limits::kChildStart);
+            log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
+            kill();
+          }),
+      exit_task_(loop, [this] { events_.on_exit(exit_); }) {}
 
 Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, Starter& starter, Start start,
                                             Events events) {
@@ -83,6 +98,7 @@ Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, S
                                           raw->kill();
                                         });
   Child* raw = child.get();
+  raw->port_->on_shortage([raw](int error) { raw->on_shortage(error); });
   raw->port_->on<ipc::LogLine>([raw](const ipc::LogLine& line) { raw->on_line(line); });
   raw->port_->on<ipc::Ready>([raw](const ipc::Ready& ready) {
     raw->deadline_.stop();
@@ -113,9 +129,19 @@ void Child::exited(const Exit& exit) {
   port_->drain();
   on_stderr();
   log_stderr(true);
-  Exit told = exit;
-  if (!exit.by_signal && exit.number != 0) told.last_words = last_words_;
-  loop_.later([this, told] { events_.on_exit(told); });
+  exit_ = exit;
+  if (!exit.by_signal && exit.number != 0) exit_.last_words = last_words_;
+  exit_task_.start();
+}
+
+void Child::on_shortage(int error) {
+  const std::string whom = "to the " + std::string(to_string(role_)) + " process";
+  if (error != 0) {
+    log_.error(
+        system_error("cannot pass a descriptor " + whom + " now, and will until it works", error).text());
+  } else {
+    log_.info("descriptors can be passed " + whom + " again");
+  }
 }
 
 void Child::on_line(const ipc::LogLine& line) {

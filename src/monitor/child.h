@@ -20,15 +20,20 @@ namespace localproxy::monitor {
 // How a process ended.
 struct Exit {
   bool by_signal = false;
-  int number = 0;  // of the signal, or the exit status
+  int number = 0;                // of the signal, or the exit status
+  std::string not_started = {};  // why; empty: it was
   // What it said on its standard error, if it said why.
   std::string last_words = {};
-  // "ended with status 71: dup3: Operation not permitted", "was killed by SIGSYS (sandbox violation)".
+  // "ended with status 71: dup3: Operation not permitted", "was killed by SIGSYS (sandbox violation)", "was
+  // not started: ...".
   std::string describe() const;
 };
 
 // The first message to a child of the process `parent`: what all children are told.
 ipc::Setup setup_of(const config::Config& config, pid_t parent);
+
+// Adds which root certificates there are.
+void add_roots(const config::Config& config, ipc::Setup& setup);
 
 class Child;
 
@@ -49,6 +54,8 @@ class Starter {
   virtual void kill(uint32_t number) = 0;
   // Kills it, and tells nobody any more.
   virtual void forget(uint32_t number) = 0;
+  // Whether start() could not do its work yet, since the kernel has run out of something.
+  virtual bool is_short() const { return false; }
 };
 
 class Child {
@@ -56,7 +63,7 @@ class Child {
   struct Events {
     std::function<void()> on_ready;  // it is in its sandbox
     std::function<void(const Exit& exit)>
-        on_exit;  // called last, from the loop; the child may be destroyed later
+        on_exit;  // called last, from the loop, unless the child is destroyed before; not to destroy it
   };
 
   struct Start {
@@ -89,10 +96,10 @@ class Child {
  private:
   Child(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Role role, Events events);
   void on_line(const ipc::LogLine& line);
+  void on_shortage(int error);
   void on_stderr();
   void log_stderr(bool all);
 
-  event::Loop& loop_;
   StderrLog& log_;
   Starter& starter_;
   const ipc::Role role_;
@@ -108,6 +115,8 @@ class Child {
   TokenBucket lines_;
   uint64_t dropped_lines_ = 0;
   event::Timer deadline_;
+  Exit exit_;
+  event::Task exit_task_;
 };
 
 }  // namespace localproxy::monitor

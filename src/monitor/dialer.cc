@@ -39,11 +39,15 @@ Dialer::Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Ad
       from_(std::move(from)),
       callback_(std::move(callback)),
       stagger_(loop, [this] { next(); }),
-      deadline_(loop, [this] {
-        for (const Attempt& attempt : attempts_)
-          fail(attempt.address, "no answer within " + std::to_string(kConnectSeconds.count()) + " seconds");
-        finish(Error(failures_));
-      }) {
+      deadline_(loop,
+                [this] {
+                  for (const Attempt& attempt : attempts_)
+                    fail(attempt.address,
+                         "no answer within " + std::to_string(kConnectSeconds.count()) + " seconds");
+                  finish();
+                }),
+      drop_failed_(loop, [this] { drop_failed(); }),
+      call_back_(loop, [this] { call_back(); }) {
   deadline_.start(limits::kConnectTimeout);
   next();
 }
@@ -58,7 +62,7 @@ void Dialer::next() {
     }
     fail(address, begun.error().text());
   }
-  if (attempts_.empty()) finish(Error(failures_));
+  if (attempts_.empty()) finish();
 }
 
 Result<> Dialer::begin(const Address& address) {
@@ -101,16 +105,18 @@ void Dialer::on_connected(Attempt* attempt) {
   if (::getsockopt(attempt->socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
   attempt->watcher->want_write(false);
   if (error == 0) {
-    // The watcher leaves before its descriptor does, and not while it calls.
-    loop_.later([kept = std::shared_ptr<event::Watcher>(std::move(attempt->watcher))] {});
-    return finish(Connected{std::move(attempt->socket), attempt->address});
+    if (winner_ == nullptr) winner_ = attempt;
+    return finish();
   }
   fail(attempt->address, system_error("connect", error).text());
-  loop_.later([this, alive = alive_, attempt] {
-    if (!*alive || finished_) return;
-    attempts_.remove_if([attempt](const Attempt& a) { return &a == attempt; });
-    next();
-  });
+  attempt->failed = true;
+  drop_failed_.start();
+}
+
+void Dialer::drop_failed() {
+  if (finished_) return;
+  attempts_.remove_if([](const Attempt& attempt) { return attempt.failed; });
+  next();
 }
 
 void Dialer::fail(const Address& address, const std::string& why) {
@@ -118,16 +124,24 @@ void Dialer::fail(const Address& address, const std::string& why) {
   failures_ += to_string(address) + ": " + why;
 }
 
-void Dialer::finish(Result<Connected> result) {
+void Dialer::finish() {
   if (std::exchange(finished_, true)) return;
   stagger_.stop();
   deadline_.stop();
-  for (Attempt& attempt : attempts_) {
-    if (attempt.watcher) attempt.watcher->want_write(false);
+  for (Attempt& attempt : attempts_)
+    attempt.watcher->want_write(false);
+  call_back_.start();
+}
+
+void Dialer::call_back() {
+  Result<Connected> result = Error(failures_);
+  if (winner_ != nullptr) {
+    // A watcher leaves before its descriptor does.
+    winner_->watcher.reset();
+    result = Connected{std::move(winner_->socket), winner_->address};
   }
-  loop_.later([this, alive = alive_, kept = std::make_shared<Result<Connected>>(std::move(result))] {
-    if (*alive) callback_(std::move(*kept));
-  });
+  attempts_.clear();
+  callback_(std::move(result));
 }
 
 }  // namespace localproxy::monitor

@@ -37,13 +37,16 @@ class Dialer {
     Address address;
     UniqueFd socket;
     std::unique_ptr<event::Watcher> watcher;
+    bool failed = false;
   };
   void next();
   Result<> begin(const Address& address);
   Result<> bind_from(int socket, int family);
   void on_connected(Attempt* attempt);
   void fail(const Address& address, const std::string& why);
-  void finish(Result<Connected> result);
+  void drop_failed();
+  void finish();
+  void call_back();
 
   event::Loop& loop_;
   std::vector<Address> addresses_;
@@ -51,14 +54,13 @@ class Dialer {
   Callback callback_;
   size_t next_ = 0;
   std::list<Attempt> attempts_;
+  Attempt* winner_ = nullptr;
   std::string failures_;
   bool finished_ = false;
   event::Timer stagger_;
   event::Timer deadline_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-
- public:
-  ~Dialer() { *alive_ = false; }
+  event::Task drop_failed_;
+  event::Task call_back_;
 };
 
 }  // namespace localproxy::monitor

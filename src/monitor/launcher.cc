@@ -18,7 +18,12 @@ using ipc::Slot;
 class Launcher::Own : public Starter {
  public:
   Own(event::Loop& loop, const Helpers& helpers)
-      : loop_(loop), helpers_(helpers), child_signal_(loop, SIGCHLD, [this] { reap(); }) {}
+      : helpers_(helpers),
+        killed_(loop,
+                [this] {
+                  tell({true, SIGKILL});
+                }),
+        child_signal_(loop, SIGCHLD, [this] { reap(); }) {}
 
   Result<uint32_t> start(Child& child, Parts parts) override {
     const int null = helpers_.null.get();
@@ -38,9 +43,7 @@ class Launcher::Own : public Starter {
     return 0U;
   }
   // This process has no right to send signals. The launch process dies with it.
-  void kill(uint32_t) override {
-    loop_.later([this] { tell({true, SIGKILL}); });
-  }
+  void kill(uint32_t) override { killed_.start(); }
   void forget(uint32_t) override { child_ = nullptr; }
 
   pid_t pid() const { return pid_; }
@@ -56,10 +59,10 @@ class Launcher::Own : public Starter {
     if (Child* child = std::exchange(child_, nullptr)) child->exited(exit);
   }
 
-  event::Loop& loop_;
   const Helpers& helpers_;
   Child* child_ = nullptr;
   pid_t pid_ = -1;
+  event::Task killed_;
   event::Signal child_signal_;
 };
 
@@ -100,7 +103,7 @@ void Launcher::on_exit(const Exit& exit) {
 
 void Launcher::on_exited(const ipc::Exited& message) {
   auto node = children_.extract(message.number);
-  if (node) node.mapped()->exited({message.by_signal != 0, message.value});
+  if (node) node.mapped()->exited({message.by_signal != 0, message.value, message.not_started.value});
 }
 
 Result<uint32_t> Launcher::start(Child& child, Parts parts) {

@@ -33,6 +33,7 @@ class Launcher : public Starter {
   Result<uint32_t> start(Child& child, Parts parts) override;
   void kill(uint32_t number) override;
   void forget(uint32_t number) override;
+  bool is_short() const override { return process_->port().is_short(); }
 
  private:
   // Makes the launch process itself.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/links.h"
 
 namespace localproxy::monitor {
 namespace {
@@ -27,9 +28,41 @@ Addresses known_addresses(const std::string& host, uint16_t port) {
   return {};
 }
 
+Resolver::Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
+    : loop_(loop),
+      log_(log),
+      starter_(starter),
+      setup_(std::move(setup)),
+      answer_known_(loop, [this] { answer_known(); }),
+      finish_ended_(loop, [this] { finish_ended(); }) {
+  using ipc::NameFile;
+  for (const NameFile file : {NameFile::kResolvConf, NameFile::kHosts, NameFile::kNsswitch}) {
+    const auto chain = link_chain(path_of(file));
+    if (chain.size() > 1) links_[static_cast<size_t>(file)] = chain.back();
+  }
+}
+
+std::string Resolver::why(const ipc::LookupFailed& failed) const {
+  std::string text = failed.reason.value;
+  if (failed.file == ipc::NameFile::kNone) return text;
+  text += std::string("; cannot read ") + path_of(failed.file);
+  const std::string& link = links_[static_cast<size_t>(failed.file)];
+  if (!link.empty()) text += " (a link to " + link + ")";
+  switch (failed.unread) {
+    case ipc::Unread::kMissing:
+      return text + ": it is not there; when it comes from a network manager, start localproxy after that";
+    case ipc::Unread::kPermissions:
+      return text + ": the user that localproxy runs as has to be allowed to";
+    case ipc::Unread::kSandbox:
+      return text + ": it is elsewhere since localproxy was started; start it again";
+  }
+  return text;
+}
+
 void Resolver::resolve(const std::string& host, uint16_t port, Callback callback) {
   if (Addresses known = known_addresses(host, port); !known.empty()) {
-    return loop_.later([known = std::move(known), callback = std::move(callback)] { callback(known); });
+    known_.push_back({std::move(known), std::move(callback)});
+    return answer_known_.start();
   }
   Lookup& lookup = lookups_[host];
   lookup.waiting.push_back({port, std::move(callback)});
@@ -37,43 +70,51 @@ void Resolver::resolve(const std::string& host, uint16_t port, Callback callback
 }
 
 void Resolver::start(const std::string& host) {
-  auto child =
-      Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
-                   {.on_ready =
-                        [this, host] {
-                          Child& asked = *lookups_.at(host).child;
-                          asked.port().send(ipc::Lookup{{host}});
-                          asked.end_within(limits::kLookupTimeout);
-                        },
-                    .on_exit =
-                        [this, host](const Exit& exit) {
-                          loop_.later([this, host, why = why_no_answer(exit)] { on_exit(host, why); });
-                        }});
-  if (!child) {
-    return loop_.later([this, host, why = child.error().text()] {
-      // Two that asked for the same in one turn of the loop have both been answered by the first.
-      if (!lookups_.contains(host)) return;
-      answer(host, Error(why));
-      lookups_.erase(host);
-    });
-  }
+  auto child = Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
+                            {.on_ready =
+                                 [this, host] {
+                                   Child& asked = *lookups_.at(host).child;
+                                   asked.port().send(ipc::Lookup{{host}});
+                                   asked.end_within(limits::kLookupTimeout);
+                                 },
+                             .on_exit = [this, host](const Exit& exit) { end(host, why_no_answer(exit)); }});
+  if (!child) return end(host, child.error().text());
   ipc::Port& port = (*child)->port();
   port.on<ipc::Addresses>(
       [this, host](const ipc::Addresses& message) { answer(host, message.addresses.value); });
   port.on<ipc::LookupFailed>(
-      [this, host](const ipc::LookupFailed& message) { answer(host, Error(message.reason.value)); });
+      [this, host](const ipc::LookupFailed& message) { answer(host, Error(why(message))); });
   lookups_.at(host).child = std::move(*child);
 }
 
-void Resolver::on_exit(const std::string& host, const std::string& why) {
-  Lookup& lookup = lookups_.at(host);
+// Its child may be what calls, and must not be destroyed by that.
+void Resolver::end(const std::string& host, const std::string& why) {
+  ended_.push_back({host, why});
+  finish_ended_.start();
+}
+
+void Resolver::finish_ended() {
+  for (const Ended& ended : std::exchange(ended_, {}))
+    finish(ended);
+}
+
+void Resolver::finish(const Ended& ended) {
+  const auto found = lookups_.find(ended.host);
+  // Two that asked for the same in one turn of the loop have both been answered by the first.
+  if (found == lookups_.end()) return;
+  Lookup& lookup = found->second;
   if (lookup.answered && !lookup.waiting.empty()) {
     // Asked for after the answer and before the end of the process that gave it.
     lookup.answered = false;
-    return start(host);
+    return start(ended.host);
   }
-  answer(host, Error(why));
-  lookups_.erase(host);
+  answer(ended.host, Error(ended.why));
+  lookups_.erase(ended.host);
+}
+
+void Resolver::answer_known() {
+  for (Known& known : std::exchange(known_, {}))
+    known.callback(std::move(known.addresses));
 }
 
 void Resolver::answer(const std::string& host, Result<std::vector<std::string>> addresses) {

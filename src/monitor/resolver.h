@@ -2,6 +2,7 @@
 // asked, and gone again.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,10 +25,11 @@ class Resolver {
  public:
   using Callback = std::function<void(Result<Addresses> addresses)>;
 
-  Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
-      : loop_(loop), log_(log), starter_(starter), setup_(std::move(setup)) {}
+  // REQUIRES: no sandbox yet.
+  Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup);
 
-  // Calls back once, from the loop. Lookups of the same host share a process.
+  // Calls back once, from the loop, unless this is destroyed before. Lookups of the same host share a
+  // process.
   void resolve(const std::string& host, uint16_t port, Callback callback);
 
  private:
@@ -40,15 +42,34 @@ class Resolver {
     std::vector<Waiting> waiting;
     bool answered = false;
   };
+  struct Known {
+    Addresses addresses;
+    Callback callback;
+  };
+  // A lookup whose process has ended, or could not be started.
+  struct Ended {
+    std::string host;
+    std::string why;
+  };
   void start(const std::string& host);
-  void on_exit(const std::string& host, const std::string& why);
+  void end(const std::string& host, const std::string& why);
+  void finish_ended();
+  void finish(const Ended& ended);
+  void answer_known();
   void answer(const std::string& host, Result<std::vector<std::string>> addresses);
+  std::string why(const ipc::LookupFailed& failed) const;
 
   event::Loop& loop_;
   StderrLog& log_;
   Starter& starter_;
   const ipc::Setup setup_;
+  // Where each ipc::NameFile leads, while that can still be seen; "" when it is no link.
+  std::array<std::string, static_cast<size_t>(ipc::NameFile::kLast) + 1> links_;
   std::map<std::string, Lookup> lookups_;
+  std::vector<Known> known_;
+  std::vector<Ended> ended_;
+  event::Task answer_known_;
+  event::Task finish_ended_;
 };
 
 }  // namespace localproxy::monitor

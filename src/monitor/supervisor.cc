@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "config/certificates.h"
 #include "config/tokens.h"
 #include "config/web_proxy.h"
 
@@ -60,6 +61,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
           loop, log, resolver_, config_,
           config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
           [this](uint32_t cookie, Result<Connected> connected) { on_dialed(cookie, std::move(connected)); }),
+      deferred_(loop),
       dials_(limits::kDialsPerSecond, limits::kDialsAtOnce),
       backoff_(config_.settings.backoff_first),
       random_(random_seed()),
@@ -92,11 +94,9 @@ ExitStatus Supervisor::run() {
 
 ipc::Setup Supervisor::make_setup(bool for_net) const {
   ipc::Setup setup = setup_of(config_, launcher_.pid());
-  const bool proxy_has_tls = config_.web_proxy && config_.web_proxy->scheme == "https";
-  if (for_net && (config_.verify_host || proxy_has_tls)) {
+  if (for_net && config::needs_roots(config_)) {
     setup.load_roots = 1;
-    setup.ca_paths.value = config_.ca_paths;
-    setup.ca_file.value = config_.ca_file;
+    add_roots(config_, setup);
   }
   return setup;
 }
@@ -194,7 +194,7 @@ void Supervisor::dial(Result<Addresses> addresses) {
 }
 
 void Supervisor::start_net(Result<Connected> connected) {
-  loop_.later([kept = std::shared_ptr<Dialer>(std::move(dialer_))] {});
+  deferred_.destroy(std::move(dialer_));
   if (phase_ != Phase::kConnecting) return;
   if (!connected)
     return retry("cannot connect to the " + std::string(config_.web_proxy ? "web proxy" : "service") + ": " +
@@ -206,12 +206,12 @@ void Supervisor::start_net(Result<Connected> connected) {
   ::setsockopt(connected->socket.get(), SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive,
                sizeof limits::kTunnelReceive);
   auto channel = make_socketpair(SOCK_SEQPACKET);
-  if (!channel) return end(ExitStatus::kSystem, channel.error().text());
+  if (!channel) return retry("cannot start the net process: " + channel.error().text(), false);
   const ipc::Setup setup = make_setup(true);
   auto net = Child::start(
       loop_, log_, launcher_, {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
       {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
-  if (!net) return end(ExitStatus::kSystem, net.error().text());
+  if (!net) return retry("cannot start the net process: " + net.error().text(), false);
   phase_ = Phase::kNegotiating;
   net_ = std::move(*net);
   socket_ = std::move(connected->socket);
@@ -278,7 +278,7 @@ void Supervisor::on_down(const ipc::Down& down) {
 }
 
 void Supervisor::on_net_exit(const Exit& exit) {
-  loop_.later([kept = std::shared_ptr<Child>(std::move(net_))] {});
+  deferred_.destroy(std::move(net_));
   socket_.reset();
   sibling_.reset();
   targets_.cancel_all();
@@ -295,7 +295,9 @@ void Supervisor::on_net_exit(const Exit& exit) {
     }
   }
   if (std::exchange(reload_, false)) return connect();
-  if (!down_) return retry("the net process " + exit.describe(), true);
+  if (!down_ && !exit.by_signal && exit.number == static_cast<int>(ExitStatus::kUsage))
+    return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
+  if (!down_) return retry("the net process " + exit.describe(), exit.not_started.empty());
   const std::string& reason = down_->reason.value;
   switch (down_->what) {
     case DownClass::kStopped:

@@ -88,6 +88,7 @@ class Supervisor {
   Resolver resolver_;
   Targets targets_;
   std::unique_ptr<Dialer> dialer_;
+  event::Deferred deferred_;
   UniqueFd socket_;   // connected, for the net that starts
   UniqueFd sibling_;  // the bridge's end of the channel to net, until the services match
   std::optional<ipc::Down> down_;

@@ -5,39 +5,53 @@
 #include <utility>
 
 namespace localproxy::monitor {
+namespace {
+
+constexpr const char* kTooMany = "too many connections wait for a local service that does not answer";
+
+}  // namespace
 
 bool Targets::dial(uint16_t service, uint32_t cookie) {
   if (service >= mappings_.size() || dials_.contains(cookie)) return false;
   // No breach of the bridge: what the source sent and then left behind is still to be delivered, and counts.
   if (dials_.size() >= mappings_.size() * config_.settings.max_connections) {
-    const std::string what = "too many connections wait for a local service that does not answer";
     // Once: the reason may be a flood.
     if (!std::exchange(refusing_, true))
-      log_.warning(what + "; a further one is refused, the source is told");
-    loop_.later([this, cookie, what] { callback_(cookie, Error(what)); });
+      log_.warning(std::string(kTooMany) + "; a further one is refused, the source is told");
+    refused_.push_back(cookie);
+    refuse_.start();
     return true;
   }
   refusing_ = false;
   const config::LocalAddress& target = config_.services[mappings_[service]].address;
-  Dial dial;
-  dial.target = &target;
-  dial.name = target.kind == config::LocalAddress::Kind::kUnix
-                  ? target.path
-                  : (target.host.empty() ? "localhost" : target.host) + ":" + std::to_string(target.port);
+  auto dial = std::make_unique<Dial>(&target);
+  dial->retry = std::make_unique<event::Timer>(loop_, [this, cookie] { attempt(cookie); });
+  dial->name = target.kind == config::LocalAddress::Kind::kUnix
+                   ? target.path
+                   : (target.host.empty() ? "localhost" : target.host) + ":" + std::to_string(target.port);
   dials_.emplace(cookie, std::move(dial));
   attempt(cookie);
   return true;
 }
 
+void Targets::refuse() {
+  for (const uint32_t cookie : std::exchange(refused_, {}))
+    callback_(cookie, Error(kTooMany));
+}
+
 void Targets::cancel(uint32_t cookie) {
-  // Not from inside a callback of its dialer.
-  if (auto node = dials_.extract(cookie))
-    loop_.later([kept = std::make_shared<Dial>(std::move(node.mapped()))] {});
+  // Its dialer may be what calls.
+  if (auto node = dials_.extract(cookie)) deferred_.destroy(std::move(node.mapped()));
+}
+
+void Targets::cancel_all() {
+  for (auto& [cookie, dial] : std::exchange(dials_, {}))
+    deferred_.destroy(std::move(dial));
 }
 
 Targets::Dial* Targets::find(uint32_t cookie) {
   const auto found = dials_.find(cookie);
-  return found == dials_.end() ? nullptr : &found->second;
+  return found == dials_.end() ? nullptr : found->second.get();
 }
 
 void Targets::attempt(uint32_t cookie) {
@@ -83,14 +97,9 @@ void Targets::on_result(uint32_t cookie, Result<Connected> connected) {
   }
   log_.warning(what + "; next try in " + std::to_string(config_.settings.connect_retry_delay.count()) +
                " ms");
-  // The dialer and the old timer may be calling: they are replaced when the loop is back.
-  loop_.later([this, cookie] {
-    Dial* again = find(cookie);
-    if (again == nullptr) return;
-    again->dialer.reset();
-    again->retry = std::make_unique<event::Timer>(loop_, [this, cookie] { attempt(cookie); });
-    again->retry->start(config_.settings.connect_retry_delay);
-  });
+  // It may be what calls.
+  deferred_.destroy(std::move(dial->dialer));
+  dial->retry->start(config_.settings.connect_retry_delay);
 }
 
 }  // namespace localproxy::monitor

@@ -27,14 +27,16 @@ class Targets {
         resolver_(resolver),
         config_(config),
         from_(std::move(from)),
-        callback_(std::move(callback)) {}
+        callback_(std::move(callback)),
+        deferred_(loop),
+        refuse_(loop, [this] { refuse(); }) {}
 
   // mappings[i]: the entry of -d for the service with index i.
   void set_mappings(std::vector<size_t> mappings) { mappings_ = std::move(mappings); }
   // False: no such service, or the cookie is in use. Too many dials at once: this one fails.
   bool dial(uint16_t service, uint32_t cookie);
   void cancel(uint32_t cookie);
-  void cancel_all() { dials_.clear(); }
+  void cancel_all();
 
  private:
   struct Dial {
@@ -47,6 +49,7 @@ class Targets {
   void attempt(uint32_t cookie);
   void connect(uint32_t cookie, Result<Addresses> addresses);
   void on_result(uint32_t cookie, Result<Connected> connected);
+  void refuse();
   Dial* find(uint32_t cookie);
 
   event::Loop& loop_;
@@ -56,7 +59,10 @@ class Targets {
   const std::vector<Address> from_;
   Callback callback_;
   std::vector<size_t> mappings_;
-  std::map<uint32_t, Dial> dials_;
+  std::map<uint32_t, std::unique_ptr<Dial>> dials_;
+  std::vector<uint32_t> refused_;  // cookies
+  event::Deferred deferred_;
+  event::Task refuse_;
   bool refusing_ = false;  // since it was last said
 };
 

@@ -18,6 +18,9 @@ using ipc::State;
 
 namespace {
 
+constexpr const char* kNoRoom =
+    "no descriptor is left for what the other processes send: raise ulimit -n, LimitNOFILE= of systemd";
+
 // Positive, and not to be guessed from the last tunnel connection's.
 uint32_t random_stream_id() {
   static_assert(std::has_single_bit(limits::kMaxFirstStreamId));
@@ -75,6 +78,7 @@ void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
   version_ = std::min<int>(grant.peer_version, subprotocol);
   // Version 1 of the protocol has no SERVICE_IDS.
   expects_services_ = subprotocol > 1;
+  if (!socket) return report_and_exit({DownClass::kLost, 0, 0, kNoRoom});
   link_.start(std::move(socket), std::move(grant));
 }
 
@@ -237,7 +241,8 @@ void Process::on_bridge_end(Port::End end, const std::string& what) {
 }
 
 void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
-  if (stopping_ || ending_ || message.service >= tunnel_->services().size()) {
+  if (!channel) log_.error(kNoRoom);
+  if (!channel || stopping_ || ending_ || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
     return;
   }
@@ -248,7 +253,11 @@ void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
 
 void Process::on_opening(const ipc::Opening& message, UniqueFd channel) {
   Local* local = find(message.connection);
-  if (local != nullptr && !local->attached()) local->attach(std::move(channel));
+  if (local == nullptr || local->attached()) return;
+  if (channel) return local->attach(std::move(channel));
+  log_.error(kNoRoom);
+  bridge_.send(ipc::Reset{message.connection});
+  on_broken(*local);
 }
 
 void Process::on_failed(const ipc::Failed& message) {

@@ -1,11 +1,16 @@
 #include "resolve/process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <memory>
 #include <string>
+
+#include "base/fd.h"
 
 namespace localproxy::resolve {
 namespace {
@@ -24,6 +29,27 @@ std::string address_bytes(const addrinfo& info) {
   return std::string(static_cast<const char*>(at), size);
 }
 
+// Notes which file keeps lookups from working. libc does without those that it cannot read, and says nothing.
+void note_unread(ipc::LookupFailed& failed) {
+  using ipc::NameFile;
+  for (const NameFile file : {NameFile::kResolvConf, NameFile::kHosts, NameFile::kNsswitch}) {
+    const char* const path = path_of(file);
+    if (const UniqueFd opened(::open(path, O_RDONLY | O_CLOEXEC)); opened) continue;
+    const bool missing = errno == ENOENT || errno == ENOTDIR;
+    // The others need not be there.
+    if (missing && file != NameFile::kResolvConf) continue;
+    failed.file = file;
+    failed.unread = ipc::Unread::kPermissions;
+    if (missing) failed.unread = ipc::Unread::kMissing;
+    // What everybody may read is kept from this process by nothing but Landlock, which does not hide a
+    // status.
+    struct stat status {};
+    if (!missing && ::stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
+      failed.unread = ipc::Unread::kSandbox;
+    return;
+  }
+}
+
 }  // namespace
 
 Process::Process(event::Loop& loop, ipc::Port& monitor) : loop_(loop), monitor_(monitor) {
@@ -40,7 +66,11 @@ void Process::on_lookup(const ipc::Lookup& message) {
   loop_.stop();
   if (error != 0) {
     const bool temporary = error == EAI_AGAIN || error == EAI_SYSTEM || error == EAI_MEMORY;
-    monitor_.send(ipc::LookupFailed{static_cast<uint8_t>(temporary), std::string(::gai_strerror(error))});
+    ipc::LookupFailed failed;
+    failed.temporary = static_cast<uint8_t>(temporary);
+    failed.reason.value = ::gai_strerror(error);
+    note_unread(failed);
+    monitor_.send(failed);
     return;
   }
   ipc::Addresses answer;

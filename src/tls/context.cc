@@ -1,11 +1,14 @@
 #include "tls/context.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <malloc.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
+
+#include <string_view>
 
 #include "tls/error.h"
 
@@ -17,55 +20,95 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-// Adds every certificate of a PEM file.
-bool load_file(X509_STORE* store, const std::string& path) {
-  const bool loaded = X509_STORE_load_file(store, path.c_str()) == 1;
-  ERR_clear_error();
-  return loaded;
+// As c_rehash names certificates (1234abcd.0) and CRLs (1234abcd.r0): what OpenSSL looks for in a directory.
+bool is_hash_name(std::string_view name) {
+  static constexpr size_t kHash = 8;
+  if (name.size() < kHash + 2 || name[kHash] != '.') return false;
+  const size_t number = name[kHash + 1] == 'r' ? kHash + 2 : kHash + 1;
+  return name.find_first_not_of("0123456789abcdef") == kHash && number < name.size() &&
+         name.find_first_not_of("0123456789", number) == std::string_view::npos;
 }
 
-// Adds the certificates of every file in a directory; how many files had some.
-Result<size_t> load_directory(X509_STORE* store, const std::string& path) {
+// Adds every certificate and CRL of a PEM file.
+Result<> load_file(X509_STORE* store, const std::string& path) {
+  ERR_clear_error();
+  if (X509_STORE_load_file(store, path.c_str()) == 1) return {};
+  // The first of them is the reason of the others.
+  const unsigned long code = ERR_peek_error();
+  ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code)) return system_error("cannot read " + path, ERR_GET_REASON(code));
+  return Error("no PEM certificates could be read from " + path);
+}
+
+// Adds those of every file in a directory, or of those that OpenSSL would look at; how many files had some.
+Result<size_t> load_directory(X509_STORE* store, const std::string& path, bool only_hashed, Log& log) {
   std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
   if (!directory) return system_error("cannot read the certificate directory " + path, errno);
   size_t files = 0;
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string file = path + "/" + entry->d_name;
-    if (is_file(file) && load_file(store, file)) ++files;
+    const bool hashed = is_hash_name(entry->d_name);
+    if ((only_hashed && !hashed) || !is_file(file)) continue;
+    auto loaded = load_file(store, file);
+    if (loaded) ++files;
+    // Of others it is not known what they are for.
+    if (!loaded && hashed) log.warning("TLS: " + loaded.error().text());
   }
   return files;
 }
 
-Result<> load_system(X509_STORE* store) {
-  // One bundle, when there is one, instead of a hundred files with the same certificates in them.
+// One bundle, when there is one, instead of a hundred files with the same certificates in them.
+Result<> load_default(X509_STORE* store, Log& log) {
   const std::string directory = X509_get_default_cert_dir();
   for (const std::string& file :
        {std::string(X509_get_default_cert_file()), directory + "/ca-certificates.crt",
         std::string("/etc/ssl/certs/ca-certificates.crt"), std::string("/etc/pki/tls/certs/ca-bundle.crt")}) {
     if (is_file(file) && load_file(store, file)) return {};
   }
-  auto files = load_directory(store, directory);
+  auto files = load_directory(store, directory, false, log);
   if (!files) return files.error();
   if (*files == 0) return Error("no certificates in " + directory);
   return {};
 }
 
-Result<> load(X509_STORE* store, const Roots& roots, Log& log) {
-  if (roots.system) {
-    if (auto loaded = load_system(store); !loaded) {
-      log.warning("TLS: the system's root certificates are not usable: " + loaded.error().text() +
-                  " (is the package ca-certificates installed?)");
-    }
+// With SSL_CERT_FILE or SSL_CERT_DIR. What is not there is no error, as with OpenSSL.
+void load_named(X509_STORE* store, const Roots& roots, Log& log) {
+  const std::string file = roots.system_file.value_or(X509_get_default_cert_file());
+  if (is_file(file)) {
+    if (auto loaded = load_file(store, file); !loaded) log.warning("TLS: " + loaded.error().text());
   }
+  const bool given = roots.system_paths.has_value();
+  for (const std::string& path :
+       given ? *roots.system_paths : std::vector<std::string>{X509_get_default_cert_dir()}) {
+    auto files = load_directory(store, path, !given, log);
+    if (!files) log.warning("TLS: " + files.error().text());
+    if (given && files && *files == 0) log.warning("TLS: no PEM certificates in " + path);
+  }
+}
+
+void load_system(X509_STORE* store, const Roots& roots, Log& log) {
+  if (roots.system_file || roots.system_paths) return load_named(store, roots, log);
+  if (auto loaded = load_default(store, log); !loaded) {
+    log.warning("TLS: the system's root certificates are not usable: " + loaded.error().text() +
+                " (is the package ca-certificates installed?)");
+  }
+}
+
+Result<> load(X509_STORE* store, const Roots& roots, Log& log) {
+  if (roots.system) load_system(store, roots, log);
   for (const std::string& path : roots.paths) {
-    auto files = load_directory(store, path);
+    auto files = load_directory(store, path, false, log);
     if (!files) return files.error();
     if (*files == 0) log.warning("TLS: no PEM certificates in " + path);
   }
-  if (!roots.file.empty() && !load_file(store, roots.file)) {
-    return Error("no PEM certificates could be read from " + roots.file);
-  }
-  return {};
+  return roots.file.empty() ? Result<>() : load_file(store, roots.file);
+}
+
+bool has_crls(X509_STORE* store) {
+  STACK_OF(X509_OBJECT)* const objects = X509_STORE_get0_objects(store);
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i)
+    if (X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_CRL) return true;
+  return false;
 }
 
 }  // namespace
@@ -81,7 +124,10 @@ Result<std::unique_ptr<Context>> Context::create(const Roots& roots, Log& log) {
   // One read of the socket takes what is there, instead of one for each record's head and one for its body.
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_default_read_buffer_len(ctx, 64 * 1024);
-  if (auto loaded = load(SSL_CTX_get_cert_store(ctx), roots, log); !loaded) return loaded.error();
+  X509_STORE* const store = SSL_CTX_get_cert_store(ctx);
+  if (auto loaded = load(store, roots, log); !loaded) return loaded.error();
+  // Of every certificate of a chain. Session lets those pass whose issuer has no CRL here.
+  if (has_crls(store)) X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return context;
 }
 

@@ -9,6 +9,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/utc.h"
+
 namespace localproxy::tls {
 namespace {
 
@@ -26,21 +28,23 @@ std::string name_of(const X509_NAME* name) {
   return text;
 }
 
-std::string in_words(const tm& time) {
-  char text[64] = "?";
-  strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &time);
-  return text;
+std::string in_words(const Utc& time) {
+  return date_text(time) + " " + padded(time.hour, 2) + ":" + padded(time.minute, 2) + " UTC";
 }
 
 std::string in_words(const ASN1_TIME* time) {
-  tm broken_down{};
-  return ASN1_TIME_to_tm(time, &broken_down) == 1 ? in_words(broken_down) : "?";
+  tm read{};
+  if (ASN1_TIME_to_tm(time, &read) != 1) return "?";
+  return in_words({.year = read.tm_year + 1900,
+                   .month = static_cast<unsigned>(read.tm_mon + 1),
+                   .day = static_cast<unsigned>(read.tm_mday),
+                   .hour = static_cast<unsigned>(read.tm_hour),
+                   .minute = static_cast<unsigned>(read.tm_min),
+                   .second = static_cast<unsigned>(read.tm_sec)});
 }
 
 std::string now() {
-  const time_t seconds = ::time(nullptr);
-  tm broken_down{};
-  return in_words(*::gmtime_r(&seconds, &broken_down));
+  return in_words(utc_of(::time(nullptr)));
 }
 
 std::string_view bytes_of(const ASN1_STRING* string) {
@@ -81,6 +85,8 @@ std::string names_of(const X509* certificate) {
 void Distrust::record(X509_STORE_CTX* verification) {
   error_ = X509_STORE_CTX_get_error(verification);
   depth_ = X509_STORE_CTX_get_error_depth(verification);
+  const X509_CRL* crl = X509_STORE_CTX_get0_current_crl(verification);
+  if (crl != nullptr) crl_until_ = in_words(X509_CRL_get0_nextUpdate(crl));
   const X509* certificate = X509_STORE_CTX_get_current_cert(verification);
   if (certificate == nullptr) return;
   subject_ = name_of(X509_get_subject_name(certificate));
@@ -108,6 +114,17 @@ std::string Distrust::text(const std::string& host, const std::string& named_by)
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return text + "; it is valid from " + from_ + ", and the clock of this machine says " + now() +
              ": set the clock if that is wrong";
+    case X509_V_ERR_CERT_REVOKED:
+      return text +
+             "; a CRL of its issuer, beside the root certificates, names it: whoever has it must get another";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return text + "; the CRL of its issuer, beside the root certificates, was valid until " + crl_until_ +
+             ", and the clock of this machine says " + now() +
+             ": put the issuer's current one in its place, or set the clock if that is wrong";
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+      return text +
+             "; put the issuer's current CRL in the place of the one that is beside the root certificates";
     default:
       return text + "; when its root is a private one, give the directory with -c, or its file with --cafile";
   }

@@ -23,6 +23,7 @@ class Distrust {
   std::string issuer_;
   std::string from_, until_;  // its time, in words
   std::string names_;         // whom it is for, with commas
+  std::string crl_until_;     // when a next CRL is due, in words
 };
 
 }  // namespace localproxy::tls

@@ -83,6 +83,24 @@ def test_a_second_request_does_not_wait(lab):
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
+def test_a_second_request_meets_the_end_of_the_helpers(tunnel, side):
+    proxy = getattr(tunnel, side)
+    helpers = [proxy.pid_of("bridge"), proxy.pid_of("net")]
+    for pid in helpers:
+        os.kill(pid, signal.SIGSTOP)
+    proxy.signal(signal.SIGTERM)
+    proxy.wait_log("stopping: ")
+    # In one turn of its loop the monitor hears that both have ended, and of the second request.
+    proxy.signal(signal.SIGSTOP)
+    for pid in helpers:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in helpers), "both have ended, and launch knows")
+    proxy.signal(signal.SIGTERM)
+    proxy.signal(signal.SIGCONT)
+    assert proxy.wait() == 0
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
 def test_the_monitor_is_killed(tunnel, side):
     proxy = getattr(tunnel, side)
     before = [pid for pids in proxy.processes().values() for pid in pids]

@@ -88,6 +88,8 @@ def of_variables(page):
     # Where the ones of the web proxy are read; what is only erased is somewhere else.
     source = tree.text(tree.ROOT / "src/config/web_proxy.cc")
     expected |= set(re.findall(r'"([a-z]+_proxy|[A-Z]+_PROXY)"', source))
+    source = tree.text(tree.ROOT / "src/config/certificates.cc")
+    expected |= set(re.findall(r'"(SSL_[A-Z]+_[A-Z]+)"', source))
     described = " ".join(re.findall(r"^\.It (Ev .*)$", section(page, "ENVIRONMENT"), re.MULTILINE))
     yield from difference("variables that are read and those of localproxy(1)", expected,
                           set(re.findall(r"Ev (\w+)", described)))

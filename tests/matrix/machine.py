@@ -45,7 +45,7 @@ def run(kind, kernel, image, options):
     """Boots, prints what the script prints, and returns its status."""
     if shutil.which(kind.program) is None:
         raise Failed(f"{kind.program} is missing: apt-get install {kind.package}")
-    command = [kind.program, *kind.options, "-m", str(options.memory), "-smp", "2", "-nographic", "-no-reboot",
+    command = [kind.program, *kind.options, "-m", str(options.memory), "-smp", str(options.cpus), "-nographic", "-no-reboot",
                "-nodefaults", "-serial", "stdio", "-kernel", str(kernel), "-initrd", str(image),
                "-append", f"console={kind.console} panic=-1 quiet {options.append}".strip()]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -72,6 +72,8 @@ def _lines(process, deadline):
 
 
 def _follow(process, options):
+    if options.console:
+        options.console.write_text("", encoding="utf-8")
     seen = []
     begun = False
     status = None
@@ -82,14 +84,15 @@ def _follow(process, options):
             if ended:
                 status = int(ended.group(1))
                 break
+            if options.console:
+                with options.console.open("a", encoding="utf-8") as console:
+                    print(line, file=console)
             if begun:
                 print(line, flush=True)
             begun = begun or bool(BEGIN.match(line))
     except TimeoutError:
         print(f"guest: not done after {options.timeout} s", file=sys.stderr)
         status = TIMED_OUT
-    if options.console:
-        options.console.write_text("\n".join(seen) + "\n", encoding="utf-8")
     if status is None or not begun:
         last = "\n".join(seen[-20:])
         raise Failed(f"the machine ended by itself; its last lines:\n{last}")

@@ -160,7 +160,7 @@ TEST(FieldsTest, AListOfMoreThanItsLimitEndsTheReceiver) {
   ipc::Setup setup;
   std::string bytes = datagram_of(setup);
   // The list of directories is followed by an empty text of two bytes.
-  bytes[bytes.size() - 3] = static_cast<char>(ipc::kMaxCaPaths + 1);
+  bytes[bytes.size() - 3] = static_cast<char>(limits::kMaxCaPaths + 1);
   for (const Role role : {Role::kNet, Role::kBridge, Role::kResolve, Role::kLaunch})
     expect_end(role, false, bytes, 0, "the fields of SETUP are wrong");
 }

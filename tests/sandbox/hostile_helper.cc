@@ -155,7 +155,7 @@ constexpr Order kOrders[] = {
     {"exited-unknown",
      [] {
        for (uint32_t number = 100; number < 1'000; ++number)
-         send(ipc::Exited{number, 1, 9});
+         send(ipc::Exited{number, 1, 9, {}});
        send(line("they have all ended"));
      }},
     {"addresses",

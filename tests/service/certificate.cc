@@ -125,6 +125,16 @@ std::string to_pem(X509* certificate) {
   return {data, static_cast<size_t>(size)};
 }
 
+std::string to_pem(EVP_PKEY* key) {
+  const std::unique_ptr<BIO, FreeBio> bio(BIO_new(BIO_s_mem()));
+  check(
+      bio != nullptr && PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1,
+      "cannot write a key");
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<size_t>(size)};
+}
+
 }  // namespace
 
 Result<Certificates> Certificates::make(const std::string& directory) {
@@ -137,6 +147,8 @@ Result<Certificates> Certificates::make(const std::string& directory) {
   certificates.contexts_["untrusted"] = make_context(stranger, kNames, -kDay, 30 * kDay);
 
   const std::string pem = to_pem(authority.certificate.get());
+  if (auto written = write_atomically(directory + "/ca-key.pem", to_pem(authority.key.get()), 0600); !written)
+    return written.error();
   std::array<char, 16> hashed{};
   const int length =
       snprintf(hashed.data(), hashed.size(), "%08lx.0", X509_subject_name_hash(authority.certificate.get()));

@@ -26,7 +26,7 @@ using Context = std::unique_ptr<SSL_CTX, FreeContext>;
 class Certificates {
  public:
   // Writes directory/ca.pem, directory/ca/ca.pem and directory/ca/HASH.0, the name under which OpenSSL looks
-  // a certificate up in a directory.
+  // a certificate up in a directory; and directory/ca-key.pem, with which a test signs a CRL.
   static Result<Certificates> make(const std::string& directory);
 
   // nullptr: no such kind.

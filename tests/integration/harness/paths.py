@@ -1,12 +1,33 @@
 """Where the tree, the build and its programs are; makes tests/service/service_client.py importable."""
 
+import atexit
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("LOCALPROXY_BUILD_DIR", ROOT / "build")).resolve()
-LOCALPROXY = BUILD / "src/main/localproxy"
+
+
+def _programs_in(directory):
+    return sorted(path for path in directory.iterdir() if path.is_file() and os.access(path, os.X_OK))
+
+
+def _for_everybody(directory):
+    """The directory of the programs, or a copy where root's tests start them as users who cannot get there."""
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (directory, *directory.parents)):
+        return directory
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for program in _programs_in(directory):
+        shutil.copy(program, copy)
+    return copy
+
+
+LOCALPROXY = _for_everybody(BUILD / "src/main") / "localproxy"
 TUNNEL_SERVICE = BUILD / "tests/service/tunnel-service"
 
 sys.path.insert(0, str(ROOT / "tests/service"))
@@ -14,7 +35,7 @@ sys.path.insert(0, str(ROOT / "tests/service"))
 
 def programs():
     """localproxy and its helpers."""
-    return sorted(path for path in LOCALPROXY.parent.iterdir() if path.is_file() and os.access(path, os.X_OK))
+    return _programs_in(LOCALPROXY.parent)
 
 
 def is_sanitized():

@@ -32,11 +32,12 @@ class Proxy:
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
     own_session: Ctrl-C at the terminal does not reach it. stdin: the bytes of its standard input, at most 4 KiB.
     program: another copy of localproxy. user: who runs it, when the caller is root. inside: a Namespace or Container
-    that it runs in, or a Starter; its command goes in front.
+    that it runs in, or a Starter; its command goes in front. stdout, stderr: descriptors, of which log has nothing.
     """
 
     def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
-                 stdin=None, program=LOCALPROXY, user=None, inside=None):
+                 stdin=None, program=LOCALPROXY, user=None, inside=None, stdout=subprocess.PIPE,
+                 stderr=subprocess.STDOUT):
         self.name = name
         self.lines = []
         self._news = threading.Condition()
@@ -53,8 +54,8 @@ class Proxy:
         self.process = subprocess.Popen(
             command, env=variables, cwd=directory, start_new_session=own_session, user=user,
             group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=stdout,
+            stderr=stderr)
         if stdin is not None:
             self.process.stdin.write(stdin)
             self.process.stdin.close()
@@ -64,7 +65,7 @@ class Proxy:
         self._reader.start()
 
     def _read(self):
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             with self._news:
                 self.lines.append(line.decode(errors="replace").rstrip("\n"))
                 self._news.notify_all()

@@ -9,7 +9,9 @@ NEW_USER = 0x10000000
 
 
 def _program(name):
-    return sys.executable, "-B", "-S", str(pathlib.Path(__file__).with_name(name))
+    # By its text: another user may not be able to read the tree.
+    text = pathlib.Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return sys.executable, "-B", "-S", "-c", text
 
 
 class Starter:

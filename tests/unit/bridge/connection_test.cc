@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "tests/unit/base/no_descriptors.h"
 #include "tests/unit/bridge/tcp_pair.h"
 #include "tests/unit/ipc/run_loop.h"
 
@@ -52,6 +53,10 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
     if (at_channel_end_) at_channel_end_();
   }
   void on_idle(Connection&) override { ++idle_; }
+  void on_shortage(const std::string& why) override {
+    ++shortages_;
+    shortage_ = why;
+  }
   void on_closed(Connection& connection) override {
     EXPECT_EQ(&connection, connection_.get());
     EXPECT_TRUE(connection.closed());
@@ -92,6 +97,8 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
   std::chrono::seconds idle_timeout_{0};
   std::chrono::seconds half_close_linger_{0};
   int idle_ = 0;
+  int shortages_ = 0;
+  std::string shortage_;
   event::Loop loop_;
   PipePool pool_;
   std::unique_ptr<Connection> connection_;
@@ -584,6 +591,40 @@ TEST_F(ConnectionTest, ADrainedClientThatHasEndedIsClosedInOrder) {
 TEST_F(ConnectionTest, AnEndBeforeTheClientIsThereLeavesNothingToWaitFor) {
   connection_->finish();
   EXPECT_EQ(closed_, 1);
+}
+
+TEST_F(ConnectionTest, WithoutAPipeBytesWaitBothWays) {
+  connect();
+  {
+    const localproxy::test::NoDescriptors none;
+    write(client_.get(), "to net");
+    write(net_.get(), "to the client");
+    run_ready(loop_);
+    EXPECT_GE(shortages_, 1);
+    EXPECT_LE(shortages_, 4) << "it waits, and does not ask again and again";
+    EXPECT_NE(shortage_.find("Too many open files"), std::string::npos);
+    EXPECT_EQ(closed_, 0);
+  }
+  std::string net_got;
+  ASSERT_TRUE(run_until(loop_, [&] {
+    read_more(net_.get(), net_got);
+    read_more(client_.get(), client_got_);
+    return net_got == "to net" && client_got_ == "to the client";
+  }));
+}
+
+TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForAPipeToo) {
+  write(net_.get(), "last words");
+  {
+    const localproxy::test::NoDescriptors none;
+    connection_->finish();
+    EXPECT_EQ(closed_, 0);
+    EXPECT_EQ(shortages_, 1);
+  }
+  net_.reset();
+  connect();
+  EXPECT_EQ(wait_for_client_end(), End::kFin);
+  EXPECT_EQ(client_got_, "last words");
 }
 
 TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForTheClient) {

@@ -119,7 +119,7 @@ TEST(ReadTokenFileTest, SaysWhatIsWrongButNotTheToken) {
       {"\nSECRET", "has a line end"},
       {"SEC\0RET"s, "not printable"},
       {std::string(limits::kMaxAccessToken + 1, 'S'), "longer than 3796"},
-      {std::string(4096, 'S'), "more than 2050 bytes"},
+      {std::string(limits::kMaxUpgradeRequest, 'S'), "more than 3798 bytes"},
   };
   for (const TokenCase& row : kCases) {
     const auto token = read_token_file(directory.write("token", row.token));

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "tests/unit/base/freed_memory.h"
+#include "tests/unit/base/no_descriptors.h"
 #include "tests/unit/ipc/raw_socket.h"
 
 namespace localproxy::ipc {
@@ -132,6 +133,49 @@ TEST(ChannelTest, APeerThatIsGoneIsTheEnd) {
   ASSERT_FALSE(received.ok());
   EXPECT_EQ(received.error().text(), "closed");
   EXPECT_FALSE(pair.channel.is_violation());
+}
+
+// ---- no room for a descriptor ----
+
+TEST(ChannelTest, AMessageWhoseDescriptorFoundNoRoomIsNoViolation) {
+  Ends ends;
+  ASSERT_TRUE(ends.monitor.send(Dialed{7, {"somewhere"sv}}, open_null()).ok());
+  ASSERT_TRUE(ends.monitor.send(Dialed{8, {"somewhere"sv}}, open_null()).ok());
+  {
+    const localproxy::test::NoDescriptors none;
+    const auto received = ends.bridge.receive();
+    ASSERT_TRUE(received.ok()) << received.error().text();
+    EXPECT_EQ((*received)->spec->type, Type::kDialed);
+    EXPECT_FALSE((*received)->fd.valid());
+  }
+  EXPECT_FALSE(ends.bridge.is_violation());
+  const auto received = ends.bridge.receive();
+  ASSERT_TRUE(received.ok()) << received.error().text();
+  EXPECT_TRUE((*received)->fd.valid());
+}
+
+TEST(ChannelTest, ADescriptorThatNoMessageHasIsAViolationThoughItFoundNoRoom) {
+  RawPeer pair(Role::kBridge, Role::kMonitor);
+  pair.channel.set_state(State::kReady);
+  const UniqueFd file = open_null();
+  send_raw(pair.raw.get(), datagram(static_cast<size_t>(Type::kDialFailed), 4), {file.get()});
+  const localproxy::test::NoDescriptors none;
+  EXPECT_FALSE(pair.channel.receive().ok());
+  EXPECT_TRUE(pair.channel.is_violation());
+}
+
+TEST(ChannelTest, MoreDescriptorsThanAnyMessageHasAreAViolation) {
+  RawPeer pair(Role::kBridge, Role::kMonitor);
+  pair.channel.set_state(State::kReady);
+  const UniqueFd file = open_null();
+  const size_t before = open_descriptors();
+  std::string bytes;
+  put(bytes, Type::kDialed);
+  encode_fields(Dialed{7, {"somewhere"sv}}, bytes);
+  send_raw(pair.raw.get(), bytes, std::vector<int>(9, file.get()));
+  EXPECT_FALSE(pair.channel.receive().ok());
+  EXPECT_TRUE(pair.channel.is_violation());
+  EXPECT_EQ(open_descriptors(), before);
 }
 
 // ---- sending ----

@@ -146,6 +146,16 @@ TEST_F(TargetsTest, WhatIsKnownIsAnsweredFromTheLoop) {
   EXPECT_THAT(found, ElementsAre("127.0.0.1:80", "[::1]:80"));
 }
 
+TEST_F(TargetsTest, AResolverThatHasEndedAnswersNobody) {
+  auto resolver = std::make_unique<Resolver>(loop_, log_, starter_, ipc::Setup());
+  int answers = 0;
+  resolver->resolve("localhost", 80, [&](Result<Addresses>) { ++answers; });
+  resolver->resolve("name.invalid", 80, [&](Result<Addresses>) { ++answers; });
+  resolver.reset();
+  run_ready(loop_);
+  EXPECT_EQ(answers, 0);
+}
+
 TEST_F(TargetsTest, ALookupWhoseProcessFailsIsAnErrorForAllWhoWait) {
   std::vector<std::string> errors;
   const auto callback = [&](Result<Addresses> addresses) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -100,6 +101,12 @@ int tcp_socket() {
   return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
+// The next connection, which a slow machine may take a while to make.
+int accept_from(int listener) {
+  pollfd wait{listener, POLLIN, 0};
+  return ::poll(&wait, 1, 10'000) == 1 ? ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC) : -1;
+}
+
 // What every process of these tests has in its hands. Made anew for each, before it enters its sandbox.
 World make_world(pid_t sibling) {
   World w;
@@ -130,7 +137,7 @@ World make_world(pid_t sibling) {
   w.closed_tcp = tcp_socket();
   w.tcp = tcp_socket();
   if (!listens || ::connect(w.closed_tcp, name, size) != 0) return w;
-  UniqueFd peer(::accept4(w.listener, nullptr, nullptr, SOCK_CLOEXEC));
+  UniqueFd peer(accept_from(w.listener));
   peer.reset();
   sockaddr none{};
   none.sa_family = AF_UNSPEC;
@@ -140,7 +147,7 @@ World make_world(pid_t sibling) {
   ::getsockopt(w.closed_tcp, SOL_SOCKET, SO_ERROR, &error, &error_size);  // that of the connection is over
   if (::connect(w.tcp, name, size) != 0) return w;
   // Stays open as long as the process lives.
-  const int other = ::accept4(w.listener, nullptr, nullptr, SOCK_CLOEXEC);
+  const int other = accept_from(w.listener);
   if (::write(other, "bytes", 5) != 5) w.tcp = -1;
   return w;
 }

@@ -139,6 +139,7 @@ const Exception kExceptions[] = {
     {"monitor", allow(SCMP_SYS(fstat), "glibc 2.39 and newer use it instead of newfstatat")},
     {"net", allow(SCMP_SYS(mmap), equals(2, PROT_READ | PROT_WRITE), equals(3, 0x08 | MAP_ANONYMOUS),
                   "glibc 2.41 on Linux 6.11")},
+    {"net", allow(SCMP_SYS(rt_sigprocmask), "glibc 2.41 on Linux 6.11")},
     {"net", allow(SCMP_SYS(getrandom), "OpenSSL seeds again on a connection that lasts an hour")},
     {"resolve", allow(SCMP_SYS(fstat), "glibc 2.39 and newer use it instead of newfstatat")},
     {"resolve", allow(SCMP_SYS(pread64), "modules whose program headers are not at their front")},

@@ -117,6 +117,8 @@ inline const Role kMonitor{
         {"recvfrom", {3, 0, 10, MSG_OOB}, false},
         {"recvfrom", {3, 0, 10, MSG_TRUNC | MSG_ERRQUEUE}, false},
         {"sendmsg", {3, 0, MSG_NOSIGNAL}, true},
+        {"sendmsg", {2, 0, MSG_NOSIGNAL | MSG_DONTWAIT}, true},
+        {"sendmsg", {2, 0, MSG_DONTWAIT}, false},
         {"sendmsg", {3, 0, 0}, false},
         {"sendmsg", {3, 0, MSG_NOSIGNAL | MSG_FASTOPEN}, false},
         {"socketpair", {AF_UNIX, SOCK_SEQPACKET | kNew}, true},
@@ -157,7 +159,7 @@ inline const Role kMonitor{
     }};
 
 inline const Role kNet{&kNetPolicy,
-                       {"read", "recvmsg", "getpid", "getrandom"},
+                       {"read", "recvmsg", "getpid", "getrandom", "rt_sigprocmask"},
                        {"getsockopt"},
                        {
                            {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace localproxy::tls::test {
 
@@ -68,6 +69,31 @@ inline Identity issue(const Wanted& wanted, const Identity* issuer) {
   if (!wanted.alternative_names.empty()) extend(NID_subject_alt_name, wanted.alternative_names);
   X509_sign(x509, by.key.get(), EVP_sha256());
   return made;
+}
+
+// The CRL of an authority with these certificates in it, as PEM. days_to: when the next is due, from today.
+inline std::string crl_of(const Identity& authority, const std::vector<const Identity*>& revoked,
+                          long days_to = 1) {
+  const std::unique_ptr<X509_CRL, Release<X509_CRL_free>> crl(X509_CRL_new());
+  X509_CRL_set_version(crl.get(), 1);
+  X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(authority.certificate.get()));
+  const std::unique_ptr<ASN1_TIME, Release<ASN1_TIME_free>> from(X509_gmtime_adj(nullptr, -10 * 86'400));
+  const std::unique_ptr<ASN1_TIME, Release<ASN1_TIME_free>> to(X509_gmtime_adj(nullptr, days_to * 86'400));
+  X509_CRL_set1_lastUpdate(crl.get(), from.get());
+  X509_CRL_set1_nextUpdate(crl.get(), to.get());
+  for (const Identity* identity : revoked) {
+    X509_REVOKED* entry = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(identity->certificate.get()));
+    X509_REVOKED_set_revocationDate(entry, from.get());
+    X509_CRL_add0_revoked(crl.get(), entry);
+  }
+  X509_CRL_sign(crl.get(), authority.key.get(), EVP_sha256());
+  BIO* memory = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509_CRL(memory, crl.get());
+  std::string text(BIO_ctrl_pending(memory), '\0');
+  BIO_read(memory, text.data(), static_cast<int>(text.size()));
+  BIO_free(memory);
+  return text;
 }
 
 }  // namespace localproxy::tls::test

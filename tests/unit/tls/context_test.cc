@@ -78,10 +78,50 @@ TEST_F(ContextTest, AMissingDirectoryIsAnError) {
             "cannot read the certificate directory /nowhere/at/all: No such file or directory");
 }
 
+TEST_F(ContextTest, AHashedEntryThatCannotBeReadIsNamed) {
+  const std::string name = file("0123abcd.0", "not a certificate\n");
+  file("good", authority_.pem());
+  const auto context = of_directory();
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+  EXPECT_THAT(log_.lines, testing::Contains("TLS: no PEM certificates could be read from " + name));
+}
+
+TEST_F(ContextTest, TheVariablesOfOpensslTakeThePlaceOfTheSystems) {
+  const test::Identity second = test::issue({.common_name = "Second", .authority = true}, nullptr);
+  const std::string roots = file("roots.pem", authority_.pem());
+  fs::create_directory(directory_ / "one");
+  file("one/plain", second.pem());
+  const std::vector<std::string> one{(directory_ / "one").string()};
+  auto context = Context::create({.system_file = roots}, log_);
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+  EXPECT_FALSE(trusts(**context, second));
+  context = Context::create({.system_paths = one}, log_);
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_FALSE(trusts(**context, authority_));
+  EXPECT_TRUE(trusts(**context, second));
+  context = Context::create({.system_file = roots, .system_paths = one}, log_);
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+  EXPECT_TRUE(trusts(**context, second));
+  EXPECT_EQ(sk_X509_OBJECT_num(X509_STORE_get0_objects(SSL_CTX_get_cert_store((*context)->get()))), 2);
+}
+
+TEST_F(ContextTest, VariablesThatNameNothingAreNoError) {
+  const auto context = Context::create(
+      {.system_file = "", .system_paths = std::vector<std::string>(), .file = file("a", authority_.pem())},
+      log_);
+  ASSERT_TRUE(context.ok()) << context.error().text();
+  EXPECT_TRUE(trusts(**context, authority_));
+  EXPECT_EQ(sk_X509_OBJECT_num(X509_STORE_get0_objects(SSL_CTX_get_cert_store((*context)->get()))), 1);
+  EXPECT_THAT(log_.lines, IsEmpty());
+}
+
 TEST_F(ContextTest, AMissingFileIsAnError) {
   const auto context = Context::create({.system = false, .file = "/nowhere/at/all.pem"}, log_);
   ASSERT_FALSE(context.ok());
-  EXPECT_EQ(context.error().text(), "no PEM certificates could be read from /nowhere/at/all.pem");
+  EXPECT_EQ(context.error().text(), "cannot read /nowhere/at/all.pem: No such file or directory");
 }
 
 TEST_F(ContextTest, AFileWithoutCertificatesIsAnError) {

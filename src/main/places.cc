@@ -1,0 +1,122 @@
+#include "main/places.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <set>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/links.h"
+
+namespace localproxy {
+namespace {
+
+// Files that include each other do so for ever.
+constexpr int kMostIncludes = 8;
+// Bytes of one file.
+constexpr size_t kMostText = 64 * 1024;
+
+bool is_too_wide(std::string_view directory) {
+  static constexpr std::string_view kWide[] = {"/", "/dev", "/sys"};
+  return std::ranges::find(kWide, directory) != std::end(kWide);
+}
+
+bool is_there(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+// Of one file or link; "" for none.
+std::string place_of(const std::string& path) {
+  std::string directory = directory_of(path);
+  if (is_there(directory)) return is_too_wide(directory) ? path : directory;
+  while (!is_there(directory) && directory != "/")
+    directory = directory_of(directory);
+  return is_too_wide(directory) ? "" : directory;
+}
+
+std::vector<std::string> matches_of(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  return paths;
+}
+
+// What is in a file; "" when it cannot be read.
+std::string text_of(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4'096> part;
+  ssize_t size = 0;
+  while (file && text.size() < kMostText && (size = ::read(file.get(), part.data(), part.size())) > 0)
+    text.append(part.data(), static_cast<size_t>(size));
+  return text;
+}
+
+// As ldconfig(8) reads it.
+void read_linker_configuration(const std::string& path, int includes, std::vector<std::string>& directories) {
+  static constexpr std::string_view kInclude = "include";
+  static constexpr std::string_view kBlanks = " \t\r";
+  const std::string text = text_of(path);
+  for (size_t start = 0, end = 0; start < text.size(); start = end + 1) {
+    end = std::min(text.find('\n', start), text.size());
+    std::string line = text.substr(start, end - start);
+    line.erase(std::min(line.find('#'), line.size()));
+    line.erase(0, line.find_first_not_of(kBlanks));
+    line.erase(line.find_last_not_of(kBlanks) + 1);
+    if (line.starts_with('/')) {
+      // "/" is a mistake, and everything.
+      if (!is_too_wide(line)) directories.push_back(line.substr(0, line.find('=')));
+      continue;
+    }
+    if (!line.starts_with(kInclude) || includes == 0) continue;
+    line.erase(0, line.find_first_not_of(kBlanks, kInclude.size()));
+    const std::string pattern = line.starts_with('/') ? line : directory_of(path) + "/" + line;
+    for (const std::string& included : matches_of(pattern))
+      read_linker_configuration(included, includes - 1, directories);
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& name_files() {
+  static const std::vector<std::string> kFiles = {"/etc/resolv.conf", "/etc/hosts",      "/etc/nsswitch.conf",
+                                                  "/etc/host.conf",   "/etc/gai.conf",   "/etc/services",
+                                                  "/etc/mdns.allow",  "/etc/ld.so.cache"};
+  return kFiles;
+}
+
+std::vector<std::string> places_of(const std::vector<std::string>& files) {
+  std::set<std::string> places;
+  for (const std::string& file : files)
+    for (const std::string& step : link_chain(file))
+      if (std::string place = place_of(step); !place.empty()) places.insert(std::move(place));
+  return {places.begin(), places.end()};
+}
+
+std::vector<std::string> files_in(const std::string& directory) {
+  std::vector<std::string> files;
+  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(directory.c_str()), &::closedir);
+  if (!opened) return files;
+  while (const dirent* entry = ::readdir(opened.get()))
+    if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
+      files.push_back(directory + "/" + entry->d_name);
+  return files;
+}
+
+std::vector<std::string> library_directories() {
+  std::vector<std::string> directories;
+  read_linker_configuration("/etc/ld.so.conf", kMostIncludes, directories);
+  return directories;
+}
+
+}  // namespace localproxy

@@ -1,0 +1,53 @@
+#include "base/links.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+namespace localproxy {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LinksTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/localproxy-links-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = fs::canonical(name);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+  std::string in(const std::string& name) const { return directory_ / name; }
+
+  fs::path directory_;
+};
+
+TEST_F(LinksTest, WhatIsNoLinkLeadsToItself) {
+  EXPECT_EQ(link_chain(in("missing")), std::vector<std::string>{in("missing")});
+  EXPECT_EQ(link_chain("/missing"), std::vector<std::string>{"/missing"});
+  EXPECT_EQ(link_chain(in("no/such/directory")), std::vector<std::string>{in("no/such/directory")});
+}
+
+TEST_F(LinksTest, EachLinkIsAStep) {
+  fs::create_directories(directory_ / "releases/2");
+  fs::create_directory_symlink("releases/2", directory_ / "current");
+  fs::create_symlink("current/a", directory_ / "first");
+  fs::create_symlink(in("missing"), directory_ / "releases/2/a");
+  EXPECT_EQ(link_chain(in("first")),
+            (std::vector<std::string>{in("first"), in("releases/2/a"), in("missing")}));
+}
+
+TEST_F(LinksTest, ACircleEnds) {
+  fs::create_symlink("two", directory_ / "one");
+  fs::create_symlink("one", directory_ / "two");
+  EXPECT_LT(link_chain(in("one")).size(), 50U);
+}
+
+TEST(DirectoryOfTest, IsWhatIsInFrontOfTheLastSlash) {
+  EXPECT_EQ(directory_of("/a/b"), "/a");
+  EXPECT_EQ(directory_of("/a"), "/");
+}
+
+}  // namespace
+}  // namespace localproxy
