@@ -29,6 +29,8 @@ EMPTY = "mount -t tmpfs -o mode=755 tmpfs"
 DNS = {"MATRIX_NAME": "tunnel.test", "MATRIX_NAMES": "dns"}
 # What only stdout shows, where nothing of standard error can be read.
 BLIND = {"MATRIX_TEXTS": "stdout"}
+# No process has namespaces of its own.
+SHARED = {"MATRIX_REPORT": "shared      shared      shared      shared      shared"}
 UNPRINTED = {"MATRIX_UNPRINTED": "yes"}
 
 
@@ -53,15 +55,14 @@ def users():
 
 
 def containers():
-    shared = {"MATRIX_REPORT": "shared      shared      shared      shared      shared"}
     docker = f"$TOOLS/matrix-within --init --docker -- {DOCKER_CAPABILITIES}"
     yield Environment("docker", "PID 1 with Docker's filter and capabilities: no user namespaces", within=docker,
-                      variables=shared)
+                      variables=SHARED)
     yield Environment("docker-read-only", "the same, and its root cannot be written", (READ_ONLY,), within=docker,
-                      variables=shared)
+                      variables=SHARED)
     yield Environment("docker-user", "the same as an ordinary user",
                       within=f"$TOOLS/matrix-within --init --docker -- {DOCKER_CAPABILITIES} {NOBODY}",
-                      variables=shared)
+                      variables=SHARED)
     yield Environment("read-only", "a root that cannot be written", (READ_ONLY,))
     yield Environment("no-proc", "no /proc: refused, with the reason", within="$TOOLS/matrix-within --cover=/proc --",
                       variables={"MATRIX_REFUSED": "71 /proc"})
@@ -75,9 +76,11 @@ def kernels():
         return f"$TOOLS/matrix-within --refuse={what} --"
 
     landlock = "landlock_create_ruleset,landlock_add_rule,landlock_restrict_self"
-    yield Environment("no-user-namespaces", "max_user_namespaces is 0", within="$TOOLS/matrix-within --no-user-namespaces --")
+    yield Environment("no-user-namespaces", "max_user_namespaces is 0",
+                      within="$TOOLS/matrix-within --no-user-namespaces --", variables=SHARED)
     yield Environment("empty-namespaces", "user namespaces come without capabilities, as AppArmor makes them",
-                      run_as=NOBODY, within=refusing("EPERM:chroot,mount,umount2,pivot_root,sethostname,prctl=24"))
+                      run_as=NOBODY, within=refusing("EPERM:chroot,mount,umount2,pivot_root,sethostname,prctl=24"),
+                      variables=SHARED)
     yield Environment("no-landlock", "a kernel that has no Landlock: refused, with the option that does without",
                       within=refusing(f"ENOSYS:{landlock}"), variables={"MATRIX_REFUSED": "71 --sandbox=no-landlock"})
     yield Environment("landlock-off", "Landlock is there and turned off at boot: the same",
