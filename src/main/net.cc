@@ -30,8 +30,8 @@ tls::Roots roots_of(const ipc::Setup& setup) {
   return roots;
 }
 
-// Ends with the status by which the monitor knows that another try would not help: no other program that might
-// be in the place of this one ends with it.
+// Ends with the status by which the monitor knows that another try would not help: no other program that
+// might be in the place of this one ends with it.
 [[noreturn]] void refuse(const std::string& why) {
   const std::string line = "fatal: TLS: " + escape_for_log(why) + "\n";
   // Nothing is left to do about a failing write.

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string_view>
 
 #include "base/number.h"
@@ -18,9 +18,10 @@ namespace {
 constexpr int kPauseMilliseconds = 20;
 
 bool has(const char* path, std::string_view text) {
-  std::ifstream file(path);
-  const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return file.is_open() && content.find(text) != std::string::npos;
+  const std::ifstream file(path);
+  std::stringstream content;
+  content << file.rdbuf();
+  return file.is_open() && content.str().find(text) != std::string::npos;
 }
 
 }  // namespace
