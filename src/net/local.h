@@ -32,7 +32,7 @@ class LocalEvents {
 
 class Local {
  public:
-  // stall: how long the backlog may be full before on_stalled(); 0: for ever.
+  // stall: how long the backlog may be full before on_stalled(); 0: forever.
   Local(event::Loop& loop, Number number, uint16_t service, std::chrono::milliseconds stall,
         LocalEvents& events);
   Local(const Local&) = delete;

@@ -305,7 +305,7 @@ void Process::on_backlog(Local&, bool full) {
 
 void Process::on_stalled(Local& local) {
   // Alone at a source, it keeps nobody waiting: only a source opens connections. But one that has only to be
-  // flushed is not kept for ever.
+  // flushed is not kept forever.
   if (source_ && locals_.size() == 1 && !stopping_ && !local.finishing()) return local.wait_again();
   log_.warning("connection " + std::to_string(local.number()) + " of service '" +
                tunnel_->services()[local.service()] + "' is reset: its local side takes nothing, " +

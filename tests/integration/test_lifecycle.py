@@ -69,7 +69,7 @@ def test_what_was_accepted_before_is_delivered(line, side, number):
 
 
 def endless(connection, stop):
-    """Sends for ever; returns why it could not."""
+    """Sends forever; returns why it could not."""
     with contextlib.suppress(TimeoutError):
         try:
             while not stop.is_set():
