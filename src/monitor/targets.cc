@@ -26,7 +26,8 @@ bool Targets::dial(uint16_t service, uint32_t cookie) {
   }
   refusing_ = false;
   const config::LocalAddress& target = config_.services[mappings_[service]].address;
-  auto dial = std::make_unique<Dial>(&target);
+  auto dial = std::make_unique<Dial>();
+  dial->target = &target;
   dial->retry = std::make_unique<event::Timer>(loop_, [this, cookie] { attempt(cookie); });
   dial->name = target.kind == config::LocalAddress::Kind::kUnix
                    ? target.path

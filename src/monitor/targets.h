@@ -41,7 +41,7 @@ class Targets {
 
  private:
   struct Dial {
-    const config::LocalAddress* target;
+    const config::LocalAddress* target = nullptr;
     std::string name;
     int tries = 0;
     std::unique_ptr<Dialer> dialer;

@@ -88,7 +88,7 @@ Result<> refuse_call(Filter& filter, const std::string& call, int error) {
   }
   const auto argument = parse_number<uint64_t>(call.substr(equals + 1));
   if (!argument) return Error("not a number: " + call);
-  filter.refuse(number, error, {SCMP_A0_64(SCMP_CMP_EQ, *argument, 0)});
+  filter.refuse(number, error, {scmp_arg_cmp{0, SCMP_CMP_EQ, *argument, 0}});
   return {};
 }
 
@@ -119,8 +119,8 @@ Result<> filter_as_docker() {
   filter.refuse(number_of("clone3"), ENOSYS);
   for (uint64_t flag = 1; flag != 0 && flag <= kNamespaceFlags; flag <<= 1)
     if (flag & kNamespaceFlags)
-      filter.refuse(number_of("clone"), EPERM, {SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag)});
-  filter.refuse(number_of("socket"), EPERM, {SCMP_A0_64(SCMP_CMP_EQ, AF_VSOCK, 0)});
+      filter.refuse(number_of("clone"), EPERM, {scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag}});
+  filter.refuse(number_of("socket"), EPERM, {scmp_arg_cmp{0, SCMP_CMP_EQ, AF_VSOCK, 0}});
   return filter.load();
 }
 
