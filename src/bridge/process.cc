@@ -379,7 +379,10 @@ void Process::destroy_closed() {
     }
     leaving_.erase(connection);
   }
-  if (connections_.empty() && leaving_.empty()) pool_.clear();
+  if (connections_.empty() && leaving_.empty()) {
+    pool_.clear();
+    spare_.reset();
+  }
   if (shortage_.lasts()) resume();
   update_listeners();
   end_if_stopped();

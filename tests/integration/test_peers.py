@@ -153,8 +153,10 @@ def test_a_source_is_killed(make_line, kind, tells):
     line = make_line(kind, tells)
     line.start_destination()
     line.start_source()
-    line.carry()
-    line.stop_source(signal.SIGKILL)
+    # Its stream stands when the source is killed.
+    with line.connect() as kept:
+        line.carry(kept)
+        line.stop_source(signal.SIGKILL)
     line.start_source()
     if kind is Reference and not tells:
         # Nobody has ended its stream, and it drops the next one: the connection after that gets through.
