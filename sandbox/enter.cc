@@ -97,6 +97,9 @@ Result<> probe_seccomp() {
 Result<Reached> enter(const Request& request) {
   if (::getuid() == 0 || ::geteuid() == 0 || ::getgid() == 0) return Error("this process is still root");
   Reached reached{.uid = ::getuid(), .gid = ::getgid()};
+  // The switch of the ids has undone it, and the namespaces do so again: whatever hangs in between must not
+  // outlive its parent.
+  if (auto r = tie_to_parent(request.parent); !r) return r.error();
   // Opened while there is still a way to it; what it says is of the time when it is read.
   const UniqueFd status_file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
   if (!status_file) return system_error("/proc/self/status (is /proc mounted?)", errno);

@@ -34,7 +34,7 @@ struct Reached {
   bool system_calls = false;  // false: a sanitizer build
 };
 
-// Namespaces, capabilities, PR_SET_PDEATHSIG, not dumpable, MDWE, resource limits, no-new-privs, Landlock,
+// PR_SET_PDEATHSIG, namespaces, capabilities, not dumpable, MDWE, resource limits, no-new-privs, Landlock,
 // seccomp, and a look at what the kernel says of it. REQUIRES: one thread, ids already switched
 // (sandbox/ids.h).
 Result<Reached> enter(const Request& request);

@@ -119,8 +119,9 @@ inline constexpr uint32_t kMaxConnectionsSetting = 16'384;
 inline constexpr int kListenBacklog = 128;
 // No accepting for this long after the system had no descriptor or memory for a connection, unless one ends.
 inline constexpr milliseconds kAcceptPause{1'000};
-// Descriptors that a process must be allowed for a start: the monitor has 22, and starting a helper takes the
-// numbers up to 25 for a moment; the rest carries some connections. Each listener takes two more.
+// Descriptors that a process must be allowed, and two more for each service. A source was seen to work with
+// 28 and those; a lookup takes 4 for a moment, and the rest lets some connections be dialled and carried at
+// once.
 inline constexpr size_t kLeastDescriptors = 64;
 // Between two tries to pass a descriptor on, or to get a pipe, when the kernel had none left. Often enough
 // for nobody to notice the moment when it has one again; too seldom to cost anything.

@@ -56,7 +56,7 @@ class Connection {
   void connect(LocalSide local, std::chrono::seconds idle_timeout,
                std::chrono::seconds half_close_linger = {});
   // net will send nothing after what the channel holds. A local side that is not there yet is waited for as
-  // long as there are bytes for it, and not for ever.
+  // long as there are bytes for it, and not forever.
   void finish();
   bool finished() const { return finish_seen_; }
   // Whether it was ended here before the local side had ended.

@@ -41,13 +41,13 @@ struct Endpoint {
 
 // The settings that are honoured; the defaults are those of the reference.
 struct Settings {
-  int connect_tries = limits::kConnectTries;  // -1: for ever
+  int connect_tries = limits::kConnectTries;  // -1: forever
   std::chrono::milliseconds connect_retry_delay = limits::kConnectRetryDelay;
   uint32_t max_connections = limits::kMaxConnectionsPerService;
   uint32_t stall_timeout_ms = static_cast<uint32_t>(limits::kStall.count());  // 0: never
   std::chrono::milliseconds ping_period = limits::kPingPeriod;
   std::chrono::milliseconds backoff_first = limits::kBackoffFirst;
-  int reconnect_tries = -1;  // -1: for ever
+  int reconnect_tries = -1;  // -1: forever
   bool reconnect_on_data_error = true;
   std::string subprotocol = "aws.iot.securetunneling-3.0";
 };

@@ -44,7 +44,7 @@ std::string secret_text(const Secret& secret, const std::string& origin) {
 }
 
 std::string tries(int count) {
-  return count < 0 ? "for ever" : std::to_string(count) + " times";
+  return count < 0 ? "forever" : std::to_string(count) + " times";
 }
 
 std::string host_port(const std::string& host, uint16_t port) {

@@ -191,6 +191,10 @@ enum class DownClass : uint8_t {
   kLast = kCannotAsk,
 };
 
+// The exit status of a net that cannot use the root certificates, which are loaded before it may say anything
+// (EX_CONFIG of <sysexits.h>).
+inline constexpr int kNoRoots = 78;
+
 // net -> monitor, its last message.
 struct Down {
   static constexpr Type kType = Type::kDown;

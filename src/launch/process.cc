@@ -25,9 +25,8 @@ size_t index(Slot slot) {
 
 }  // namespace
 
-Process::Process(event::Loop& loop, Log& log, ipc::Port& monitor, Programs programs)
+Process::Process(event::Loop& loop, ipc::Port& monitor, Programs programs)
     : loop_(loop),
-      log_(log),
       monitor_(monitor),
       programs_(std::move(programs)),
       child_signal_(loop, SIGCHLD, [this] { reap(); }) {

@@ -7,7 +7,6 @@
 #include <map>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "event/loop.h"
 #include "ipc/port.h"
 
@@ -23,7 +22,7 @@ struct Programs {
 
 class Process {
  public:
-  Process(event::Loop& loop, Log& log, ipc::Port& monitor, Programs programs);
+  Process(event::Loop& loop, ipc::Port& monitor, Programs programs);
 
  private:
   void on_part(const ipc::Part& message, UniqueFd fd);
@@ -37,7 +36,6 @@ class Process {
   const UniqueFd& program(ipc::Role role) const;
 
   event::Loop& loop_;
-  Log& log_;
   ipc::Port& monitor_;
   const Programs programs_;
   std::array<UniqueFd, static_cast<size_t>(ipc::Slot::kLast) + 1> parts_;  // of the next child

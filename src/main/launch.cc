@@ -8,7 +8,7 @@ int main() {
   Child child(ipc::Role::kLaunch, "localproxy-launch");
   const ipc::Setup& setup = child.wait_for_setup();
   launch::Process process(
-      child.loop(), child.log(), child.monitor(),
+      child.loop(), child.monitor(),
       {UniqueFd(kNetProgramFd), UniqueFd(kBridgeProgramFd), UniqueFd(kResolveProgramFd), UniqueFd(kNullFd)});
   child.enter_sandbox(sandbox::kLaunchPolicy,
                       launch_reach(setup, {kNetProgramFd, kBridgeProgramFd, kResolveProgramFd}));

@@ -30,12 +30,13 @@ tls::Roots roots_of(const ipc::Setup& setup) {
   return roots;
 }
 
-// Ends with the status by which the monitor knows that another try would not help.
+// Ends with the status by which the monitor knows that another try would not help: no other program that
+// might be in the place of this one ends with it.
 [[noreturn]] void refuse(const std::string& why) {
   const std::string line = "fatal: TLS: " + escape_for_log(why) + "\n";
   // Nothing is left to do about a failing write.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
-  ::_exit(static_cast<int>(ExitStatus::kUsage));
+  ::_exit(ipc::kNoRoots);
 }
 
 // Not inlined, so that all of it is below main() when it is over.

@@ -18,7 +18,7 @@
 namespace localproxy {
 namespace {
 
-// Files that include each other do so for ever.
+// Files that include each other do so forever.
 constexpr int kMostIncludes = 8;
 // Bytes of one file.
 constexpr size_t kMostText = 64 * 1024;

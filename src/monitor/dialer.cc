@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/exhaustion.h"
 #include "base/limits.h"
 
 namespace localproxy::monitor {
@@ -67,7 +68,7 @@ void Dialer::next() {
 
 Result<> Dialer::begin(const Address& address) {
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return system_error("socket", errno);
+  if (!socket) return failed("socket", errno);
   const int on = 1;
   if (address.family() != AF_UNIX) {
     if (::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
@@ -76,7 +77,7 @@ Result<> Dialer::begin(const Address& address) {
   }
   if (auto bound = bind_from(socket.get(), address.family()); !bound) return bound;
   if (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {
-    return system_error("connect", errno);
+    return failed("connect", errno);
   }
   attempts_.push_back({address, std::move(socket), nullptr});
   Attempt* attempt = &attempts_.back();
@@ -84,6 +85,11 @@ Result<> Dialer::begin(const Address& address) {
       loop_, attempt->socket.get(), [] {}, [this, attempt] { on_connected(attempt); });
   attempt->watcher->want_write(true);
   return {};
+}
+
+Error Dialer::failed(const char* call, int error) {
+  short_ = is_exhaustion(error);
+  return system_error(call, error);
 }
 
 Result<> Dialer::bind_from(int socket, int family) {

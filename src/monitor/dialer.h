@@ -32,6 +32,9 @@ class Dialer {
   // which each attempt takes the one of its family; empty: any.
   Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Address> from, Callback callback);
 
+  // Whether the last attempts failed because the kernel has run out of something (base/exhaustion.h).
+  bool is_short() const { return short_; }
+
  private:
   struct Attempt {
     Address address;
@@ -41,6 +44,8 @@ class Dialer {
   };
   void next();
   Result<> begin(const Address& address);
+  // What failed in begin().
+  Error failed(const char* call, int error);
   Result<> bind_from(int socket, int family);
   void on_connected(Attempt* attempt);
   void fail(const Address& address, const std::string& why);
@@ -57,6 +62,7 @@ class Dialer {
   Attempt* winner_ = nullptr;
   std::string failures_;
   bool finished_ = false;
+  bool short_ = false;
   event::Timer stagger_;
   event::Timer deadline_;
   event::Task drop_failed_;

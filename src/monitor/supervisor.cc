@@ -295,7 +295,7 @@ void Supervisor::on_net_exit(const Exit& exit) {
     }
   }
   if (std::exchange(reload_, false)) return connect();
-  if (!down_ && !exit.by_signal && exit.number == static_cast<int>(ExitStatus::kUsage))
+  if (!down_ && !exit.by_signal && exit.number == ipc::kNoRoots)
     return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
   if (!down_) return retry("the net process " + exit.describe(), exit.not_started.empty());
   const std::string& reason = down_->reason.value;

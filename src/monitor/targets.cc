@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/limits.h"
+
 namespace localproxy::monitor {
 namespace {
 
@@ -24,7 +26,8 @@ bool Targets::dial(uint16_t service, uint32_t cookie) {
   }
   refusing_ = false;
   const config::LocalAddress& target = config_.services[mappings_[service]].address;
-  auto dial = std::make_unique<Dial>(&target);
+  auto dial = std::make_unique<Dial>();
+  dial->target = &target;
   dial->retry = std::make_unique<event::Timer>(loop_, [this, cookie] { attempt(cookie); });
   dial->name = target.kind == config::LocalAddress::Kind::kUnix
                    ? target.path
@@ -79,6 +82,7 @@ void Targets::on_result(uint32_t cookie, Result<Connected> connected) {
   Dial* dial = find(cookie);
   if (dial == nullptr) return;
   if (connected) {
+    enough_again();
     const Address& address = connected->address;
     log_.info("Connected to " + (address.family() == AF_UNIX
                                      ? to_string(address)
@@ -89,6 +93,7 @@ void Targets::on_result(uint32_t cookie, Result<Connected> connected) {
   const int most = config_.settings.connect_tries;
   const std::string what =
       "cannot connect to the local service at " + dial->name + ": " + connected.error().text();
+  if (dial->dialer && dial->dialer->is_short()) return wait_for_resources(*dial, what);
   if (most >= 0 && dial->tries >= most) {
     log_.error(what + "; given up after " + std::to_string(dial->tries) +
                (dial->tries == 1 ? " try" : " tries") + ", the source is told");
@@ -100,6 +105,19 @@ void Targets::on_result(uint32_t cookie, Result<Connected> connected) {
   // It may be what calls.
   deferred_.destroy(std::move(dial->dialer));
   dial->retry->start(config_.settings.connect_retry_delay);
+}
+
+void Targets::wait_for_resources(Dial& dial, const std::string& why) {
+  if (shortage_.failed()) log_.error(why + "; it is tried until there is enough again");
+  --dial.tries;
+  deferred_.destroy(std::move(dial.dialer));
+  dial.retry->start(limits::kAcceptPause);
+}
+
+void Targets::enough_again() {
+  if (const size_t tries = shortage_.over(); tries > 0)
+    log_.info("there is enough for connections to local services again; it was not " + std::to_string(tries) +
+              " times");
 }
 
 }  // namespace localproxy::monitor

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/exhaustion.h"
 #include "config/config.h"
 #include "event/loop.h"
 #include "monitor/dialer.h"
@@ -40,7 +41,7 @@ class Targets {
 
  private:
   struct Dial {
-    const config::LocalAddress* target;
+    const config::LocalAddress* target = nullptr;
     std::string name;
     int tries = 0;
     std::unique_ptr<Dialer> dialer;
@@ -50,6 +51,9 @@ class Targets {
   void connect(uint32_t cookie, Result<Addresses> addresses);
   void on_result(uint32_t cookie, Result<Connected> connected);
   void refuse();
+  // The dial has met a shortage, which is no fault of the service: it waits and is no try.
+  void wait_for_resources(Dial& dial, const std::string& why);
+  void enough_again();
   Dial* find(uint32_t cookie);
 
   event::Loop& loop_;
@@ -64,6 +68,7 @@ class Targets {
   event::Deferred deferred_;
   event::Task refuse_;
   bool refusing_ = false;  // since it was last said
+  Episode shortage_;
 };
 
 }  // namespace localproxy::monitor

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/exhaustion.h"
 #include "base/limits.h"
 
 namespace localproxy::net {
@@ -16,7 +17,8 @@ Local::Local(event::Loop& loop, Number number, uint16_t service, std::chrono::mi
       service_(service),
       stall_limit_(stall),
       events_(events),
-      stall_(loop, [this] { events_.on_stalled(*this); }) {}
+      stall_(loop, [this] { events_.on_stalled(*this); }),
+      retry_(loop, [this] { on_writable(); }) {}
 
 void Local::attach(UniqueFd channel) {
   channel_ = std::move(channel);
@@ -47,8 +49,10 @@ size_t Local::write_some(Bytes bytes, bool& broken) {
   do {
     size = ::write(channel_.get(), bytes.data(), bytes.size());
   } while (size < 0 && errno == EINTR);
+  // A UNIX socket has room and says ENOBUFS when there is no memory for a packet.
+  short_ = size < 0 && is_exhaustion(errno);
   if (size >= 0) return static_cast<size_t>(size);
-  broken = errno != EAGAIN && errno != ENOBUFS;
+  broken = errno != EAGAIN && !short_;
   return 0;
 }
 
@@ -59,7 +63,7 @@ void Local::write(Bytes bytes) {
   if (broken) return events_.on_broken(*this);
   if (bytes.empty()) return;
   backlog_.append(as_text(bytes));
-  if (watcher_) watcher_->want_write(true);
+  watch_backlog();
   update_full();
 }
 
@@ -79,9 +83,15 @@ void Local::finish() {
 void Local::on_writable() {
   if (dead) return;
   if (!flush()) return events_.on_broken(*this);
-  watcher_->want_write(backlog() > 0);
+  watch_backlog();
   update_full();
   if (finishing_ && backlog() == 0) events_.on_flushed(*this);
+}
+
+void Local::watch_backlog() {
+  if (!watcher_) return;
+  watcher_->want_write(backlog() > 0 && !short_);
+  if (short_) retry_.start(limits::kShortageRetry);
 }
 
 bool Local::flush() {

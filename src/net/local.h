@@ -32,7 +32,7 @@ class LocalEvents {
 
 class Local {
  public:
-  // stall: how long the backlog may be full before on_stalled(); 0: for ever.
+  // stall: how long the backlog may be full before on_stalled(); 0: forever.
   Local(event::Loop& loop, Number number, uint16_t service, std::chrono::milliseconds stall,
         LocalEvents& events);
   Local(const Local&) = delete;
@@ -73,6 +73,8 @@ class Local {
   bool flush();
   void update_full();
   size_t write_some(Bytes bytes, bool& broken);
+  // Waits for room in the channel, or for memory.
+  void watch_backlog();
   size_t backlog() const { return backlog_.size() - written_; }
 
   event::Loop& loop_;
@@ -85,8 +87,10 @@ class Local {
   size_t written_ = 0;  // bytes at the front of backlog_ that have gone
   bool full_ = false;
   bool finishing_ = false;
+  bool short_ = false;  // the kernel had no memory for the last write
   std::unique_ptr<event::Watcher> watcher_;
   event::Timer stall_;
+  event::Timer retry_;  // after a shortage
 };
 
 }  // namespace localproxy::net

@@ -240,8 +240,16 @@ void Process::on_bridge_end(Port::End end, const std::string& what) {
   if (!stopping_ && !ending_) orphaned_.start(limits::kDrain);
 }
 
+void Process::note_room(bool room) {
+  if (!room && no_room_.failed())
+    log_.error(std::string(kNoRoom) + "; connections are reset until there is room again");
+  if (!room) return;
+  if (const size_t lost = no_room_.over(); lost > 0)
+    log_.info("there is room for descriptors again; " + std::to_string(lost) + " connections were reset");
+}
+
 void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
-  if (!channel) log_.error(kNoRoom);
+  note_room(channel.valid());
   if (!channel || stopping_ || ending_ || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
     return;
@@ -254,8 +262,8 @@ void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
 void Process::on_opening(const ipc::Opening& message, UniqueFd channel) {
   Local* local = find(message.connection);
   if (local == nullptr || local->attached()) return;
+  note_room(channel.valid());
   if (channel) return local->attach(std::move(channel));
-  log_.error(kNoRoom);
   bridge_.send(ipc::Reset{message.connection});
   on_broken(*local);
 }
@@ -305,7 +313,7 @@ void Process::on_backlog(Local&, bool full) {
 
 void Process::on_stalled(Local& local) {
   // Alone at a source, it keeps nobody waiting: only a source opens connections. But one that has only to be
-  // flushed is not kept for ever.
+  // flushed is not kept forever.
   if (source_ && locals_.size() == 1 && !stopping_ && !local.finishing()) return local.wait_again();
   log_.warning("connection " + std::to_string(local.number()) + " of service '" +
                tunnel_->services()[local.service()] + "' is reset: its local side takes nothing, " +

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/exhaustion.h"
 #include "base/log.h"
 #include "event/loop.h"
 #include "ipc/port.h"
@@ -32,6 +33,8 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   void on_stop();
   // From the bridge.
   void on_bridge_end(ipc::Port::End end, const std::string& what);
+  // Whether a message of the bridge had found room for its descriptor.
+  void note_room(bool room);
   void on_accepted(const ipc::Accepted& message, UniqueFd channel);
   void on_opening(const ipc::Opening& message, UniqueFd channel);
   void on_failed(const ipc::Failed& message);
@@ -90,6 +93,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   event::Timer drain_;
   event::Timer services_deadline_;
   event::Timer orphaned_;
+  Episode no_room_;       // for descriptors
   event::Timer silence_;  // of the destination, while connections are open
   event::Timer trim_;
 };

@@ -83,6 +83,7 @@ void Tunnel::local_closed(Number number) {
   // To a peer without connection ids the connection was the stream.
   if (peer_ == Peer::kOlder || !service.format.connection_id) return give_up_stream(connection.service);
   reset_connection(service.format, connection.route.service_id, service.stream_id, connection.connection_id);
+  if (source_ && service.open.empty()) give_up_stream(connection.service);
 }
 
 const Route* Tunnel::route(Number number) {
@@ -191,8 +192,10 @@ void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
     }
   }
   close_connection(index, id);
+  if (!source_ || !service.open.empty()) return;
   // Without connection ids the connection was the stream.
-  if (source_ && !service.format.connection_id && service.open.empty()) service.stream_id = 0;
+  if (!service.format.connection_id) service.stream_id = 0;
+  give_up_stream(index);
 }
 
 Result<> Tunnel::on_stream_start(const Message& message, uint16_t service) {
@@ -302,7 +305,8 @@ void Tunnel::close_stream(uint16_t index) {
   service.stream_id = 0;
 }
 
-// Some destinations take no start of a stream while the one before stands.
+// Some destinations take no start of a stream while the one before stands. At once, while the destination
+// knows the stream: AWS's library dies over the end of one that it does not know and that has no service id.
 void Tunnel::give_up_stream(uint16_t index) {
   const Service& service = state_[index];
   const int32_t stream_id = service.stream_id;

@@ -186,13 +186,13 @@ ROWS = {
         default=(None, "yes")),
     "connection_retry_count": Row(
         "tries a local service", DESTINATION,
-        settings=({"tcp": {"connection_retry_count": "-1", "connection_retry_delay_ms": "1"}}, "for ever, every 1 ms"),
+        settings=({"tcp": {"connection_retry_count": "-1", "connection_retry_delay_ms": "1"}}, "forever, every 1 ms"),
         default=(None, "5 times, every 2500 ms")),
     "connect_retry_count": Row(
         "reconnects", SOURCE,
         settings=({"websocket": {"connect_retry_count": 3, "retry_delay_ms": "9", "reconnect_on_data_error": "false"}},
                   "3 times, first after 9 ms, not after a protocol error"),
-        default=(None, "for ever, first after 2500 ms, also after a protocol error")),
+        default=(None, "forever, first after 2500 ms, also after a protocol error")),
     "stall_timeout_ms": Row(
         "resets a local side that takes nothing", SOURCE,
         settings=({"tcp": {"stall_timeout_ms": 0}}, "never"),

@@ -143,7 +143,7 @@ def test_a_local_service_is_tried_for_ever_when_asked(lab):
 
 
 def test_clients_that_leave_do_not_use_up_a_service_that_never_comes(lab):
-    """With tries for ever, what nobody waits for any more must end, or its places would."""
+    """With tries forever, what nobody waits for any more must end, or its places would."""
     target = free_port()
     settings = quick(-1, 20)
     settings["tcp"]["max_active_connections"] = 4

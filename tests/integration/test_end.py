@@ -8,7 +8,7 @@ import time
 import pytest
 from harness.lab import READY, READY_SOURCE
 from harness.ports import free_port
-from harness.processes import is_alive
+from harness.processes import is_alive, status
 from harness.sockets import ended_without_a_byte, fill
 from harness.streams import exchange_all
 from harness.wait import until
@@ -90,6 +90,7 @@ def test_a_second_request_meets_the_end_of_the_helpers(tunnel, side):
         os.kill(pid, signal.SIGSTOP)
     proxy.signal(signal.SIGTERM)
     proxy.wait_log("stopping: ")
+    until(lambda: status(proxy.pid)["State"].startswith("S"), "it has told the helpers and waits")
     # In one turn of its loop the monitor hears that both have ended, and of the second request.
     proxy.signal(signal.SIGSTOP)
     for pid in helpers:

@@ -69,7 +69,7 @@ def test_what_was_accepted_before_is_delivered(line, side, number):
 
 
 def endless(connection, stop):
-    """Sends for ever; returns why it could not."""
+    """Sends forever; returns why it could not."""
     with contextlib.suppress(TimeoutError):
         try:
             while not stop.is_set():
@@ -243,7 +243,7 @@ def test_sighup_without_a_file_makes_a_fresh_connection(tunnel):
     (lambda path: path.unlink(), "No such file"),
     (lambda path: path.write_text("", encoding="ascii"), "the access token is empty"),
     (lambda path: path.write_text("two words\n", encoding="ascii"), "blanks"),
-    (lambda path: path.write_text("x" * 3000, encoding="ascii"), "(longer|more) than"),
+    (lambda path: path.write_text("x" * 4096, encoding="ascii"), "(longer|more) than"),
     (lambda path: path.write_bytes(b"\xff\xfe"), "not printable"),
     (lambda path: (path.unlink(), path.mkdir()), "is not a plain file"),
     (lambda path: (path.unlink(), os.mkfifo(path)), "is not a plain file"),

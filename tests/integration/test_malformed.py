@@ -114,7 +114,7 @@ BAD_SETTINGS = {
     "tcp.stall_timeout_ms": ["-1", "86400001", "1.5", '"never"', "null"],
     "websocket.ping_period_ms": ["0", "99", "86400001", "{}"],
     "websocket.retry_delay_ms": ["0", "60001", "-1"],
-    "websocket.connect_retry_count": ["-2", '"for ever"'],
+    "websocket.connect_retry_count": ["-2", '"forever"'],
     "websocket.reconnect_on_data_error": ["1", '"yes"', '"True"', "null"],
     "websocket.subprotocol": ['"aws.iot.securetunneling-4.0"', '""', "3"],
     "message.max_payload_size": ["null", "{}", "[]"],

@@ -161,6 +161,7 @@ def test_a_source_is_killed(make_line, kind, tells):
         with line.connect() as lost:
             lost.sendall(TEXT)
             until(lambda: line.destination.dropped == 1, "the start is dropped")
+        line.source.wait_log("Disconnected from")
     line.carry()
 
 

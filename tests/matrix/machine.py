@@ -37,8 +37,9 @@ MACHINES = {
                        ("-machine", "virt"), "ttyS0"),
 }
 
-BEGIN = re.compile(r"^guest: begin$")
-END = re.compile(r"^guest: status (\d+)$")
+# Not from the beginning of a line: the firmware and the kernel may have left theirs unfinished.
+BEGIN = re.compile(r"guest: begin$")
+END = re.compile(r"guest: status (\d+)$")
 
 
 def run(kind, kernel, image, options):
@@ -80,7 +81,7 @@ def _follow(process, options):
     try:
         for line in _lines(process, time.monotonic() + options.timeout):
             seen.append(line)
-            ended = END.match(line)
+            ended = END.search(line)
             if ended:
                 status = int(ended.group(1))
                 break
@@ -89,7 +90,7 @@ def _follow(process, options):
                     print(line, file=console)
             if begun:
                 print(line, flush=True)
-            begun = begun or bool(BEGIN.match(line))
+            begun = begun or bool(BEGIN.search(line))
     except TimeoutError:
         print(f"guest: not done after {options.timeout} s", file=sys.stderr)
         status = TIMED_OUT

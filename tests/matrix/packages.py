@@ -68,7 +68,8 @@ class Archive:
             'Dir::Etc::sourceparts "/dev/null";\nDir::Etc::preferencesparts "/dev/null";\n'
             f'APT::Architecture "{self._arch}";\nAPT::Architectures {{ "{self._arch}"; }};\n'
             'APT::Install-Recommends "false";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
-            'Acquire::Languages "none";\n', encoding="utf-8")
+            # A mirror that is kept as it was on some day has lists past their date; they are signed all the same.
+            'Acquire::Languages "none";\nAcquire::Check-Valid-Until "false";\n', encoding="utf-8")
         call(["apt-get", "-q", "update"], env={**os.environ, "APT_CONFIG": str(pending), "LC_ALL": "C"})
         pending.rename(configuration)
 

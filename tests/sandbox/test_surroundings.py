@@ -98,7 +98,7 @@ MISSING = {
         without_calls("seccomp:1=ENOSYS"), r"fatal.*status 71: the sandbox refused: seccomp: Function not implemented"),
     "hardly more descriptors than that takes": (
         Starter("/usr/bin/prlimit", "--nofile=20:20"),
-        r"fatal.*localproxy-launch cannot be started: descriptors: Too many open files"),
+        r"fatal.*this process may have 20 descriptors and needs \d+: raise the limit"),
 }
 
 

@@ -7,7 +7,7 @@
 namespace localproxy::service {
 namespace {
 
-enum class Connection : uint8_t { kFirst, kMay, kMust };  // kFirst: 1, or none
+enum class Connection : uint8_t { kMay, kMust };
 
 struct TypeRule {
   std::string_view name;
@@ -22,8 +22,8 @@ struct TypeRule {
 constexpr std::array<TypeRule, 8> kTypes{{
     {"UNKNOWN", false, false, 1, false, Connection::kMay},
     {"DATA", true, true, 1, true, Connection::kMay},
-    {"STREAM_START", true, false, 1, false, Connection::kFirst},
-    {"STREAM_RESET", true, true, 1, false, Connection::kFirst},
+    {"STREAM_START", true, false, 1, false, Connection::kMay},
+    {"STREAM_RESET", true, true, 1, false, Connection::kMay},
     {"SESSION_RESET", false, false, 1, false, Connection::kMay},
     {"SERVICE_IDS", false, false, 2, false, Connection::kMay},
     {"CONNECTION_START", true, false, 3, false, Connection::kMust},
@@ -77,10 +77,6 @@ std::optional<Breach> check_message(const Message& message, Side from, int versi
   if (!rule.payload && !message.payload.empty()) return breach(message, "with a payload");
   if (rule.connection == Connection::kMust && message.connection_id == 0) {
     return breach(message, "without a connectionId");
-  }
-  if (rule.connection == Connection::kFirst && message.connection_id > 1) {
-    return breach(message, "connectionId " + std::to_string(message.connection_id) +
-                               ", a stream begins and ends with 1");
   }
   return std::nullopt;
 }

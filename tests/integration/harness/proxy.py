@@ -146,7 +146,7 @@ class Proxy:
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} has not ended within {timeout:g} s:\n{self.log}") from None
-        # Not for ever: a process that was left behind keeps the pipe open, and is somebody else's to report.
+        # Not forever: a process that was left behind keeps the pipe open, and is somebody else's to report.
         self._reader.join(5)
         return status
 

@@ -8,8 +8,8 @@ import sys
 NEW_USER = 0x10000000
 
 
-def _program(name):
-    # By its text: another user may not be able to read the tree.
+def program(name):
+    """The command for a program of the harness, for whoever cannot read the tree."""
     text = pathlib.Path(__file__).with_name(name).read_text(encoding="utf-8")
     return sys.executable, "-B", "-S", "-c", text
 
@@ -28,12 +28,12 @@ def shell(text):
 
 def without_calls(*rules):
     """Under a system call filter that refuses some, as that of a container; the rules are those of refused_calls.py."""
-    return Starter(*_program("refused_calls.py"), *rules, "--")
+    return Starter(*program("refused_calls.py"), *rules, "--")
 
 
 def no_namespaces_by_limit():
     """In a user namespace with all ids of the system in which no further one can be made. Needs root."""
-    return Starter(*_program("without_namespaces.py"))
+    return Starter(*program("without_namespaces.py"))
 
 
 def no_namespaces_by_filter():

@@ -20,7 +20,7 @@ TEST(DescribeTest, SaysWhatWouldBeDone) {
        {"mode: source\n", "endpoint: data.tunneling.iot.us-east-1.amazonaws.com, port 443\n",
         "service SSH1: port 5555\n", "service DB: a free port\n", "listens on: ::1\n", "reached: directly\n",
         "verifies the service: yes, as data.tunneling.iot.us-east-1.amazonaws.com\n",
-        "reconnects: for ever, first after 2500 ms, also after a protocol error\n",
+        "reconnects: forever, first after 2500 ms, also after a protocol error\n",
         "the destination speaks: version 3\n", "closes idle connections: never\n", "log level: 4 (info)\n"})
     EXPECT_NE(source.find(line), std::string::npos) << line;
   const std::string destination = describe(config_of(with_basics({"-d", "10.0.0.1:22"})));

@@ -40,7 +40,7 @@ class ChildTest : public testing::Test {
   event::Loop loop_;
   StderrLog log_{LogLevel::kOff};
   FakeStarter starter_;
-  const ipc::Setup setup_;
+  const ipc::Setup setup_{};
   int exits_ = 0;
   std::unique_ptr<Child> child_;
 };

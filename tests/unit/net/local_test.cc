@@ -1,9 +1,11 @@
 #include "net/local.h"
 
+#include <errno.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <string>
@@ -11,6 +13,22 @@
 
 #include "base/limits.h"
 #include "tests/unit/ipc/run_loop.h"
+
+namespace {
+
+// The descriptor for which the kernel has no memory, and how often it was written to.
+int short_fd = -1;
+size_t refused_writes = 0;
+
+}  // namespace
+
+// In the place of libc's: nothing else makes the kernel say that.
+extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
+  if (fd != short_fd) return ::syscall(SYS_write, fd, bytes, size);
+  ++refused_writes;
+  errno = ENOBUFS;
+  return -1;
+}
 
 namespace localproxy::net {
 namespace {
@@ -105,6 +123,20 @@ TEST_F(LocalTest, WritesAtOnceWhatTheChannelTakes) {
   write("two");
   EXPECT_EQ(read_peer(), "one two");
   EXPECT_THAT(recorder_.events, IsEmpty());
+}
+
+TEST_F(LocalTest, WaitsForMemoryWithoutAskingAgainAndAgain) {
+  short_fd = ours_.get();
+  local_.attach(std::move(ours_));
+  write("one ");
+  write("two");
+  run_for(5 * limits::kShortageRetry);
+  EXPECT_GE(refused_writes, 2U);
+  EXPECT_LE(refused_writes, 7U);
+  EXPECT_THAT(recorder_.events, IsEmpty());
+  short_fd = -1;
+  std::string got;
+  EXPECT_TRUE(run_until(loop_, [&] { return (got += read_peer()) == "one two"; }));
 }
 
 TEST_F(LocalTest, KeepsWhatIsWrittenBeforeTheChannelIsThere) {

@@ -64,6 +64,7 @@ class Model {
     std::vector<std::string> out;
     if (has_ids_[entry.service] && peer_ != Peer::kOlder) {
       out.push_back(reset_of(true, entry.service, stream_[entry.service], entry.id));
+      if (source_ && count(entry.service) == 0) give_up_stream(entry.service, out);
     } else {
       give_up_stream(entry.service, out);
     }
@@ -101,7 +102,10 @@ class Model {
         break;
       case MessageType::kConnectionReset:
         if (entry != nullptr) end(*entry, out);
-        if (source_ && active && !has_ids_[s] && count(s) == 0) stream_[s] = 0;
+        if (source_ && active && count(s) == 0) {
+          if (!has_ids_[s]) stream_[s] = 0;
+          give_up_stream(s, out);
+        }
         break;
       case MessageType::kStreamStart:
         error = source_;

@@ -46,6 +46,13 @@ bool namespaces_are_granted() {
          }).status == 0;
 }
 
+// The link says which one, and needs no right to look into it.
+std::string own_user_namespace() {
+  char name[64];
+  const ssize_t size = ::readlink("/proc/self/ns/user", name, sizeof name);
+  return std::string(name, size > 0 ? static_cast<size_t>(size) : 0);
+}
+
 std::string text_of(const Reached& reached) {
   return "uid " + std::to_string(reached.uid) + " gid " + std::to_string(reached.gid) +
          (reached.namespaces ? ", namespaces" : "") +
@@ -210,6 +217,23 @@ TEST(EnterTest, AParentThatIsGoneIsTheEnd) {
                         : 2;
   });
   EXPECT_EQ(ended.status, 3);
+  EXPECT_EQ(ended.said, "the monitor is gone");
+}
+
+TEST(EnterTest, TiedToItsParentBeforeAnythingElse) {
+  // Whatever hangs on the way in must not outlive its parent: the tie comes before the namespaces.
+  const pid_t nobody = ::getppid();
+  const std::string before = own_user_namespace();
+  const Ended ended = in_child([&](const Child::Say& say) {
+    if (!leave_root()) return 2;
+    const auto reached = enter({.policy = &kNetPolicy, .parent = nobody, .landlock = false});
+    if (reached.ok() || own_user_namespace() != before) return 1;
+    int signal = 0;
+    ::prctl(PR_GET_PDEATHSIG, &signal, 0, 0, 0);
+    say(reached.error().text());
+    return signal == SIGKILL ? 0 : 3;
+  });
+  EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.said, "the monitor is gone");
 }
 

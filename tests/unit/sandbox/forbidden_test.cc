@@ -170,7 +170,7 @@ class ForbiddenTest : public testing::TestWithParam<Operation> {
   // What comes of the operation in the sandbox of a role.
   static std::string outcome(const Operation& operation, Role role, pid_t sibling) {
     const Ended ended = in_child([&](const Child::Say& say) {
-      ::alarm(20);  // what waits for ever ends
+      ::alarm(20);  // what waits forever ends
       const World world = make_world(sibling);
       if (!complete(world)) return 2;
       if (!enter_role(role, world.program)) return 3;

@@ -47,7 +47,7 @@ TEST_F(ContextTest, TrustsTheCertificatesOfADirectoryWhateverElseIsInIt) {
   file("zeros", std::string(10'000, '\0'));
   fs::create_directory(directory_ / "folder");
   fs::create_symlink("/nowhere/at/all", directory_ / "dangling");
-  ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);  // opening it would wait for ever
+  ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);  // opening it would wait forever
   file("without-an-ending", authority_.pem());
   const auto context = of_directory();
   ASSERT_TRUE(context.ok()) << context.error().text();

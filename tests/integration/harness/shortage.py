@@ -1,0 +1,93 @@
+"""Makes the kernel run out of things for one user or one process, and tells a process that waits from one that spins."""
+
+import os
+import pathlib
+import subprocess
+
+from . import processes, starters
+from .starters import Starter
+from .wait import until
+
+# Wake-ups that are watched, and the share of a processor's second that they may cost together: a process that asks
+# without end uses up the latter before it has slept often.
+WAKE_UPS = 8
+MOST_CPU = 0.4
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def nobody_else():
+    """A user id without an entry and without other processes: what is counted for a user is counted for this test."""
+    return 40_000 + os.getpid() % 20_000
+
+
+def as_user(uid, *limits):
+    """Starts a program as that user, with limits as prlimit(1) takes them, such as --nofile=64:64."""
+    user = ["/usr/bin/setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    return Starter("/usr/bin/prlimit", *limits, *user) if limits else Starter(*user)
+
+
+class Hog:
+    """A process of that user that has as many descriptors in flight as `limit` allows anybody of the user."""
+
+    def __init__(self, uid, limit):
+        command = [*as_user(uid, f"--nofile={limit}:{limit}").command, *starters.program("hog.py")]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout.readline() == b"full\n"
+
+    def stop(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def cpu(pid):
+    """Seconds that a process has used."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def sleeps(pid):
+    return int(processes.status(pid)["voluntary_ctxt_switches"])
+
+
+def check_does_not_spin(*pids):
+    """That the first sleeps and wakes up some times, and that they all do it at next to no cost."""
+    before = {pid: (cpu(pid), sleeps(pid)) for pid in pids}
+
+    def used(pid):
+        return cpu(pid) - before[pid][0]
+
+    def has_slept(pid):
+        return sleeps(pid) - before[pid][1] >= WAKE_UPS
+
+    until(lambda: has_slept(pids[0]) or used(pids[0]) > MOST_CPU, f"{pids[0]} wakes up", 60)
+    for pid in pids:
+        assert used(pid) <= MOST_CPU, f"{processes.role(pid) or 'monitor'} spins"
+
+
+class Limit:
+    """A soft limit of a running process: set() it, and lift() it again. which: as prlimit(1) calls it."""
+
+    def __init__(self, pid, which="nofile"):
+        self._pid = pid
+        self._which = which
+
+    def set(self, value):
+        # Root of a container may change only what is its own; anybody may change what is theirs.
+        status = processes.status(self._pid)
+        user, group = (status[name].split()[0] for name in ("Uid", "Gid"))
+        subprocess.run(["/usr/bin/setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "/usr/bin/prlimit",
+                        f"--pid={self._pid}", f"--{self._which}={value}:"], check=True)
+
+    def set_free_descriptors(self, count):
+        """As many as are left when `count` more may be opened."""
+        taken = set(processes.descriptors(self._pid))
+        free = [number for number in range(len(taken) + count + 1) if number not in taken]
+        self.set(free[count])
+
+    def lift(self):
+        """As high as it may be."""
+        name = {"nofile": "Max open files", "nproc": "Max processes"}[self._which]
+        lines = pathlib.Path(f"/proc/{self._pid}/limits").read_text(encoding="ascii").splitlines()
+        self.set(next(line for line in lines if line.startswith(name))[len(name):].split()[1])
