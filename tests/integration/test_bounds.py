@@ -10,6 +10,7 @@ import time
 import pytest
 from harness import processes
 from harness.lab import is_root
+from harness.marks import not_with_sanitizers
 from harness.wait import until
 
 MEGABYTE = 1024 * 1024
@@ -107,6 +108,7 @@ class Stop:
 
 
 @pytest.mark.skipif(not is_root(), reason="only root may look at the memory of these processes")
+@not_with_sanitizers("AddressSanitizer keeps memory that was freed")
 def test_a_reader_that_stops_for_a_minute(lab):
     stops = [Stop(lab, where) for where in ("local client", "local service", "peer", "service")]
     for stop in stops:

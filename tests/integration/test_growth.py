@@ -6,12 +6,12 @@ import collections
 import pytest
 from harness import processes
 from harness.lab import is_root
-from harness.paths import is_sanitized
+from harness.marks import not_with_sanitizers
 from harness.traffic import LOSSES, Traffic
 
 pytestmark = [
     pytest.mark.skipif(not is_root(), reason="only root may look into a process that is not dumpable"),
-    pytest.mark.skipif(is_sanitized(), reason="AddressSanitizer keeps memory that was freed; it has test_leaks.py"),
+    not_with_sanitizers("AddressSanitizer keeps memory that was freed; it has test_leaks.py"),
 ]
 
 CONNECTIONS = 10_000

@@ -1,7 +1,7 @@
 """Sets up what a test needs, and takes it down again: services, proxies, whole tunnels.
 
 At the end of every test a Lab looks for what no test may ever see: a process left behind, a token in a log, a
-proxy that broke the protocol.
+proxy that broke the protocol, a sanitizer's report.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import tempfile
 from . import paths  # noqa: F401 (the next import needs it)
 from .ports import free_port
 from .proxy import Proxy
+from .sanitizers import findings
 from .wait import until
 
 from service_client import Service  # isort: skip
@@ -170,6 +171,8 @@ class Lab:
             proxy.kill()
             for line in proxy.leaked_secrets():
                 yield f"{proxy.name} logged a token: {line}"
+            for line in findings(proxy.lines):
+                yield f"a sanitizer has found something in {proxy.name}: {line}"
         for service in self._services:
             try:
                 if not self.may_breach:

@@ -8,6 +8,7 @@ import subprocess
 from . import tracing
 from .paths import LOCALPROXY
 from .proxy import KEPT_VARIABLES
+from .sanitizers import findings
 
 TRY_HELP = "Try 'localproxy --help' for a list of options."
 # Generous: a start takes a few milliseconds, on a machine that does nothing else.
@@ -50,7 +51,9 @@ def run(arguments, environment=None, directory="/", stdin=b"", program=LOCALPROX
         left = True
     except ProcessLookupError:
         left = False
-    return Outcome(arguments, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), left)
+    outcome = Outcome(arguments, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), left)
+    assert not findings(outcome.err.splitlines()), str(outcome)
+    return outcome
 
 
 def check(arguments, environment=None, directory="/", stdin=b""):

@@ -1,0 +1,11 @@
+"""What AddressSanitizer and UndefinedBehaviorSanitizer report, in a build that has them; tests/run makes one."""
+
+import re
+
+# What these and LeakSanitizer say. A helper's report is in the log of its monitor.
+FINDING = re.compile(r"Sanitizer: |runtime error: |LeakSanitizer has encountered")
+
+
+def findings(lines):
+    """The lines in which a sanitizer says something."""
+    return [line for line in lines if FINDING.search(line)]
