@@ -16,12 +16,12 @@ class Table:
         self._width = max(map(len, names)) + 1
         self._steps = ()
 
-    def show(self, name, cells):
+    def show(self, name, cells, note=""):
         steps = tuple(cells)
         if steps != self._steps:
             self._steps = steps
             print("\n" + _line("", steps, steps, self._width))
-        print(_line(name, [MARKS[cell.outcome] for cell in cells.values()], steps, self._width), flush=True)
+        print(_line(name, [MARKS[cell.outcome] for cell in cells.values()], steps, self._width) + note, flush=True)
 
 
 def _grouped(results, outcome):
