@@ -167,6 +167,7 @@ void Connection::pump_in() {
 // the connection and take back what is still on its way, so its end is waited for, for a while. A pipe or a
 // terminal keeps what was written to it.
 void Connection::linger() {
+  answer_.stop();
   channel_watcher_.reset();
   channel_.reset();
   if (cut_) {
