@@ -17,12 +17,6 @@ namespace {
 constexpr const char* kFile = "SSL_CERT_FILE";
 constexpr const char* kDirectories = "SSL_CERT_DIR";
 
-// Null instead of empty, as for the other variables.
-const char* look_up(Environment environment, const char* name) {
-  const char* text = environment(name);
-  return text != nullptr && *text != '\0' ? text : nullptr;
-}
-
 bool is_missing(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);

@@ -32,6 +32,12 @@ using Outcome = std::variant<Print, Run>;
 // The environment as a lookup, so that a test can give its own. Null: not set.
 using Environment = const char* (*)(const char* name);
 
+// Null instead of empty: units and scripts that blank a variable mean to unset it.
+inline const char* look_up(Environment environment, const char* name) {
+  const char* text = environment(name);
+  return text != nullptr && *text != '\0' ? text : nullptr;
+}
+
 // Parses argv (argv[0] included) and the variables. An error is one line for standard error; the caller adds
 // kTryHelp and ends with ExitStatus::kUsage. Touches no file but those that the
 // options and the variables name, ./config, and what an access token could be the name of.

@@ -10,12 +10,6 @@ namespace {
 constexpr const char* kCredentials = "CREDENTIALS_DIRECTORY";
 constexpr const char* kCredential = "/access-token";
 
-// Null instead of empty: units and scripts that blank a variable mean to unset it.
-const char* look_up(Environment environment, const char* name) {
-  const char* text = environment(name);
-  return text != nullptr && *text != '\0' ? text : nullptr;
-}
-
 }  // namespace
 
 Layer read_variables(Environment environment) {

@@ -119,12 +119,6 @@ bool exempts(std::string_view entry, const Endpoint& endpoint) {
   return host[host.size() - entry.size() - 1] == '.';
 }
 
-// Null instead of empty.
-const char* look_up(Environment environment, const char* name) {
-  const char* text = environment(name);
-  return text != nullptr && *text != '\0' ? text : nullptr;
-}
-
 // The first of two names that is set, or null.
 const char* first_set(Environment environment, const char* one, const char* other, std::string& name) {
   const char* text = look_up(environment, one);
