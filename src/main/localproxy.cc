@@ -13,6 +13,7 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "base/locked_memory.h"
+#include "base/secret.h"
 #include "config/command_line.h"
 #include "config/describe.h"
 #include "main/check.h"
@@ -97,7 +98,8 @@ int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, 
   return print(log, monitor::sandbox_table(*processes));
 }
 
-int run(config::Run run) {
+// Not inlined, so that all of it is below main() when it is over.
+__attribute__((noinline)) int run(config::Run run) {
   config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
   const bool check = run.purpose == config::Purpose::kCheck;
@@ -187,6 +189,7 @@ int main(int argc, char** argv) {
   }
   const bool check = std::get<config::Run>(*outcome).purpose == config::Purpose::kCheck;
   const int status = run(std::move(std::get<config::Run>(*outcome)));
+  wipe_stack();
   // What it would have ended with is for those who run it.
   return check && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;
 }

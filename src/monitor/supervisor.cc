@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/secret.h"
 #include "config/certificates.h"
 #include "config/tokens.h"
 #include "config/web_proxy.h"
@@ -66,7 +67,8 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
       backoff_(config_.settings.backoff_first),
       random_(random_seed()),
       retry_timer_(loop, [this] { connect(); }),
-      stop_timer_(loop, [this] { end(ExitStatus::kSuccess); }) {
+      stop_timer_(loop, [this] { end(ExitStatus::kSuccess); }),
+      wipe_task_(loop, wipe_stack) {
   const auto on_signal = [this](int number, event::Callback callback) {
     signals_.push_back(std::make_unique<event::Signal>(loop_, number, std::move(callback)));
   };
@@ -243,6 +245,7 @@ void Supervisor::grant() {
   grant.client_token.value.assign(config_.client_token.reveal());
   net_->port().set_state(State::kNegotiating);
   net_->port().send(grant, std::move(socket_));
+  wipe_task_.start();
 }
 
 void Supervisor::on_up(const ipc::Up& up) {
@@ -384,6 +387,7 @@ void Supervisor::on_reload_signal() {
                         "' again: it is not a plain file");
     }
     auto token = config::read_token_file(config_.access_token_file);
+    wipe_task_.start();
     if (!token) return log_.error("not reloaded: " + token.error().text());
     config_.access_token = std::move(*token);
   }

@@ -104,6 +104,7 @@ class Supervisor {
   std::chrono::steady_clock::time_point up_since_;
   event::Timer retry_timer_;
   event::Timer stop_timer_;
+  event::Task wipe_task_;  // after each use of a token
   std::vector<std::unique_ptr<event::Signal>> signals_;
 };
 

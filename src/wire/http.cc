@@ -69,7 +69,9 @@ bool parse_status(std::string_view line, int& status) {
 std::vector<std::string> HttpResponse::shown_headers() const {
   std::vector<std::string> shown;
   for (const auto& [name, value] : headers) {
-    const auto same = [&name = name](std::string_view secret) { return equals_ignoring_case(secret, name); };
+    const auto same = [&header = name](std::string_view secret) {
+      return equals_ignoring_case(secret, header);
+    };
     shown.push_back(name + ": " + (std::ranges::any_of(kSecretHeaders, same) ? "(not shown)" : value));
   }
   return shown;

@@ -1,5 +1,6 @@
 """One running localproxy: starts it, collects its log, waits for lines, finds its processes, ends it."""
 
+import contextlib
 import datetime
 import os
 import pwd
@@ -166,7 +167,9 @@ class Proxy:
         if self.process.poll() is None:
             self.processes()
         for pid in self.left_behind():
-            os.kill(pid, signal.SIGKILL)
+            # The first to go takes others with it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def leaked_secrets(self):

@@ -28,6 +28,7 @@ icon_directory {directory}
 netdb_filename none
 pinger_enable off
 dns_nameservers 127.0.0.1
+hosts_file {directory}/hosts
 shutdown_lifetime 0 seconds
 workers 1
 {access}
@@ -82,6 +83,8 @@ class Squid:
         if credentials:
             (self.directory / "passwords").write_text(password_line(*credentials), encoding="utf-8")
             access = WITH_PASSWORD.format(checker=PASSWORD_CHECKER, directory=directory)
+        # Where ::1 is a localhost too, squid knows that one alone.
+        (self.directory / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
         self._config = self.directory / "squid.conf"
         self._config.write_text(CONFIG.format(listen=listen, access=access, directory=directory), encoding="utf-8")
         if os.getuid() == 0:

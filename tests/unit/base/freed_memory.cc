@@ -41,6 +41,10 @@ void* operator new(size_t size) {
   if (block == nullptr) abort();
   return block;
 }
+// std::stable_sort asks this way. The library's calls the one above; AddressSanitizer's does not.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
 void operator delete(void* block) noexcept {
   localproxy::test::release(block);
 }
