@@ -1,4 +1,5 @@
 // The two ways of reading a DATA message agree, and so do the two ways of writing it.
+#include <algorithm>
 #include <string>
 
 #include "tests/fuzz/fuzz.h"

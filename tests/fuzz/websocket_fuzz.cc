@@ -1,5 +1,6 @@
 // What a server sends, in pieces (the first byte says of which size), is read as the whole of it is; what we
 // write is read back.
+#include <algorithm>
 #include <string>
 #include <vector>
 

@@ -1,5 +1,6 @@
 #include "message.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 

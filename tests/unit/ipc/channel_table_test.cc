@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ipc/channel.h"
 #include "tests/unit/ipc/raw_socket.h"
 

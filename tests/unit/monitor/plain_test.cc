@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "monitor/backoff.h"
 #include "monitor/child.h"

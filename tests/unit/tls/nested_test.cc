@@ -1,6 +1,7 @@
 // TLS inside TLS, as it goes through a web proxy that is reached by https.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 

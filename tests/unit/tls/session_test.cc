@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 
 #include "tests/unit/tls/fixture.h"
