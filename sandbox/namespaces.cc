@@ -1,11 +1,13 @@
 #include "sandbox/namespaces.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/exhaustion.h"
 #include "base/fd.h"
 #include "sandbox/ids.h"
 
@@ -17,6 +19,10 @@ constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC |
 // A directory of the kernel's in which nobody can make anything, and which has nothing in it but the names of
 // this process's own descriptors; it is empty when the process has ended. Everywhere, unlike /var/empty.
 constexpr const char* kEmptyDirectory = "/proc/self/fdinfo";
+
+// Two seconds: the monitor waits five times as long for a process to be ready (limits::kChildStart).
+constexpr int kForkTries = 40;
+constexpr int kForkWaitMs = 50;
 
 // All or nothing.
 Result<> unshare_all() {
@@ -44,14 +50,24 @@ Result<> settle() {
   ::_exit(0);
 }
 
+// A process to try it in. A shortage that passes must not cost the namespaces.
+pid_t fork_patiently() {
+  for (int tries = 1;; ++tries) {
+    const pid_t child = ::fork();
+    if (child >= 0 || (errno != EAGAIN && errno != ENOMEM) || tries == kForkTries) return child;
+    // The launch process lets its children wait with this call alone.
+    ::poll(nullptr, 0, kForkWaitMs);
+  }
+}
+
 // Which step a child that takes all of them is refused, or nothing. Some systems grant a user namespace
 // without the capabilities over it (AppArmor in Ubuntu 23.10 and later): the first step is done there, cannot
 // be undone, and the next one fails.
 std::string refusal() {
   auto pipe = make_pipe();
   if (!pipe) return pipe.error().text();
-  const pid_t child = ::fork();
-  if (child < 0) return system_error("fork", errno).text();
+  const pid_t child = fork_patiently();
+  if (child < 0) return cannot_fork("fork", errno).text();
   if (child == 0) try_in_child(pipe->second.get());
   while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }

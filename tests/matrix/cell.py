@@ -45,11 +45,12 @@ def script(environment):
 
 
 def command(environment):
-    if environment.command:
-        return [*map(str, environment.command)]
     # Nothing that is started outlives its cell, however that ends.
-    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--propagation", "private", "--pid",
-            "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", script(environment)]
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+             "--kill-child", "--mount-proc"]
+    if environment.command:
+        return [*alone, *map(str, environment.command)]
+    return [*alone, "--net", "/bin/sh", "-c", script(environment)]
 
 
 def variables(environment, programs, work):

@@ -137,7 +137,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"unknown", SYS_unshare, -1, ENOSYS, "unshare: Function not implemented"},
                     Refusal{"chroot", SYS_chroot, -1, EPERM, "chroot: Operation not permitted"},
                     Refusal{"chdir", SYS_chdir, -1, EPERM, "chdir: Operation not permitted"},
-                    Refusal{"fork", SYS_clone, -1, EAGAIN, "fork: Resource temporarily unavailable"},
+                    Refusal{"fork", SYS_clone, -1, EAGAIN,
+                            "fork: Resource temporarily unavailable (too many processes: raise ulimit -u, "
+                            "TasksMax= of systemd, "
+                            "the container's limit of pids or kernel.pid_max)"},
                     Refusal{"bounds", SYS_prctl, PR_CAPBSET_DROP, EPERM,
                             "capability bounding set: Operation not permitted"}),
     [](const auto& each) { return std::string(each.param.name); });
@@ -167,6 +170,27 @@ TEST_P(RefusalTest, LeavesNoHalfOfANamespace) {
   });
   EXPECT_EQ(ended.status, 0) << ended.said << ended.signal;
   EXPECT_EQ(ended.said, expected_ids() + ", not granted: " + GetParam().not_granted + ", Landlock 0, filter");
+}
+
+// The user may have no process more, and then one has ended.
+TEST(EnterTest, AShortageThatPassesCostsNoNamespaces) {
+  if (!namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";
+  if (::geteuid() != 0) GTEST_SKIP() << "not root: other processes of this user count, too";
+  const Ended ended = in_child([](const Child::Say& say) {
+    // Ended children do not count: nobody has to wait for them.
+    if (!leave_root() || ::signal(SIGCHLD, SIG_IGN) == SIG_ERR) return 2;
+    const pid_t other = ::fork();
+    if (other == 0) {
+      ::usleep(300'000);
+      ::_exit(0);
+    }
+    const rlimit two{2, 2};
+    if (other < 0 || ::setrlimit(RLIMIT_NPROC, &two) != 0) return 4;
+    if (::fork() >= 0 || errno != EAGAIN) return 5;
+    return enter_and_say({.policy = &kNamespacesOnly, .landlock = false}, say);
+  });
+  EXPECT_EQ(ended.status, 0) << ended.said << ended.signal;
+  EXPECT_THAT(ended.said, HasSubstr(", namespaces, Landlock"));
 }
 
 // It is a second wall: the filter refuses the same.
