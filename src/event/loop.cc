@@ -42,13 +42,9 @@ Loop::Loop() {
   base_ = event_base_new_with_config(config);
   event_config_free(config);
   check(base_ != nullptr, "event_base_new_with_config failed");
-  later_event_ = event_new(
-      base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->run_later(); }, this);
-  check(later_event_ != nullptr, "event_new failed");
 }
 
 Loop::~Loop() {
-  event_free(later_event_);
   event_base_free(base_);
 }
 
@@ -58,16 +54,6 @@ void Loop::run() {
 
 void Loop::stop() {
   event_base_loopbreak(base_);
-}
-
-void Loop::later(Callback callback) {
-  if (later_.empty()) event_active(later_event_, EV_TIMEOUT, 0);
-  later_.push_back(std::move(callback));
-}
-
-void Loop::run_later() {
-  for (Callback& callback : std::exchange(later_, {}))
-    callback();
 }
 
 Watcher::Watcher(Loop& loop, int fd, Callback on_readable, Callback on_writable)

@@ -31,18 +31,11 @@ class Loop {
   void run();
   // run() returns after the callback that calls this.
   void stop();
-  // Calls callback from the loop, after the present callback has returned. Whatever callback refers to has to
-  // live as long as the loop; what may end sooner has a Task.
-  void later(Callback callback);
 
   event_base* base() const { return base_; }
 
  private:
-  void run_later();
-
   event_base* base_;
-  ::event* later_event_;
-  std::vector<Callback> later_;
 };
 
 // Calls back while a descriptor is readable or writable, as far as each is enabled. Does not own the

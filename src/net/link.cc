@@ -38,6 +38,9 @@ Link::Link(event::Loop& loop, Log& log, tls::Context& context, LinkEvents& event
       deadline_(loop, [this] { on_deadline(); }),
       ping_timer_(loop, [this] { ping(); }),
       resume_(loop, [this] { read_tunnel(); }),
+      flush_task_(loop, [this] { flush(); }),
+      end_task_(loop, [this] { events_.on_end(end_); }),
+      wipe_task_(loop, wipe_stack),
       in_(kInputBuffer) {}
 
 Link::~Link() {
@@ -157,8 +160,7 @@ void Link::send_request() {
   }
   if (const Io io = session_->flush(); io != Io::kDone) return wait_or_end(io);
   wipe(request_);
-  // From the loop, where nothing is above it that has seen the tokens.
-  loop_.later([] { wipe_stack(); });
+  wipe_task_.start();
   phase_ = Phase::kResponse;
   read_response();
 }
@@ -303,13 +305,10 @@ void Link::on_close(uint16_t code, std::string_view reason) {
 // ---- writing ----
 
 void Link::flush_soon() {
-  if (flushing_) return;
-  flushing_ = true;
-  loop_.later([this] { flush(); });
+  flush_task_.start();
 }
 
 void Link::flush() {
-  flushing_ = false;
   for (int round = 0; round < kFlushRounds && established(); ++round) {
     const Io io = send();
     blocked_ = io == Io::kWantWrite;
@@ -374,6 +373,7 @@ bool Link::nothing_acknowledged() const {
 // ---- the end ----
 
 void Link::close(uint16_t code, LinkEnd end_with) {
+  if (phase_ == Phase::kEnded) return;
   end_ = std::move(end_with);
   if (phase_ != Phase::kOpen) return end(end_);
   phase_ = Phase::kClosing;
@@ -415,7 +415,8 @@ void Link::end(LinkEnd with) {
     watcher_->want_write(false);
     if (session_) session_->shutdown();
   }
-  loop_.later([this, with = std::move(with)] { events_.on_end(with); });
+  end_ = std::move(with);
+  end_task_.start();
 }
 
 }  // namespace localproxy::net

@@ -103,6 +103,9 @@ class Link : public wire::WebSocketEvents {
   event::Timer deadline_;
   event::Timer ping_timer_;
   event::Timer resume_;
+  event::Task flush_task_;
+  event::Task end_task_;
+  event::Task wipe_task_;  // where nothing is above it that has seen the tokens
 
   std::string request_;  // what is left to send of the upgrade; wiped
   size_t request_sent_ = 0;
@@ -115,8 +118,7 @@ class Link : public wire::WebSocketEvents {
   Outbox outbox_;
   std::string pong_;  // the last ping's payload, when there was no room to answer it
   bool has_pong_ = false;
-  bool flushing_ = false;  // flush() is scheduled
-  bool blocked_ = false;   // the socket takes nothing now
+  bool blocked_ = false;  // the socket takes nothing now
   bool paused_ = false;
   bool heard_pong_ = false;
   bool heard_ = false;  // any byte since the last ping

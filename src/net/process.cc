@@ -38,6 +38,7 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
       bridge_(loop, std::move(bridge), Role::kNet, Role::kBridge,
               [this](Port::End end, const std::string& what) { on_bridge_end(end, what); }),
       link_(loop, log, context, *this),
+      deferred_(loop),
       drain_(
           loop,
           [this] {
@@ -345,7 +346,7 @@ void Process::discard(Local& local) {
   if (local.full()) on_backlog(local, false);
   auto node = locals_.extract(local.number());
   // Its channel closes when the loop is back: after the messages about it have been sent.
-  loop_.later([kept = std::shared_ptr<Local>(std::move(node.mapped()))] {});
+  deferred_.destroy(std::move(node.mapped()));
   if (locals_.empty()) {
     trim_.start(limits::kTrim);
     silence_.stop();

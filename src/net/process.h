@@ -84,6 +84,7 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   std::vector<std::string> early_;  // messages that came before SERVICES
   std::unique_ptr<Tunnel> tunnel_;
   std::unordered_map<Number, std::unique_ptr<Local>> locals_;
+  event::Deferred deferred_;    // connections that have ended
   std::deque<Number> waiting_;  // for room in the outbox, in turn
   size_t full_ = 0;             // connections whose backlog is full
   bool bridge_gone_ = false;

@@ -61,7 +61,7 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
     EXPECT_EQ(&connection, connection_.get());
     EXPECT_TRUE(connection.closed());
     ++closed_;
-    loop_.later([this] { connection_.reset(); });
+    destroy_.start();
   }
 
   // Takes what can be read now.
@@ -100,6 +100,7 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
   int shortages_ = 0;
   std::string shortage_;
   event::Loop loop_;
+  event::Task destroy_{loop_, [this] { connection_.reset(); }};
   PipePool pool_;
   std::unique_ptr<Connection> connection_;
   UniqueFd net_, client_, socket_;

@@ -228,10 +228,11 @@ TEST_F(PortTest, TheEndMayDestroyIt) {
   ASSERT_TRUE(pair.ok());
   std::unique_ptr<Port> port;
   bool ended = false;
+  event::Task destroy(loop_, [&port] { port.reset(); });
   port = std::make_unique<Port>(loop_, std::move(pair->first), Role::kMonitor, Role::kNet,
                                 [&](Port::End, const std::string&) {
                                   ended = true;
-                                  loop_.later([&port] { port.reset(); });
+                                  destroy.start();
                                 });
   pair->second.reset();
   ASSERT_TRUE(run_until(loop_, [&] { return ended && port == nullptr; }));

@@ -181,7 +181,8 @@ TEST(EnterTest, AShortageThatPassesCostsNoNamespaces) {
     if (!leave_root() || ::signal(SIGCHLD, SIG_IGN) == SIG_ERR) return 2;
     const pid_t other = ::fork();
     if (other == 0) {
-      ::usleep(300'000);
+      ::alarm(1);
+      ::pause();
       ::_exit(0);
     }
     const rlimit two{2, 2};
