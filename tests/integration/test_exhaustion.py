@@ -9,6 +9,7 @@ import pytest
 from harness import processes, starters
 from harness.dns_server import DnsServer
 from harness.lab import READY, READY_SOURCE, Tunnel, free_ports, is_root
+from harness.marks import not_with_sanitizers
 from harness.shortage import Hog, Limit, as_user, check_does_not_spin, nobody_else
 from harness.sockets import ended_without_a_byte
 from harness.streams import HEADER, exchange_all
@@ -18,7 +19,10 @@ from harness.wait import until
 LIMIT = 256
 ENOUGH = r"there is enough for all connections again"
 
-pytestmark = pytest.mark.skipif(not is_root(), reason="only root can start what is counted for a user of its own")
+pytestmark = [
+    pytest.mark.skipif(not is_root(), reason="only root can start what is counted for a user of its own"),
+    not_with_sanitizers("it needs descriptors and a process of its own, and takes their lack for an error"),
+]
 
 
 class Client:
