@@ -15,6 +15,8 @@ namespace localproxy::config {
 namespace {
 
 constexpr const char* kTitle = "localproxy: the local end of an AWS IoT secure tunnel";
+// Where what an option does begins in a line of the help.
+constexpr size_t kHelpColumn = 30;
 
 // Stands for a secret in what the library sees.
 constexpr const char* kTaken = "*";
@@ -137,21 +139,17 @@ class Rewriter {
 // The library's parser, made from the table.
 class Parser {
  public:
-  Parser() : app_(kTitle, "localproxy") {
+  Parser() {
     app_.set_help_flag();
     for (const Option& option : options()) {
       const std::string names =
           (option.letter != 0 ? std::string("-") + option.letter + "," : std::string()) + long_name(option);
       CLI::Option* added = option.shape == Shape::kFlag ? app_.add_flag(names) : app_.add_option(names);
-      added->description(option.help);
       // Repetition is refused below, in words of ours.
       added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-      if (option.shape != Shape::kFlag) added->type_name(option.argument);
       added_.emplace_back(&option, added);
     }
   }
-
-  std::string help() const { return app_.help(); }
 
   Result<> parse(std::vector<std::string> words, Layer& layer) {
     std::ranges::reverse(words);  // as the library wants them
@@ -201,8 +199,22 @@ Result<Arguments> read_arguments(int argc, const char* const* argv) {
   return arguments;
 }
 
+// Not the library's: each version of it has a layout of its own.
 std::string help_text() {
-  return Parser().help();
+  std::string text = std::string(kTitle) + "\nUsage: localproxy [OPTIONS]\n\nOptions:\n";
+  for (const Option& option : options()) {
+    std::string line = "  ";
+    if (option.letter != 0) line += std::string("-") + option.letter + ",";
+    line += long_name(option);
+    if (option.shape != Shape::kFlag) line += std::string(" ") + option.argument;
+    if (line.size() >= kHelpColumn) {
+      text += line + "\n";
+      line.clear();
+    }
+    line.resize(kHelpColumn, ' ');
+    text += line + option.help + "\n";
+  }
+  return text;
 }
 
 }  // namespace localproxy::config
