@@ -25,6 +25,11 @@ std::string long_name(const Option& option) {
   return std::string("--") + option.name;
 }
 
+// "-h,--help", as the library takes it and the help shows it.
+std::string all_names(const Option& option) {
+  return (option.letter != 0 ? std::string("-") + option.letter + "," : std::string()) + long_name(option);
+}
+
 // Writes argv anew for the library: every option by its long name, every value a word of its own, and no
 // secret in it. The library keeps copies of what it is given and never wipes them.
 class Rewriter {
@@ -142,8 +147,7 @@ class Parser {
   Parser() {
     app_.set_help_flag();
     for (const Option& option : options()) {
-      const std::string names =
-          (option.letter != 0 ? std::string("-") + option.letter + "," : std::string()) + long_name(option);
+      const std::string names = all_names(option);
       CLI::Option* added = option.shape == Shape::kFlag ? app_.add_flag(names) : app_.add_option(names);
       // Repetition is refused below, in words of ours.
       added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -203,9 +207,7 @@ Result<Arguments> read_arguments(int argc, const char* const* argv) {
 std::string help_text() {
   std::string text = std::string(kTitle) + "\nUsage: localproxy [OPTIONS]\n\nOptions:\n";
   for (const Option& option : options()) {
-    std::string line = "  ";
-    if (option.letter != 0) line += std::string("-") + option.letter + ",";
-    line += long_name(option);
+    std::string line = "  " + all_names(option);
     if (option.shape != Shape::kFlag) line += std::string(" ") + option.argument;
     if (line.size() >= kHelpColumn) {
       text += line + "\n";
