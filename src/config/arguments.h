@@ -16,7 +16,8 @@ struct Arguments {
   Notes notes;
 };
 
-// Secrets go from argv into the layer without passing through any other string.
+// Not for two threads at once: libc parses with variables of its own. Secrets go from argv into the layer
+// without passing through any other string.
 Result<Arguments> read_arguments(int argc, const char* const* argv);
 
 // The text of --help.

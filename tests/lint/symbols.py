@@ -37,7 +37,7 @@ FIND_USER = "sandbox/ids.cc: find_user(), which localproxy alone calls, as root,
 PLACES = "main/places.cc, base/links.cc: where files really are, before Landlock is told"
 EXCEPTIONS = {
     "localproxy": [
-        ("C++ streams", "CLI11, nlohmann-json, config/service_directory.cc: command line, settings and --config-dir"),
+        ("C++ streams", "nlohmann-json, config/service_directory.cc: settings and --config-dir"),
         ("snprintf vsnprintf localeconv", "nlohmann-json: numbers of the settings"),
         ("isatty", "monitor/standard_error.cc and standard_streams.cc: what 0, 1 and 2 are"),
         ("getpwnam_r getpwuid_r", FIND_USER),

@@ -109,6 +109,27 @@ TEST(CommandLineTest, UnknownOptionsAreNamed) {
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
+// It may be a token, which has letters of options in it.
+TEST(CommandLineTest, WhatFollowsAnUnknownLetterMeansNothing) {
+  for (const Words& words :
+       std::vector<Words>{{"-xV"}, {"-xh"}, {"-xyV"}, {"-xt"}, {"-xt", "AQGA"}, {"-xr", "--", "-V"}})
+    EXPECT_EQ(error_of(words), "unrecognised option '-x'");
+  // The next word counts again.
+  EXPECT_EQ(printed_by({"-xt", "-V"}), "localproxy " LOCALPROXY_VERSION "\n");
+}
+
+TEST(CommandLineTest, TheFirstErrorIsTheOneThatIsSaid) {
+  const ErrorCase kCases[] = {
+      {{"-r", "-e", "--nope", "--c=x"}, "the required argument for option '--region' is missing"},
+      {{"--nope", "-r"}, "unrecognised option '--nope'"},
+      {{"-e", "a", "-e", "b", "-r", "a", "-r", "b", "--nope"}, "unrecognised option '--nope'"},
+      // Of repetitions the first in the order of --help.
+      {{"-v", "1", "-v", "1", "-r", "a", "-r", "b"}, "option '--region' cannot be specified more than once"},
+  };
+  for (const ErrorCase& row : kCases)
+    EXPECT_EQ(error_of(row.words), row.error);
+}
+
 // A word without an option may be a token: it is counted, not shown.
 TEST(CommandLineTest, WordsWithoutAnOptionAreLeftOut) {
   for (const Words& words :

@@ -98,6 +98,27 @@ TEST(OptionsTest, NoFlagTakesAValue) {
   }
 }
 
+// libc parses, with rules of its own for abbreviations.
+TEST(OptionsTest, EveryStartOfANameMeansWhatGuessOptionSays) {
+  for (const Option& option : options()) {
+    const std::string name = option.name;
+    for (size_t size = 1; size <= name.size(); ++size) {
+      const std::string start = name.substr(0, size);
+      const auto meant = guess_option(start);
+      std::string expected;
+      if (!meant)
+        expected = meant.error().text();
+      else if ((*meant)->shape == Shape::kFlag)
+        expected = "option '" + long_name(**meant) + "' does not take any arguments";
+      else
+        expected = "the argument for option '" + long_name(**meant) +
+                   "' should follow immediately after the equal sign";
+      EXPECT_EQ(error_of({"--" + start + "="}), expected) << start;
+    }
+    EXPECT_EQ(error_of({long_name(option) + "x"}), "unrecognised option '" + long_name(option) + "x'");
+  }
+}
+
 TEST(OptionsTest, MostAreGivenOnce) {
   for (const Option& option : options()) {
     if (option.shape == Shape::kList || option.id == OptionId::kHelp || option.id == OptionId::kVersion)
