@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/number.h"
+#include "base/text.h"
 
 namespace localproxy::sandbox {
 namespace {

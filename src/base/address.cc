@@ -9,7 +9,7 @@
 #include <cstddef>
 
 #include "base/log.h"
-#include "base/number.h"
+#include "base/text.h"
 
 namespace localproxy {
 namespace {
@@ -48,16 +48,20 @@ uint16_t Address::port() const {
   return 0;
 }
 
-std::optional<Address> parse_address(std::string_view text, uint16_t port) {
+std::string address_bytes(std::string_view text) {
   const std::string copy(text);
-  uint8_t bytes[sizeof(in6_addr)];
-  if (::inet_pton(AF_INET, copy.c_str(), bytes) == 1) {
-    return address_from_bytes({reinterpret_cast<const char*>(bytes), sizeof(in_addr)}, port);
-  }
-  const size_t percent = std::min(copy.find('%'), copy.size());
-  if (::inet_pton(AF_INET6, copy.substr(0, percent).c_str(), bytes) != 1) return std::nullopt;
-  auto address = address_from_bytes({reinterpret_cast<const char*>(bytes), sizeof(in6_addr)}, port);
-  if (percent == copy.size()) return address;
+  if (copy.find('\0') != std::string::npos) return {};
+  char bytes[sizeof(in6_addr)];
+  if (::inet_pton(AF_INET, copy.c_str(), bytes) == 1) return {bytes, sizeof(in_addr)};
+  if (::inet_pton(AF_INET6, copy.c_str(), bytes) == 1) return {bytes, sizeof(in6_addr)};
+  return {};
+}
+
+std::optional<Address> parse_address(std::string_view text, uint16_t port) {
+  const size_t percent = text.find('%');
+  auto address = address_from_bytes(address_bytes(text.substr(0, percent)), port);
+  if (!address || percent == std::string_view::npos) return address;
+  if (address->family() != AF_INET6) return std::nullopt;
   const auto zone = parse_number<uint32_t>(text.substr(percent + 1));
   if (!zone || *zone == 0) return std::nullopt;
   v6(address->storage).sin6_scope_id = *zone;

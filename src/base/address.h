@@ -21,6 +21,13 @@ struct Address {
   uint16_t port() const;
 };
 
+// The 4 or 16 bytes, in network order, of an IPv4 or IPv6 address in its usual notation; empty: text is none.
+// An interface behind it is none of it.
+std::string address_bytes(std::string_view text);
+inline bool is_address(std::string_view text) {
+  return !address_bytes(text).empty();
+}
+
 // An IPv4 or IPv6 address in its usual notation, without brackets or a port, the interface of a link-local
 // one by its number ("fe80::1%2"); empty optional: text is no such thing.
 std::optional<Address> parse_address(std::string_view text, uint16_t port);

@@ -6,34 +6,20 @@
 
 #include "base/exit_status.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace localproxy {
 namespace {
 
-// Bytes of the well-formed UTF-8 character at the front of text that may be shown as it is, or 0.
+// Bytes of the character at the front of text if it may be shown as it is, or 0.
 size_t printable_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead >= 0x20 && lead < 0x7f) return 1;
-  size_t length = 0;
-  uint32_t code = 0;
-  uint32_t least = 0;
-  if ((lead & 0xe0) == 0xc0) {
-    length = 2, code = lead & 0x1f, least = 0xa0;  // below U+00A0 are the C1 controls
-  } else if ((lead & 0xf0) == 0xe0) {
-    length = 3, code = lead & 0x0f, least = 0x800;
-  } else if ((lead & 0xf8) == 0xf0) {
-    length = 4, code = lead & 0x07, least = 0x10000;
-  }
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3fU);
-  }
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  const auto character = first_utf8_character(text);
+  if (!character) return 0;
+  const uint32_t code = character->code;
+  const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
   // Line and paragraph separators, and the marks that turn the direction of writing around.
   const bool layout = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-  return code < least || code > 0x10ffff || surrogate || layout ? 0 : length;
+  return control || layout ? 0 : character->size;
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 // log line: whoever wants the bytes asks for them by reveal().
 #pragma once
 
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cstddef>
@@ -25,6 +27,13 @@ inline void wipe(std::string& text) {
   text.resize(text.capacity());
   wipe(text.data(), text.size());
   text.clear();
+}
+
+// Like free(), after overwriting all of the block: for processes whose heap has seen keys and plaintext.
+inline void wiped_free(void* block) {
+  if (block == nullptr) return;
+  wipe(block, ::malloc_usable_size(block));
+  ::free(block);
 }
 
 // Overwrites what is free of the stack below the caller, 128 KiB of it, and the vector registers. Copying

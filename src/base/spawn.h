@@ -1,13 +1,20 @@
-// Starts a program: fork, descriptors in order, exec.
+// Starts a program: fork, descriptors in order, exec. And what the helpers are called.
 #pragma once
 
 #include <sys/types.h>
 
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 
 namespace localproxy {
+
+// "localproxy-net" for "net".
+inline std::string program_name(std::string_view role) {
+  return "localproxy-" + std::string(role);
+}
 
 // Starts the file that `program` is a descriptor of (opened with O_PATH, so that it is the file that was
 // looked at and no other), with argv[0] = name and an empty environment. fds[i] becomes its descriptor i; it

@@ -6,7 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "base/number.h"
+#include "base/path.h"
+#include "base/text.h"
 #include "build_config.h"
 #include "config/certificates.h"
 #include "config/endpoint.h"
@@ -16,10 +17,6 @@
 
 namespace localproxy::config {
 namespace {
-
-bool only_digits_and_colon(std::string_view text) {
-  return text.find_first_not_of("0123456789:") == std::string_view::npos;
-}
 
 // "ORIGIN 'TEXT': REASON".
 Error wrong(const Value& value, std::string_view reason) {
@@ -228,7 +225,7 @@ class Assembler {
     config_.user = LOCALPROXY_USER;
     if (has(OptionId::kUser)) {
       const std::string& user = text(OptionId::kUser);
-      const bool numbers = only_digits_and_colon(user);
+      const bool numbers = consists_of(user, "0123456789:");
       if (user.empty() || user.find_first_of(numbers ? "/ \n" : ":/ \n") != std::string::npos)
         return wrong(layer_[OptionId::kUser], "this is not the name of a user, nor UID or UID:GID");
       config_.user = user;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 #include "config/ini.h"
@@ -24,17 +25,11 @@ constexpr FlagWord kFlagWords[] = {
     {"false", false}, {"no", false}, {"off", false}, {"0", false},
 };
 
-// Capitals count as small letters.
-bool same_letters(std::string_view one, std::string_view other) {
-  const auto lower = [](char byte) { return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : int{byte}; };
-  return std::ranges::equal(one, other, {}, lower, lower);
-}
-
 Result<> store(const Option& option, const IniEntry& entry, const std::string& origin, Layer& layer) {
   switch (option.shape) {
     case Shape::kFlag: {
       const auto* const word = std::ranges::find_if(
-          kFlagWords, [&](const FlagWord& row) { return same_letters(row.text, entry.value); });
+          kFlagWords, [&](const FlagWord& row) { return equal_ignoring_case(row.text, entry.value); });
       if (word == std::end(kFlagWords)) return Error(origin + ": the value is neither 'true' nor 'false'");
       if (word->set) layer.set_flag(option.id, origin);
       return {};

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "config/certificates.h"
 
@@ -55,9 +56,8 @@ std::string way_to_endpoint(const Config& config) {
   if (!config.exempted_by.empty()) return "directly, because no_proxy has '" + config.exempted_by + "'";
   if (!config.web_proxy) return "directly";
   const WebProxy& proxy = *config.web_proxy;
-  const bool ipv6 = proxy.host.find(':') != std::string::npos;
-  std::string text = "through the web proxy " + proxy.scheme + "://" +
-                     (ipv6 ? "[" + proxy.host + "]" : proxy.host) + ":" + std::to_string(proxy.port);
+  const std::string text =
+      "through the web proxy " + proxy.scheme + "://" + authority_of(proxy.host, proxy.port);
   if (proxy.credentials.empty()) return text;
   return text + (proxy.credentials.reveal().ends_with(':') ? ", with a user name" : ", with a password");
 }

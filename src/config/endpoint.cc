@@ -1,6 +1,5 @@
 #include "config/endpoint.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/un.h>
@@ -10,17 +9,15 @@
 #include <optional>
 #include <utility>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/number.h"
+#include "base/text.h"
 
 namespace localproxy::config {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kHostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-constexpr std::string_view kServiceBytes =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-";
 constexpr std::string_view kBase64Bytes =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_";
 constexpr size_t kMaxHostName = 253;  // RFC 1035, 2.3.4, without the root's dot
@@ -29,17 +26,6 @@ constexpr size_t kMaxLabel = 63;  // RFC 1035, 2.3.4
 constexpr size_t kMaxShown = 80;  // of a wrong text, in an error
 // Base64 of this many characters or more may be a token; those of the service have several hundred.
 constexpr size_t kMinTokenLike = 24;
-constexpr std::string_view kBlanks = " \t";
-
-bool only_of(std::string_view text, std::string_view bytes) {
-  return text.find_first_not_of(bytes) == std::string_view::npos;
-}
-
-std::string_view trim(std::string_view text) {
-  const size_t start = text.find_first_not_of(kBlanks);
-  if (start == std::string_view::npos) return {};
-  return text.substr(start, text.find_last_not_of(kBlanks) - start + 1);
-}
 
 bool token_like_piece(std::string_view piece) {
   const auto has = [&](char first, char last) {
@@ -67,18 +53,13 @@ bool token_like(std::string_view text) {
   }
 }
 
-bool is_literal(int family, std::string_view text) {
-  in6_addr address;
-  return text.find('\0') == std::string_view::npos &&
-         ::inet_pton(family, std::string(text).c_str(), &address) == 1;
-}
-
 // An IPv6 address whose interface, if it has one, is its number: once the sandbox is entered, nobody can ask
 // for a name. Sure of the address.
 Result<std::string> number_interface(std::string_view text) {
   const size_t percent = text.find('%');
   const std::string address(text.substr(0, percent));
-  if (!is_literal(AF_INET6, address)) return Error(shown(text) + " is not an IPv6 address");
+  if (address_bytes(address).size() != sizeof(in6_addr))
+    return Error(shown(text) + " is not an IPv6 address");
   if (percent == std::string_view::npos) return address;
   const std::string interface(text.substr(percent + 1));
   if (interface.find('\0') != std::string::npos) return Error(shown(text) + " is not an IPv6 address");
@@ -188,7 +169,7 @@ std::string shown(std::string_view text) {
 Result<uint16_t> parse_port(std::string_view text, ZeroPort zero) {
   const bool allowed = zero == ZeroPort::kAllowed;
   uint32_t port = 0;
-  const bool digits = !text.empty() && text.size() <= 5 && only_of(text, kDigits);
+  const bool digits = !text.empty() && text.size() <= 5 && consists_of(text, kAsciiDigits);
   if (digits) std::from_chars(text.data(), text.data() + text.size(), port);
   const bool plain = digits && (text[0] != '0' || text.size() == 1);
   if (!plain || port > 65'535 || (port == 0 && !allowed))
@@ -198,7 +179,7 @@ Result<uint16_t> parse_port(std::string_view text, ZeroPort zero) {
 
 Result<> check_host(std::string_view text) {
   if (text.empty()) return Error("the host is empty");
-  if (is_literal(AF_INET, text) || is_literal(AF_INET6, text)) return {};
+  if (is_address(text)) return {};
   if (text.find('.') == std::string_view::npos && token_like(text))
     return Error(shown(text) + " is not a host name or an address");
   if (text.size() > kMaxHostName)
@@ -211,11 +192,11 @@ Result<> check_host(std::string_view text) {
                    " bytes, not " + std::to_string(end - start));
   }
   const bool labels = !text.starts_with('.') && text.find("..") == std::string_view::npos;
-  if (!only_of(text, kHostBytes) || text[0] == '-' || !labels)
+  if (!consists_of(text, kHostBytes) || text[0] == '-' || !labels)
     return Error(shown(text) + " is not a host name or an address");
   // No top-level domain is a number, and resolvers read such names as addresses in ways of their own.
   const std::string_view last = text.substr(text.find_last_of('.') + 1);
-  if (!last.empty() && only_of(last, kDigits)) return Error(shown(text) + " is not an IPv4 address");
+  if (!last.empty() && consists_of(last, kAsciiDigits)) return Error(shown(text) + " is not an IPv4 address");
   return {};
 }
 
@@ -234,7 +215,7 @@ Result<> check_service_id(std::string_view text) {
   if (text.size() > limits::kMaxServiceId)
     return Error("a service id has at most " + std::to_string(limits::kMaxServiceId) + " bytes, not " +
                  std::to_string(text.size()));
-  if (!only_of(text, kServiceBytes))
+  if (!is_service_id(text))
     return Error(shown(text) + " is not a service id, which is made of letters, digits, ':', '_' and '-'");
   return {};
 }
@@ -274,7 +255,7 @@ Result<LocalAddress> parse_local_address(std::string_view text, Mode mode) {
     if (!parts->port) return Error(shown(text) + " lacks a port");
     address.host = std::move(parts->host);
     port_text = *parts->port;
-  } else if (!text.empty() && !only_of(text.substr(0, 1), kDigits) && check_host(text).ok()) {
+  } else if (!text.empty() && !consists_of(text.substr(0, 1), kAsciiDigits) && check_host(text).ok()) {
     return Error(shown(text) + " lacks a port");
   }
   auto port = parse_port(port_text, source ? ZeroPort::kAllowed : ZeroPort::kRefused);

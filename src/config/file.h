@@ -17,10 +17,8 @@ Result<Secret> read_file(const std::string& path, size_t most, const std::string
 // Replaces the file at path, or makes it.
 Result<> write_file(const std::string& path, std::string_view text);
 
-// There is a file at path, and not a pipe, a directory or a device.
-bool is_regular_file(const std::string& path);
-
-// There is such a file, and every user of the machine may read it.
+// There is a file at path, and not a pipe, a directory or a device, and every user of the machine may read
+// it.
 bool readable_by_all(const std::string& path);
 
 // path from the root on, so that it stays right after a change of the working directory.

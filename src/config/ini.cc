@@ -2,17 +2,13 @@
 
 #include <string>
 
+#include "base/text.h"
+
 namespace localproxy::config {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // what some editors put in front
-
-std::string_view trim(std::string_view text) {
-  const size_t start = text.find_first_not_of(kBlanks);
-  if (start == std::string_view::npos) return {};
-  return text.substr(start, text.find_last_not_of(kBlanks) - start + 1);
-}
 
 // line without the comment at its end.
 std::string_view without_comment(std::string_view line) {
@@ -33,21 +29,21 @@ Result<std::vector<IniEntry>> parse_ini(std::string_view text) {
   std::string_view section;
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = text.find('\n');
-    std::string_view line = trim(text.substr(0, end));
+    std::string_view line = trim(text.substr(0, end), kBlanks);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.find('\0') != std::string_view::npos) return at_line(number, "this is not a text file");
     if (line.empty() || line[0] == '#' || line[0] == ';') continue;
-    line = trim(without_comment(line));
+    line = trim(without_comment(line), kBlanks);
     if (line[0] == '[') {
       if (!line.ends_with(']')) return at_line(number, "the heading lacks its closing bracket");
-      section = trim(line.substr(1, line.size() - 2));
+      section = trim(line.substr(1, line.size() - 2), kBlanks);
       continue;
     }
     const size_t equals = line.find('=');
     if (equals == std::string_view::npos) return at_line(number, "this is not 'name = value'");
-    const std::string_view name = trim(line.substr(0, equals));
+    const std::string_view name = trim(line.substr(0, equals), kBlanks);
     if (name.empty()) return at_line(number, "there is no name before '='");
-    entries.push_back({number, section, name, trim(line.substr(equals + 1))});
+    entries.push_back({number, section, name, trim(line.substr(equals + 1), kBlanks)});
   }
   return entries;
 }

@@ -1,8 +1,9 @@
 #include "config/options.h"
 
 #include <algorithm>
-#include <utility>
 #include <vector>
+
+#include "base/text.h"
 
 namespace localproxy::config {
 namespace {
@@ -65,13 +66,12 @@ constexpr Option kOptions[] = {
      "Enter the sandbox of every process, say what was reached, and exit"},
 };
 
+// matches: two at least.
 Error ambiguous(std::string_view start, const std::vector<const Option*>& matches) {
-  std::string text = "option '--" + std::string(start) + "' is ambiguous and matches ";
-  for (size_t i = 0; i < matches.size(); ++i) {
-    if (i > 0) text += i + 1 == matches.size() ? " and " : ", ";
-    text += "'" + option_name(matches[i]->id) + "'";
-  }
-  return Error(std::move(text));
+  const auto quoted_name = [](const Option* option) { return "'" + option_name(option->id) + "'"; };
+  const std::span all_but_last(matches.begin(), matches.end() - 1);
+  return Error("option '--" + std::string(start) + "' is ambiguous and matches " +
+               join(all_but_last, ", ", quoted_name) + " and " + quoted_name(matches.back()));
 }
 
 }  // namespace

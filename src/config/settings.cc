@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/number.h"
+#include "base/text.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 #include "config/tokens.h"
@@ -155,7 +155,7 @@ class Reader {
   }
 
  private:
-  static std::string join(std::string key, const std::string& name) {
+  static std::string dotted(std::string key, const std::string& name) {
     if (!key.empty()) key += '.';
     return key += name;
   }
@@ -172,7 +172,7 @@ class Reader {
   Result<> object(const std::string& key, const Json& node) {
     if (!node.is_object()) return Error((key.empty() ? "the file" : key) + " is not a JSON object");
     for (const auto& [name, child] : node.items()) {
-      const std::string below = join(key, name);
+      const std::string below = dotted(key, name);
       const bool deeper = key != kRegionEndpoints && leads_somewhere(below);
       if (auto done = deeper ? object(below, child) : leaf(key, name, below, child); !done)
         return done.error();

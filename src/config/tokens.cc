@@ -8,6 +8,7 @@
 #include <array>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 
@@ -18,10 +19,6 @@ constexpr std::string_view kRegionBytes = "abcdefghijklmnopqrstuvwxyz0123456789-
 constexpr std::string_view kClientTokenBytes =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
 constexpr size_t kMaxRegion = 63;  // a label of a host name (RFC 1035, 2.3.4)
-
-bool only_of(std::string_view text, std::string_view bytes) {
-  return text.find_first_not_of(bytes) == std::string_view::npos;
-}
 
 bool names_a_file(std::string_view text) {
   for (const std::string_view start : {"/", "./", "../", "~/"})
@@ -51,7 +48,7 @@ Result<> check_access_token(std::string_view token) {
 
 Result<> check_client_token(std::string_view token) {
   if (token.size() < limits::kMinClientToken || token.size() > limits::kMaxClientToken ||
-      !only_of(token, kClientTokenBytes))
+      !consists_of(token, kClientTokenBytes))
     return Error("the client token is not made of " + std::to_string(limits::kMinClientToken) + " to " +
                  std::to_string(limits::kMaxClientToken) + " letters, digits and '-'");
   return {};
@@ -103,7 +100,7 @@ Result<> check_region(std::string_view region) {
   if (region.find_first_of(".:/") != std::string_view::npos)
     return Error(shown(region) +
                  " is not a region but looks like an endpoint, which is for --proxy-endpoint");
-  if (!only_of(region, kRegionBytes) || region[0] == '-' || region.ends_with('-'))
+  if (!consists_of(region, kRegionBytes) || region[0] == '-' || region.ends_with('-'))
     return Error(shown(region) + " is not a region, which is like 'us-east-1'");
   return {};
 }

@@ -1,12 +1,10 @@
 #include "config/web_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "base/number.h"
+#include "base/address.h"
+#include "base/text.h"
 #include "config/endpoint.h"
 
 namespace localproxy::config {
@@ -15,14 +13,6 @@ namespace {
 constexpr uint16_t kDefaultPort = 3128;  // that of the first such proxy, and the reference's default
 constexpr size_t kMaxCredentials = 512;  // bytes, decoded; they have to fit into one request head
 constexpr std::string_view kSchemes[] = {"http", "https"};
-
-char lower(char byte) {
-  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
-}
-
-bool same_name(std::string_view one, std::string_view other) {
-  return std::ranges::equal(one, other, {}, lower, lower);
-}
 
 // Adds text with every %XX decoded to out.
 Result<> decode(std::string_view text, std::string& out) {
@@ -63,18 +53,10 @@ Result<Secret> parse_credentials(std::string_view text) {
   return credentials;
 }
 
-// The bytes of an IPv4 or IPv6 address, in network order; empty: text is none.
-std::string address_bytes(const std::string& text) {
-  char bytes[sizeof(in6_addr)];
-  if (::inet_pton(AF_INET, text.c_str(), bytes) == 1) return {bytes, sizeof(in_addr)};
-  if (::inet_pton(AF_INET6, text.c_str(), bytes) == 1) return {bytes, sizeof(in6_addr)};
-  return {};
-}
-
 // network: ADDRESS/BITS; address: as of address_bytes().
 bool in_network(const std::string& address, std::string_view network) {
   const size_t slash = network.find('/');
-  const std::string base = address_bytes(std::string(network.substr(0, slash)));
+  const std::string base = address_bytes(network.substr(0, slash));
   const std::string_view digits = network.substr(slash + 1);
   const auto bits = parse_number<size_t>(digits);
   if (!bits || base.empty() || base.size() != address.size() || *bits > 8 * base.size()) return false;
@@ -107,14 +89,14 @@ bool exempts(std::string_view entry, const Endpoint& endpoint) {
   if (entry.find('/') != entry.npos) return !address.empty() && in_network(address, entry);
   if (!fits_port(entry, endpoint.port)) return false;
   if (entry.starts_with('[') && entry.ends_with(']')) entry = entry.substr(1, entry.size() - 2);
-  if (!address.empty()) return address_bytes(std::string(entry)) == address;
+  if (!address.empty()) return address_bytes(entry) == address;
   const bool below_only = entry.starts_with("*.");
   if (below_only) entry.remove_prefix(1);
   if (entry.starts_with('.')) entry.remove_prefix(1);
   const std::string_view host = without_root_dot(endpoint.host);
   entry = without_root_dot(entry);
   if (entry.empty() || host.size() < entry.size()) return false;
-  if (!same_name(host.substr(host.size() - entry.size()), entry)) return false;
+  if (!equal_ignoring_case(host.substr(host.size() - entry.size()), entry)) return false;
   if (host.size() == entry.size()) return !below_only;
   return host[host.size() - entry.size() - 1] == '.';
 }
@@ -138,7 +120,7 @@ Result<WebProxy> parse_web_proxy(std::string_view text) {
     proxy.scheme = kSchemes[0];
   } else {
     for (const std::string_view scheme : kSchemes)
-      if (same_name(text.substr(0, scheme_end), scheme)) proxy.scheme = scheme;
+      if (equal_ignoring_case(text.substr(0, scheme_end), scheme)) proxy.scheme = scheme;
     if (proxy.scheme.empty()) return Error("the proxy's URL begins with neither 'http://' nor 'https://'");
     text.remove_prefix(scheme_end + 3);
   }

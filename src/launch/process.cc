@@ -62,7 +62,7 @@ void Process::on_launch(const ipc::Launch& message) {
   const UniqueFd& errors = parts[index(Slot::kErrors)];
   const UniqueFd& sibling = parts[index(Slot::kSibling)];
   if (children_.contains(message.number)) fatal("the monitor asked for a child that is there");
-  const std::string name = "localproxy-" + std::string(to_string(message.role));
+  const std::string name = program_name(to_string(message.role));
   if (std::exchange(lost_part_, false))
     return not_started(message.number, system_error("cannot start " + name, EMFILE));
   if (!channel || !errors) fatal("the monitor asked for a child without its parts");

@@ -4,7 +4,7 @@
 
 int main() {
   using namespace localproxy;
-  Child child(ipc::Role::kBridge, "localproxy-bridge");
+  Child child(ipc::Role::kBridge);
   child.wait_for_setup();
   bridge::Process process(child.loop(), child.log(), child.monitor());
   child.enter_sandbox(sandbox::kBridgePolicy, {});

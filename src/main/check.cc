@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "config/certificates.h"
 #include "main/places.h"
 #include "sandbox/landlock.h"
@@ -21,13 +22,6 @@ std::string own_user() {
   const uid_t uid = ::geteuid();
   const passwd* entry = ::getpwuid(uid);
   return (entry != nullptr ? std::string(entry->pw_name) + ", " : "") + "user id " + std::to_string(uid);
-}
-
-std::string list(const std::vector<Address>& addresses) {
-  std::string text;
-  for (const Address& address : addresses)
-    text += (text.empty() ? "" : ", ") + to_string(address);
-  return text;
 }
 
 // The services of --config-dir: a tunnel may have them or not, so a busy port is no error yet.
@@ -92,7 +86,10 @@ Result<> check_certificates(const config::Config& config) {
 std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners) {
   std::vector<std::string> places;
   for (const monitor::Listener& listener : listeners)
-    places.push_back(listener.addresses.empty() ? listener.name() : list(listener.addresses));
+    places.push_back(listener.addresses.empty() ? listener.name()
+                                                : join(listener.addresses, ", ", [](const Address& address) {
+                                                    return to_string(address);
+                                                  }));
   listeners.clear();
   return places;
 }

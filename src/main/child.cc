@@ -7,6 +7,7 @@
 
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "base/spawn.h"
 #include "main/ready.h"
 #include "sandbox/ids.h"
 
@@ -48,9 +49,9 @@ bool is_channel(int fd) {
 
 }  // namespace
 
-Child::Child(ipc::Role role, const char* name) {
+Child::Child(ipc::Role role) {
   if (!is_channel(kMonitorFd)) {
-    (void)write_all(STDERR_FILENO, std::string(name) +
+    (void)write_all(STDERR_FILENO, program_name(to_string(role)) +
                                        " is a part of localproxy, which starts it; it cannot be "
                                        "started by hand\n");
     ::_exit(static_cast<int>(ExitStatus::kSystem));

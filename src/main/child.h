@@ -22,8 +22,8 @@ inline constexpr int kNullFd = 7;
 
 class Child {
  public:
-  // name: of the program, for who starts it by hand.
-  Child(ipc::Role role, const char* name);
+  // Ends the process when somebody has started it by hand.
+  explicit Child(ipc::Role role);
 
   // Waits for SETUP. Ends the process when it does not come.
   const ipc::Setup& wait_for_setup();

@@ -5,7 +5,7 @@
 
 int main() {
   using namespace localproxy;
-  Child child(ipc::Role::kLaunch, "localproxy-launch");
+  Child child(ipc::Role::kLaunch);
   const ipc::Setup& setup = child.wait_for_setup();
   launch::Process process(
       child.loop(), child.monitor(),

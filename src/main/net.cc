@@ -44,7 +44,7 @@ __attribute__((noinline)) int run() {
   tls::wipe_freed_memory();
   // For the tokens, which come when nothing can be locked any more.
   reserve_locked_memory();
-  Child child(ipc::Role::kNet, "localproxy-net");
+  Child child(ipc::Role::kNet);
   const ipc::Setup& setup = child.wait_for_setup();
   auto context = tls::Context::create(roots_of(setup), child.log());
   if (!context) refuse(context.error().text());

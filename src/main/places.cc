@@ -13,7 +13,8 @@
 #include <string_view>
 
 #include "base/fd.h"
-#include "base/links.h"
+#include "base/path.h"
+#include "base/text.h"
 
 namespace localproxy {
 namespace {
@@ -69,18 +70,16 @@ void read_linker_configuration(const std::string& path, int includes, std::vecto
   const std::string text = text_of(path);
   for (size_t start = 0, end = 0; start < text.size(); start = end + 1) {
     end = std::min(text.find('\n', start), text.size());
-    std::string line = text.substr(start, end - start);
-    line.erase(std::min(line.find('#'), line.size()));
-    line.erase(0, line.find_first_not_of(kBlanks));
-    line.erase(line.find_last_not_of(kBlanks) + 1);
+    std::string_view line = std::string_view(text).substr(start, end - start);
+    line = trim(line.substr(0, line.find('#')), kBlanks);
     if (line.starts_with('/')) {
       // "/" is a mistake, and everything.
-      if (!is_too_wide(line)) directories.push_back(line.substr(0, line.find('=')));
+      if (!is_too_wide(line)) directories.emplace_back(line.substr(0, line.find('=')));
       continue;
     }
     if (!line.starts_with(kInclude) || includes == 0) continue;
-    line.erase(0, line.find_first_not_of(kBlanks, kInclude.size()));
-    const std::string pattern = line.starts_with('/') ? line : directory_of(path) + "/" + line;
+    const std::string file(trim(line.substr(kInclude.size()), kBlanks));
+    const std::string pattern = file.starts_with('/') ? file : directory_of(path) + "/" + file;
     for (const std::string& included : matches_of(pattern))
       read_linker_configuration(included, includes - 1, directories);
   }

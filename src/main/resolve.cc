@@ -5,7 +5,7 @@
 
 int main() {
   using namespace localproxy;
-  Child child(ipc::Role::kResolve, "localproxy-resolve");
+  Child child(ipc::Role::kResolve);
   child.wait_for_setup();
   resolve::Process process(child.loop(), child.monitor());
   child.enter_sandbox(sandbox::kResolvePolicy, resolve_reach());

@@ -1,10 +1,10 @@
 // What a program that is linked with this deletes is overwritten first: every container that ever held a byte
 // of a connection, however it ends.
-#include "base/wiped_heap.h"
-
 #include <stdlib.h>
 
 #include <new>
+
+#include "base/secret.h"
 
 void* operator new(size_t size) {
   void* const block = ::malloc(size > 0 ? size : 1);

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "base/spawn.h"
 #include "build_config.h"
 
 namespace localproxy::monitor {
@@ -92,7 +93,7 @@ Result<UniqueFd> open_helper(const std::string& path, const Own& own) {
 }  // namespace
 
 std::string program_name(ipc::Role role) {
-  return "localproxy-" + std::string(to_string(role));
+  return localproxy::program_name(to_string(role));
 }
 
 Result<Helpers> Helpers::open() {

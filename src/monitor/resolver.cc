@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "base/links.h"
+#include "base/path.h"
 
 namespace localproxy::monitor {
 namespace {

@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "base/wiped_heap.h"
+#include "base/secret.h"
 
 namespace localproxy::tls {
 namespace {

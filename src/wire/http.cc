@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "base/limits.h"
-#include "base/number.h"
+#include "base/text.h"
 
 namespace localproxy::wire {
 namespace {

@@ -34,7 +34,7 @@ REFUSED = {
 
 # Program -> names, or the name of a kind, with where they are called and why never behind its filter.
 FIND_USER = "sandbox/ids.cc: find_user(), which localproxy alone calls, as root, before it becomes that user"
-PLACES = "main/places.cc, base/links.cc: where files really are, before Landlock is told"
+PLACES = "main/places.cc, base/path.cc: where files really are, before Landlock is told"
 EXCEPTIONS = {
     "localproxy": [
         ("C++ streams", "nlohmann-json, config/service_directory.cc: settings and --config-dir"),

@@ -7,7 +7,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "base/number.h"
+#include "base/text.h"
 #include "tool.h"
 
 namespace localproxy::matrix {

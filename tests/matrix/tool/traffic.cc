@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/number.h"
+#include "base/text.h"
 #include "tool.h"
 
 namespace localproxy::matrix {

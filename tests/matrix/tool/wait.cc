@@ -9,7 +9,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "base/number.h"
+#include "base/text.h"
 #include "tool.h"
 
 namespace localproxy::matrix {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string_view>
 
-#include "base/number.h"
+#include "base/text.h"
 #include "within.h"
 
 namespace localproxy::matrix {

@@ -10,7 +10,7 @@
 
 #include <string_view>
 
-#include "base/number.h"
+#include "base/text.h"
 #include "within.h"
 
 namespace {

@@ -21,6 +21,18 @@ TEST(AddressTest, BothFamiliesAreParsedAndShown) {
     EXPECT_EQ(parsed(text), "") << text;
 }
 
+TEST(AddressTest, ItsBytesAreThoseOfTheNetwork) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(address_bytes("1.2.3.4"), "\1\2\3\4");
+  EXPECT_EQ(address_bytes("::1"), "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"sv);
+  EXPECT_EQ(to_string(*address_from_bytes(address_bytes("10.0.0.1"), 22)), "10.0.0.1:22");
+  EXPECT_TRUE(is_address("1.2.3.4"));
+  EXPECT_TRUE(is_address("fe80::1"));
+  for (const std::string_view text :
+       {""sv, "localhost"sv, "1.2.3"sv, "01.2.3.4"sv, "[::1]"sv, "::1:"sv, "fe80::1%2"sv, "1.2.3.4\0"sv})
+    EXPECT_FALSE(is_address(text)) << text;
+}
+
 TEST(AddressTest, AnInterfaceIsItsNumber) {
   EXPECT_EQ(parsed("fe80::1%2"), "[fe80::1%2]:80");
   EXPECT_EQ(host_of(*parse_address("fe80::1%4294967295", 0)), "fe80::1%4294967295");

@@ -1,4 +1,4 @@
-#include "base/links.h"
+#include "base/path.h"
 
 #include <linux/limits.h>
 #include <stdlib.h>

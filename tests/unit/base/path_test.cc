@@ -1,19 +1,20 @@
-#include "base/links.h"
+#include "base/path.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace localproxy {
 namespace {
 
 namespace fs = std::filesystem;
 
-class LinksTest : public testing::Test {
+class PathTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/localproxy-links-XXXXXX";
+    char name[] = "/tmp/localproxy-path-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     directory_ = fs::canonical(name);
   }
@@ -23,13 +24,13 @@ class LinksTest : public testing::Test {
   fs::path directory_;
 };
 
-TEST_F(LinksTest, WhatIsNoLinkLeadsToItself) {
+TEST_F(PathTest, WhatIsNoLinkLeadsToItself) {
   EXPECT_EQ(link_chain(in("missing")), std::vector<std::string>{in("missing")});
   EXPECT_EQ(link_chain("/missing"), std::vector<std::string>{"/missing"});
   EXPECT_EQ(link_chain(in("no/such/directory")), std::vector<std::string>{in("no/such/directory")});
 }
 
-TEST_F(LinksTest, EachLinkIsAStep) {
+TEST_F(PathTest, EachLinkIsAStep) {
   fs::create_directories(directory_ / "releases/2");
   fs::create_directory_symlink("releases/2", directory_ / "current");
   fs::create_symlink("current/a", directory_ / "first");
@@ -38,10 +39,21 @@ TEST_F(LinksTest, EachLinkIsAStep) {
             (std::vector<std::string>{in("first"), in("releases/2/a"), in("missing")}));
 }
 
-TEST_F(LinksTest, ACircleEnds) {
+TEST_F(PathTest, ACircleEnds) {
   fs::create_symlink("two", directory_ / "one");
   fs::create_symlink("one", directory_ / "two");
   EXPECT_LT(link_chain(in("one")).size(), 50U);
+}
+
+TEST_F(PathTest, ARegularFileIsNeitherADirectoryNorADeviceNorMissing) {
+  std::ofstream(directory_ / "file") << "x";
+  fs::create_symlink("file", directory_ / "link");
+  fs::create_symlink("missing", directory_ / "dangling");
+  EXPECT_TRUE(is_regular_file(in("file")));
+  EXPECT_TRUE(is_regular_file(in("link")));
+  for (const std::string& path : {in("missing"), in("dangling"), in("file/below"), directory_.string(),
+                                  std::string("/dev/null"), std::string()})
+    EXPECT_FALSE(is_regular_file(path)) << path;
 }
 
 TEST(DirectoryOfTest, IsWhatIsInFrontOfTheLastSlash) {

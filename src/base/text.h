@@ -1,0 +1,68 @@
+// Texts, taken apart and put together: what more than one parser does.
+//
+// Nothing here asks the locale: only ASCII letters have a case, and only ASCII digits are digits.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace localproxy {
+
+inline constexpr std::string_view kAsciiDigits = "0123456789";
+inline constexpr std::string_view kAsciiAlphanumeric =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+// text without the blanks at its start and its end.
+std::string_view trim(std::string_view text, std::string_view blanks = " \t");
+
+// Whether every byte of text is one of bytes. An empty text has no other.
+bool consists_of(std::string_view text, std::string_view bytes);
+
+char to_lower(char byte);
+bool equal_ignoring_case(std::string_view one, std::string_view other);
+
+// [a-zA-Z0-9:_-]{1,128}, as the service has it.
+bool is_service_id(std::string_view text);
+
+struct Utf8Character {
+  uint32_t code;
+  size_t size;  // bytes
+};
+
+// The character at the start of text (RFC 3629, 4). Nothing: text is empty, or does not start with a
+// well-formed one.
+std::optional<Utf8Character> first_utf8_character(std::string_view text);
+bool is_utf8(std::string_view text);
+
+// The number that the whole of a text is: digits, after a '-' where T has a sign, no blanks. Nothing: it is
+// none, or one that T cannot hold.
+template <std::integral T>
+std::optional<T> parse_number(std::string_view text, int base = 10) {
+  T value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, base);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+// "ONE, TWO, THREE": the parts, each as text_of() has it, with a separator between them.
+template <typename Parts, typename TextOf = std::identity>
+std::string join(const Parts& parts, std::string_view separator = ", ", TextOf text_of = {}) {
+  std::string text;
+  bool first = true;
+  for (const auto& part : parts) {
+    if (!first) text += separator;
+    first = false;
+    text += text_of(part);
+  }
+  return text;
+}
+
+}  // namespace localproxy
