@@ -47,8 +47,8 @@ constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives as lon
 
 class Assembler {
  public:
-  Assembler(Layer layer, const FineSettings& fine, Notes& notes)
-      : layer_(std::move(layer)), fine_(fine), notes_(notes) {
+  Assembler(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics)
+      : given_(std::move(given)), fine_(fine), diagnostics_(diagnostics) {
     config_.settings = fine.settings;
   }
 
@@ -78,8 +78,8 @@ class Assembler {
   }
 
   bool source() const { return config_.mode == Mode::kSource; }
-  bool has(OptionId id) const { return layer_.has(id); }
-  const std::string& text(OptionId id) const { return layer_.text(id); }
+  bool has(OptionId id) const { return given_.has(id); }
+  const std::string& text(OptionId id) const { return given_.text(id); }
 
   Result<> require_token() {
     if (has(OptionId::kAccessToken) || has(OptionId::kAccessTokenFile)) return {};
@@ -92,14 +92,14 @@ class Assembler {
     if (has(OptionId::kRegion)) {
       const std::string& region = text(OptionId::kRegion);
       if (auto good = check_region(region); !good)
-        return Error(layer_[OptionId::kRegion].origin + ": " + good.error().text());
+        return Error(given_[OptionId::kRegion].origin + ": " + good.error().text());
       auto endpoint = region_endpoint(fine_, region);
-      if (!endpoint) return wrong(layer_[OptionId::kRegion], endpoint.error().text());
+      if (!endpoint) return wrong(given_[OptionId::kRegion], endpoint.error().text());
       config_.endpoint = std::move(*endpoint);
       return {};
     }
     auto parsed = parse_endpoint(text(OptionId::kProxyEndpoint));
-    if (!parsed) return wrong(layer_[OptionId::kProxyEndpoint], parsed.error().text());
+    if (!parsed) return wrong(given_[OptionId::kProxyEndpoint], parsed.error().text());
     config_.endpoint = std::move(*parsed);
     return {};
   }
@@ -130,20 +130,21 @@ class Assembler {
     const OptionId id = source() ? OptionId::kSourceListenPort : OptionId::kDestinationApp;
     if (!has(id)) return services_of_directory();
     auto map = parse_map(text(id), config_.mode);
-    if (!map) return wrong(layer_[id], map.error().text());
+    if (!map) return wrong(given_[id], map.error().text());
     config_.services = std::move(*map);
     if (has(OptionId::kConfigDir))
-      notes_.warning(layer_[OptionId::kConfigDir].origin + " is ignored because of " + layer_[id].origin);
+      diagnostics_.warning(given_[OptionId::kConfigDir].origin + " is ignored because of " +
+                           given_[id].origin);
     return absolute_paths(config_.services);
   }
 
   Result<> services_of_directory() {
     if (has(OptionId::kConfigDir)) {
-      auto map = read_service_directory(text(OptionId::kConfigDir), config_.mode, notes_);
-      if (!map) return Error(layer_[OptionId::kConfigDir].origin + ": " + map.error().text());
+      auto map = read_service_directory(text(OptionId::kConfigDir), config_.mode, diagnostics_);
+      if (!map) return Error(given_[OptionId::kConfigDir].origin + ": " + map.error().text());
       config_.known_services = std::move(*map);
     } else {
-      config_.known_services = read_default_service_directory(config_.mode, notes_);
+      config_.known_services = read_default_service_directory(config_.mode, diagnostics_);
     }
     if (!source() && config_.known_services.empty())
       return Error("destination mode needs --destination-app/-d or --config-dir to say what to connect to");
@@ -169,7 +170,7 @@ class Assembler {
         config_.bind_address = fine_.default_bind_address;
       return {};
     }
-    const Value& value = layer_[OptionId::kLocalBindAddress];
+    const Value& value = given_[OptionId::kLocalBindAddress];
     auto host = parse_host(value.texts.front());
     if (!host) return wrong(value, host.error().text());
     config_.bind_address = std::move(*host);
@@ -178,7 +179,7 @@ class Assembler {
 
   Result<> verbosity() {
     if (!has(OptionId::kVerbose)) return {};
-    const Value& value = layer_[OptionId::kVerbose];
+    const Value& value = given_[OptionId::kVerbose];
     const auto level = number(value.texts.front(), 255);
     if (!level) return wrong(value, "a level is a number from 0 to 255; from 6 up they mean the same");
     config_.verbosity = static_cast<LogLevel>(std::min(*level, unsigned{6}));
@@ -187,17 +188,17 @@ class Assembler {
 
   Result<> connections() {
     if (has(OptionId::kDestinationClientType)) {
-      const Value& value = layer_[OptionId::kDestinationClientType];
+      const Value& value = given_[OptionId::kDestinationClientType];
       const auto found = std::ranges::find(kVersionNames, value.texts.front(), &VersionName::text);
       if (found == std::end(kVersionNames)) {
         // The reference says nothing at all and goes on.
-        notes_.warning(value.origin + " " + shown(value.texts.front()) +
-                       " is ignored: the older versions are V1 and V2");
+        diagnostics_.warning(value.origin + " " + shown(value.texts.front()) +
+                             " is ignored: the older versions are V1 and V2");
       } else if (source()) {
         config_.destination_version = found->version;
       } else {
-        notes_.warning(value.origin +
-                       " is ignored: a destination sees from its first message what a source speaks");
+        diagnostics_.warning(value.origin +
+                             " is ignored: a destination sees from its first message what a source speaks");
       }
     }
     if (auto taken = seconds(OptionId::kIdleTimeout, config_.idle_timeout); !taken) return taken;
@@ -207,7 +208,7 @@ class Assembler {
   // Leaves to as it is when the option is not there.
   Result<> seconds(OptionId option, std::chrono::seconds& to) {
     if (!has(option)) return {};
-    const Value& value = layer_[option];
+    const Value& value = given_[option];
     const auto seconds = number(value.texts.front(), kMaxTimeout);
     if (!seconds)
       return wrong(value, "this is not a number of seconds from 0 to " + std::to_string(kMaxTimeout));
@@ -227,19 +228,19 @@ class Assembler {
       const std::string& user = text(OptionId::kUser);
       const bool numbers = consists_of(user, "0123456789:");
       if (user.empty() || user.find_first_of(numbers ? "/ \n" : ":/ \n") != std::string::npos)
-        return wrong(layer_[OptionId::kUser], "this is not the name of a user, nor UID or UID:GID");
+        return wrong(given_[OptionId::kUser], "this is not the name of a user, nor UID or UID:GID");
       config_.user = user;
     }
     if (has(OptionId::kSandbox)) {
       if (text(OptionId::kSandbox) != "no-landlock")
-        return wrong(layer_[OptionId::kSandbox], "the only part that can be done without is 'no-landlock'");
+        return wrong(given_[OptionId::kSandbox], "the only part that can be done without is 'no-landlock'");
       config_.landlock = false;
     }
     return {};
   }
 
   Result<> certificates() {
-    const Value& directories = layer_[OptionId::kCapath];
+    const Value& directories = given_[OptionId::kCapath];
     for (const std::string& path : directories.texts) {
       if (path.empty()) continue;  // the same
       auto directory = certificate_directory(path);
@@ -251,13 +252,13 @@ class Assembler {
                    " directories");
     if (has(OptionId::kCafile)) {
       auto file = certificate_file(text(OptionId::kCafile));
-      if (!file) return Error(layer_[OptionId::kCafile].origin + " " + file.error().text());
+      if (!file) return Error(given_[OptionId::kCafile].origin + " " + file.error().text());
       config_.ca_file = std::move(*file);
     }
 #if LOCALPROXY_ALLOW_NO_VERIFY
     if (has(OptionId::kNoSslHostVerify)) {
       config_.verify_host = false;
-      notes_.warning(
+      diagnostics_.warning(
           "THE SERVICE IS NOT VERIFIED (--no-ssl-host-verify): whoever is on the way to it can take the "
           "tokens, and read and change everything in the tunnel. Never use this outside of tests");
     }
@@ -267,20 +268,21 @@ class Assembler {
 
   Result<> access_token() {
     if (has(OptionId::kAccessToken)) {
-      Value& value = layer_[OptionId::kAccessToken];
+      Value& value = given_[OptionId::kAccessToken];
       if (auto good = check_access_token(value.secret.reveal()); !good)
         return Error(value.origin + ": " + good.error().text());
       config_.access_token = std::move(value.secret);
       config_.access_token_origin = value.origin;
       if (value.origin == option_name(OptionId::kAccessToken))
-        notes_.warning(
+        diagnostics_.warning(
             "the access token was given by --access-token, where other users of this machine can see it; "
             "use the environment variable AWSIOT_TUNNEL_ACCESS_TOKEN or --access-token-file");
       if (has(OptionId::kAccessTokenFile))
-        notes_.warning(layer_[OptionId::kAccessTokenFile].origin + " is ignored because of " + value.origin);
+        diagnostics_.warning(given_[OptionId::kAccessTokenFile].origin + " is ignored because of " +
+                             value.origin);
       return {};
     }
-    const Value& value = layer_[OptionId::kAccessTokenFile];
+    const Value& value = given_[OptionId::kAccessTokenFile];
     const auto uses_stdio = [](const ServiceMapping& mapping) {
       return mapping.address.kind == LocalAddress::Kind::kStdio;
     };
@@ -295,17 +297,17 @@ class Assembler {
     if (!is_regular_file(value.texts.front())) return {};
     config_.access_token_file = absolute_path(value.texts.front());
     if (readable_by_all(config_.access_token_file))
-      notes_.warning(value.origin + " " + shown(value.texts.front()) +
-                     " can be read by every user of this machine");
+      diagnostics_.warning(value.origin + " " + shown(value.texts.front()) +
+                           " can be read by every user of this machine");
     return {};
   }
 
   Result<> client_token() {
     const bool none = has(OptionId::kNoClientToken);
     if (has(OptionId::kClientToken)) {
-      Value& value = layer_[OptionId::kClientToken];
+      Value& value = given_[OptionId::kClientToken];
       if (none)
-        return Error(value.origin + " and " + layer_[OptionId::kNoClientToken].origin +
+        return Error(value.origin + " and " + given_[OptionId::kNoClientToken].origin +
                      " exclude each other");
       if (auto good = check_client_token(value.secret.reveal()); !good)
         return Error(value.origin + ": " + good.error().text());
@@ -322,21 +324,21 @@ class Assembler {
     return {};
   }
 
-  Layer layer_;
+  OptionSet given_;
   const FineSettings& fine_;
-  Notes& notes_;
+  Diagnostics& diagnostics_;
   Config config_;
 };
 
 }  // namespace
 
-Result<Config> assemble(Layer layer, const FineSettings& fine, Notes& notes) {
-  return Assembler(std::move(layer), fine, notes).run();
+Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics) {
+  return Assembler(std::move(given), fine, diagnostics).run();
 }
 
-Result<Config> assemble_sandbox(Layer layer, Notes& notes) {
+Result<Config> assemble_sandbox(OptionSet given, Diagnostics& diagnostics) {
   const FineSettings defaults;
-  return Assembler(std::move(layer), defaults, notes).run_sandbox();
+  return Assembler(std::move(given), defaults, diagnostics).run_sandbox();
 }
 
 }  // namespace localproxy::config

@@ -48,9 +48,9 @@ Result<std::string> certificate_file(const std::string& path) {
   return whole(path);
 }
 
-Result<> read_certificate_variables(Environment environment, Config& config, Notes& notes) {
+Result<> read_certificate_variables(Environment environment, Config& config, Diagnostics& diagnostics) {
   const auto missing = [&](const char* variable, const std::string& path) {
-    if (is_missing(path)) notes.warning(std::string(variable) + " " + shown(path) + " is not there");
+    if (is_missing(path)) diagnostics.warning(std::string(variable) + " " + shown(path) + " is not there");
     return is_missing(path);
   };
   if (const char* path = look_up(environment, kFile)) {

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "config/command_line.h"
 #include "config/config.h"
-#include "config/notes.h"
+#include "config/diagnostics.h"
+#include "config/environment.h"
 
 namespace localproxy::config {
 
@@ -16,7 +16,7 @@ Result<std::string> certificate_directory(const std::string& path);
 Result<std::string> certificate_file(const std::string& path);
 
 // SSL_CERT_FILE and SSL_CERT_DIR. As with OpenSSL, what they name need not be there.
-Result<> read_certificate_variables(Environment environment, Config& config, Notes& notes);
+Result<> read_certificate_variables(Environment environment, Config& config, Diagnostics& diagnostics);
 
 // Whether anybody is verified.
 bool needs_roots(const Config& config);

@@ -6,7 +6,8 @@
 
 #include "base/result.h"
 #include "config/config.h"
-#include "config/notes.h"
+#include "config/diagnostics.h"
+#include "config/environment.h"
 
 namespace localproxy::config {
 
@@ -22,25 +23,17 @@ enum class Purpose : uint8_t {
 };
 
 struct Run {
-  Config config;  // of kSandboxReport: only what a sandbox needs
-  Notes notes;    // for the log, once it is there
+  Config config;            // of kSandboxReport: only what a sandbox needs
+  Diagnostics diagnostics;  // for the log, once it is there
   Purpose purpose = Purpose::kRun;
 };
 
 using Outcome = std::variant<Print, Run>;
 
-// The environment as a lookup, so that a test can give its own. Null: not set.
-using Environment = const char* (*)(const char* name);
-
-// Null instead of empty: units and scripts that blank a variable mean to unset it.
-inline const char* look_up(Environment environment, const char* name) {
-  const char* text = environment(name);
-  return text != nullptr && *text != '\0' ? text : nullptr;
-}
-
 // Parses argv (argv[0] included) and the variables. An error is one line for standard error; the caller adds
-// kTryHelp and ends with ExitStatus::kUsage. Touches no file but those that the
-// options and the variables name, ./config, and what an access token could be the name of.
+// kTryHelp and ends with ExitStatus::kUsage. Touches no file but those that the options and the variables
+// name, ./config, and what an access token could be the name of. Not for two threads at once: libc parses
+// with variables of its own.
 Result<Outcome> parse_command_line(int argc, const char* const* argv, Environment environment);
 
 inline constexpr const char* kTryHelp = "Try 'localproxy --help' for a list of options.";

@@ -8,6 +8,10 @@
 namespace localproxy::config {
 namespace {
 
+constexpr const char* kTitle = "localproxy: the local end of an AWS IoT secure tunnel";
+// Where what an option does begins in a line of the help.
+constexpr size_t kHelpColumn = 30;
+
 constexpr Option kOptions[] = {
     {OptionId::kHelp, 'h', Shape::kFlag, Origin::kReference, false, "help", "", "", "Show help message"},
     {OptionId::kVersion, 'V', Shape::kFlag, Origin::kReferenceLater, false, "version", "", "",
@@ -107,6 +111,23 @@ Result<const Option*> guess_option(std::string_view start) {
 std::string option_name(OptionId id) {
   const auto found = std::ranges::find(kOptions, id, &Option::id);
   return found == std::end(kOptions) ? std::string() : std::string("--") + found->name;
+}
+
+std::string help_text() {
+  std::string text = std::string(kTitle) + "\nUsage: localproxy [OPTIONS]\n\nOptions:\n";
+  for (const Option& option : kOptions) {
+    std::string line = "  ";
+    if (option.letter != 0) line += std::string("-") + option.letter + ",";
+    line += std::string("--") + option.name;
+    if (option.shape != Shape::kFlag) line += std::string(" ") + option.argument;
+    if (line.size() >= kHelpColumn) {
+      text += line + "\n";
+      line.clear();
+    }
+    line.resize(kHelpColumn, ' ');
+    text += line + option.help + "\n";
+  }
+  return text;
 }
 
 }  // namespace localproxy::config

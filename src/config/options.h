@@ -1,4 +1,5 @@
-// The options: one table from which the parser, --help, the configuration file and the tests are made.
+// The options: one table from which the parser, --help, the configuration file and the tests are made; and
+// --help itself.
 #pragma once
 
 #include <cstddef>
@@ -85,5 +86,8 @@ Result<const Option*> guess_option(std::string_view start);
 
 // "--name", as error texts name it.
 std::string option_name(OptionId id);
+
+// The text of --help.
+std::string help_text();
 
 }  // namespace localproxy::config

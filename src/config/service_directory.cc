@@ -9,9 +9,9 @@
 #include <system_error>
 #include <utility>
 
+#include "config/config_file.h"
 #include "config/endpoint.h"
 #include "config/file.h"
-#include "config/ini.h"
 
 namespace localproxy::config {
 namespace {
@@ -45,7 +45,8 @@ bool known(const std::vector<ServiceMapping>& mappings, std::string_view service
 }
 
 // Adds what one file says.
-Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings, Notes& notes) {
+Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings,
+                  Diagnostics& diagnostics) {
   const auto content = read_file(file, kMaxFile, shown(file));
   if (!content) return content.error();
   const auto entries = parse_ini(content->reveal());
@@ -53,17 +54,18 @@ Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping
   for (const IniEntry& entry : *entries) {
     const std::string line = shown(file) + ", line " + std::to_string(entry.line) + ": ";
     if (auto good = check_service_id(entry.name); !good || !entry.section.empty()) {
-      notes.warning(line + "ignored: " + (good ? "it is below a heading" : good.error().text()));
+      diagnostics.warning(line + "ignored: " + (good ? "it is below a heading" : good.error().text()));
       continue;
     }
     if (known(mappings, entry.name)) continue;
     auto address = parse_local_address(entry.value, mode);
     if (!address) {
-      notes.warning(line + "ignored: " + address.error().text());
+      diagnostics.warning(line + "ignored: " + address.error().text());
       continue;
     }
     if (address->kind == LocalAddress::Kind::kStdio) {
-      notes.warning(line + "ignored: '-' (standard input and output) is for --source-listen-port/-s only");
+      diagnostics.warning(line +
+                          "ignored: '-' (standard input and output) is for --source-listen-port/-s only");
       continue;
     }
     if (mappings.size() == kMaxMappings)
@@ -75,29 +77,30 @@ Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping
 
 }  // namespace
 
-Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode, Notes& notes) {
+Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode,
+                                                           Diagnostics& diagnostics) {
   const auto files = list_files(path);
   if (!files) return files.error();
   std::vector<ServiceMapping> mappings;
   for (const std::string& file : *files)
-    if (auto read = read_one(file, mode, mappings, notes); !read)
-      notes.warning(read.error().text() + "; the rest of the file is ignored");
+    if (auto read = read_one(file, mode, mappings, diagnostics); !read)
+      diagnostics.warning(read.error().text() + "; the rest of the file is ignored");
   return mappings;
 }
 
-std::vector<ServiceMapping> read_default_service_directory(Mode mode, Notes& notes) {
+std::vector<ServiceMapping> read_default_service_directory(Mode mode, Diagnostics& diagnostics) {
   struct stat status;
   const std::string path = kDefaultServiceDirectory;
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return {};
   const bool ours = status.st_uid == ::geteuid() || status.st_uid == 0;
   if (!ours || (status.st_mode & S_IWOTH) != 0) {
-    notes.warning("the directory " + shown(path) +
-                  " is ignored because others can change it; --config-dir reads it all the same");
+    diagnostics.warning("the directory " + shown(path) +
+                        " is ignored because others can change it; --config-dir reads it all the same");
     return {};
   }
-  auto mappings = read_service_directory(path, mode, notes);
+  auto mappings = read_service_directory(path, mode, diagnostics);
   if (mappings) return std::move(*mappings);
-  notes.warning(mappings.error().text());
+  diagnostics.warning(mappings.error().text());
   return {};
 }
 

@@ -146,7 +146,7 @@ std::optional<std::string> leaf_text(const Json& leaf) {
 
 class Reader {
  public:
-  explicit Reader(Notes& notes) : notes_(notes) {}
+  explicit Reader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
 
   Result<FineSettings> read(const Json& root) {
     if (auto done = object("", root); !done) return done.error();
@@ -187,7 +187,7 @@ class Reader {
     const TextSetting* text_row = find_row(kTexts, key);
     const FixedSetting* fixed_row = find_row(kFixed, key);
     if (!region && number_row == nullptr && text_row == nullptr && fixed_row == nullptr) {
-      notes_.warning("the setting " + shown(key) + " is not known and ignored");
+      diagnostics_.warning("the setting " + shown(key) + " is not known and ignored");
       return {};
     }
     const auto text = leaf_text(node);
@@ -197,7 +197,7 @@ class Reader {
     if (number_row != nullptr) done = set_number(*number_row, *text);
     if (text_row != nullptr) done = text_row->set(fine_, *text);
     if (fixed_row != nullptr && parse_number<int64_t>(*text) != fixed_row->value)
-      notes_.debug("the setting " + key + " is always " + std::to_string(fixed_row->value) + " here");
+      diagnostics_.debug("the setting " + key + " is always " + std::to_string(fixed_row->value) + " here");
     if (!done) return Error(key + ": " + done.error().text());
     return {};
   }
@@ -218,7 +218,7 @@ class Reader {
     return {};
   }
 
-  Notes& notes_;
+  Diagnostics& diagnostics_;
   FineSettings fine_;
   std::vector<std::pair<std::string, std::string>> overrides_;
 };
@@ -233,22 +233,22 @@ void put(Json& root, std::string_view key, Json value) {
 
 }  // namespace
 
-Result<FineSettings> parse_settings(std::string_view text, Notes& notes) {
+Result<FineSettings> parse_settings(std::string_view text, Diagnostics& diagnostics) {
   try {
-    return Reader(notes).read(Json::parse(text));
+    return Reader(diagnostics).read(Json::parse(text));
   } catch (const Json::exception& error) {
     return Error("this is not JSON: " + escape_for_log(error.what()));
   }
 }
 
-Result<FineSettings> read_settings_file(const std::string& path, Notes& notes) {
+Result<FineSettings> read_settings_file(const std::string& path, Diagnostics& diagnostics) {
   const std::string file = "--settings-json " + shown(path);
   const auto content = read_file(path, kMaxFile, file);
   if (!content) return content.error();
-  Notes of_file;
+  Diagnostics of_file;
   auto fine = parse_settings(content->reveal(), of_file);
   if (!fine) return Error(file + ": " + fine.error().text());
-  notes.add_about(file, std::move(of_file));
+  diagnostics.add_about(file, std::move(of_file));
   return fine;
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 #include "config/config.h"
-#include "config/notes.h"
+#include "config/diagnostics.h"
 
 namespace localproxy::config {
 
@@ -23,12 +23,12 @@ struct FineSettings {
   };
 };
 
-// text: a JSON object. What it does not have keeps its default; a key that is not known is
-// warned about; a value other than the one that is fixed here is a note for debugging.
-Result<FineSettings> parse_settings(std::string_view text, Notes& notes);
+// text: a JSON object. What it does not have keeps its default; a key that is not known is warned about; a
+// value other than the one that is fixed here is said for debugging.
+Result<FineSettings> parse_settings(std::string_view text, Diagnostics& diagnostics);
 
-// The same from a file; errors and notes begin with its name.
-Result<FineSettings> read_settings_file(const std::string& path, Notes& notes);
+// The same from a file; errors and diagnostics begin with its name.
+Result<FineSettings> read_settings_file(const std::string& path, Diagnostics& diagnostics);
 
 // All defaults as a JSON object, with a line end.
 std::string default_settings_text();

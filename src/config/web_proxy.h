@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "config/command_line.h"
 #include "config/config.h"
+#include "config/environment.h"
 
 namespace localproxy::config {
 

@@ -106,8 +106,8 @@ __attribute__((noinline)) int run(config::Run run) {
   const bool real = run.purpose == config::Purpose::kRun;
   // What fails says why, whatever -v is, if there is nothing else to be had from it.
   if (!real && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
-  for (const config::Note& note : run.notes.all())
-    log.write(note.level, note.text);
+  for (const config::Diagnostic& diagnostic : run.diagnostics.all())
+    log.write(diagnostic.level, diagnostic.text);
   const bool source = config.mode == config::Mode::kSource;
   if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
 

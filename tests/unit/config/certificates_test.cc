@@ -58,8 +58,8 @@ TEST(CertificatesTest, WhatTheyNameNeedNotBeThere) {
   const struct Run run = run_of(kSource, {{"SSL_CERT_FILE", "/nowhere/a"}, {"SSL_CERT_DIR", "/nowhere/b"}});
   EXPECT_EQ(run.config.cert_file, "");
   EXPECT_EQ(run.config.cert_paths, std::vector<std::string>());
-  EXPECT_TRUE(contains(warnings_of(run.notes), "SSL_CERT_FILE '/nowhere/a' is not there"));
-  EXPECT_TRUE(contains(warnings_of(run.notes), "SSL_CERT_DIR '/nowhere/b' is not there"));
+  EXPECT_TRUE(contains(warnings_of(run.diagnostics), "SSL_CERT_FILE '/nowhere/a' is not there"));
+  EXPECT_TRUE(contains(warnings_of(run.diagnostics), "SSL_CERT_DIR '/nowhere/b' is not there"));
 }
 
 TEST(CertificatesTest, TheyAreDescribed) {

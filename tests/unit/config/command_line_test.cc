@@ -136,12 +136,12 @@ TEST(CommandLineTest, WordsWithoutAnOptionAreLeftOut) {
        std::vector<Words>{{"SECRET"}, {"-"}, {""}, {"--", "-m"}, {"--", "--help"}, {"-v", "5", "SECRET"}}) {
     Words all = with_basics({"-s", "1"});
     all.insert(all.end(), words.begin(), words.end());
-    const auto warnings = test::warnings_of(run_of(all).notes);
+    const auto warnings = test::warnings_of(run_of(all).diagnostics);
     EXPECT_TRUE(
         contains(warnings, "1 of the arguments ignored: every value follows the option that it is for"));
     EXPECT_FALSE(contains(warnings, "SECRET"));
   }
-  EXPECT_EQ(test::warnings_of(run_of(with_basics({"-s", "1", "--"})).notes).size(), 1u);
+  EXPECT_EQ(test::warnings_of(run_of(with_basics({"-s", "1", "--"})).diagnostics).size(), 1u);
 }
 
 TEST(CommandLineTest, OptionsMayBeAbbreviated) {
@@ -182,10 +182,10 @@ TEST(CommandLineTest, WhatIsEmptyInAScriptIsNotGiven) {
 
 TEST(CommandLineTest, OtherVersionsOfTheDestinationAreTheNewest) {
   EXPECT_EQ(config_of(with_basics({"-s", "1", "-y", "V2"})).destination_version, Version::kV2);
-  EXPECT_TRUE(test::warnings_of(run_of(with_basics({"-s", "1", "-y", "V3"})).notes).size() == 1);
+  EXPECT_TRUE(test::warnings_of(run_of(with_basics({"-s", "1", "-y", "V3"})).diagnostics).size() == 1);
   const auto run = run_of(with_basics({"-s", "1", "-y", "V9"}));
   EXPECT_EQ(run.config.destination_version, Version::kV3);
-  EXPECT_TRUE(contains(test::warnings_of(run.notes),
+  EXPECT_TRUE(contains(test::warnings_of(run.diagnostics),
                        "--destination-client-type 'V9' is ignored: the older versions"));
 }
 
@@ -215,7 +215,7 @@ TEST(CommandLineTest, NoVerifyWarnsLoudly) {
     all.insert(all.end(), words.begin(), words.end());
     const auto run = run_of(all);
     EXPECT_FALSE(run.config.verify_host);
-    EXPECT_TRUE(contains(test::warnings_of(run.notes), "THE SERVICE IS NOT VERIFIED"));
+    EXPECT_TRUE(contains(test::warnings_of(run.diagnostics), "THE SERVICE IS NOT VERIFIED"));
   }
   const auto joined = run_of(with_basics({"-ks1"}));
   EXPECT_FALSE(joined.config.verify_host);
@@ -400,11 +400,11 @@ TEST(CommandLineTest, RelativePathsBecomeAbsolute) {
 
 TEST(CommandLineTest, ATokenOnTheCommandLineIsWarnedAbout) {
   const auto run = run_of(with_basics({"-s", "1"}));
-  ASSERT_EQ(test::warnings_of(run.notes).size(), 1u);
-  EXPECT_NE(test::warnings_of(run.notes)[0].find("AWSIOT_TUNNEL_ACCESS_TOKEN"), std::string::npos);
-  EXPECT_EQ(test::warnings_of(run.notes)[0].find(kToken), std::string::npos);
+  ASSERT_EQ(test::warnings_of(run.diagnostics).size(), 1u);
+  EXPECT_NE(test::warnings_of(run.diagnostics)[0].find("AWSIOT_TUNNEL_ACCESS_TOKEN"), std::string::npos);
+  EXPECT_EQ(test::warnings_of(run.diagnostics)[0].find(kToken), std::string::npos);
   EXPECT_TRUE(
-      test::warnings_of(run_of({"-r", "a", "-s", "1"}, {{"AWSIOT_TUNNEL_ACCESS_TOKEN", kToken}}).notes)
+      test::warnings_of(run_of({"-r", "a", "-s", "1"}, {{"AWSIOT_TUNNEL_ACCESS_TOKEN", kToken}}).diagnostics)
           .empty());
 }
 

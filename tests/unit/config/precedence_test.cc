@@ -68,8 +68,8 @@ TEST_F(PrecedenceTest, OfTokenFilesOnlyTheOneThatWasUsedIsKept) {
   EXPECT_EQ(config_of({"-t", "x", "-r", "a", "-s", "1"}, systemd).access_token_file, "");
   const auto both = run_of({"-t", "x", "--access-token-file", token, "-r", "a", "-s", "1"});
   EXPECT_EQ(both.config.access_token_file, "");
-  EXPECT_TRUE(
-      contains(test::warnings_of(both.notes), "--access-token-file is ignored because of --access-token"));
+  EXPECT_TRUE(contains(test::warnings_of(both.diagnostics),
+                       "--access-token-file is ignored because of --access-token"));
   // An unreadable file is an error only when it is the one.
   EXPECT_EQ(token_of({"-t", "x", "--access-token-file", "/nonexistent"}, {}), "x");
   EXPECT_EQ(
@@ -202,16 +202,19 @@ TEST_F(PrecedenceTest, SettingsAreBelowEverything) {
 TEST_F(PrecedenceTest, FilesOfTokensThatAllCanReadAreWarnedAbout) {
   const std::string token = token_file("x");
   const std::string config = file("access-token = x\n");
-  EXPECT_TRUE(test::warnings_of(run_of({"--access-token-file", token, "-r", "a", "-s", "1"}).notes).empty());
-  EXPECT_TRUE(test::warnings_of(run_of({"--config", config, "-r", "a", "-s", "1"}).notes).empty());
+  EXPECT_TRUE(
+      test::warnings_of(run_of({"--access-token-file", token, "-r", "a", "-s", "1"}).diagnostics).empty());
+  EXPECT_TRUE(test::warnings_of(run_of({"--config", config, "-r", "a", "-s", "1"}).diagnostics).empty());
   ::chmod(token.c_str(), 0644);
   ::chmod(config.c_str(), 0644);
-  EXPECT_TRUE(contains(test::warnings_of(run_of({"--access-token-file", token, "-r", "a", "-s", "1"}).notes),
+  EXPECT_TRUE(
+      contains(test::warnings_of(run_of({"--access-token-file", token, "-r", "a", "-s", "1"}).diagnostics),
+               "can be read by every"));
+  EXPECT_TRUE(contains(test::warnings_of(run_of({"--config", config, "-r", "a", "-s", "1"}).diagnostics),
                        "can be read by every"));
-  EXPECT_TRUE(contains(test::warnings_of(run_of({"--config", config, "-r", "a", "-s", "1"}).notes),
-                       "can be read by every"));
-  EXPECT_EQ(test::warnings_of(run_of({"--config", config, "-t", kToken, "-r", "a", "-s", "1"}).notes).size(),
-            2u);
+  EXPECT_EQ(
+      test::warnings_of(run_of({"--config", config, "-t", kToken, "-r", "a", "-s", "1"}).diagnostics).size(),
+      2u);
 }
 
 }  // namespace

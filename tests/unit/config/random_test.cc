@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/config_file.h"
 #include "config/endpoint.h"
-#include "config/ini.h"
 #include "config/settings.h"
 #include "config/tokens.h"
 #include "config/web_proxy.h"
@@ -74,8 +74,8 @@ TEST(RandomTest, OtherTexts) {
     if (const auto proxy = parse_web_proxy("http://" + text); proxy) {
       EXPECT_TRUE(check_host(proxy->host).ok());
     }
-    Notes notes;
-    const auto fine = parse_settings("{\"tunneling\": {\"proxy\": " + text + "}}", notes);
+    Diagnostics diagnostics;
+    const auto fine = parse_settings("{\"tunneling\": {\"proxy\": " + text + "}}", diagnostics);
     EXPECT_FALSE(find_exemption({"h", 443}, parse_no_proxy(text)) != nullptr &&
                  text.find_first_of("*hH") == std::string::npos);
     EXPECT_FALSE(find_exemption({"1.2.3.4", 443}, parse_no_proxy(text)) != nullptr &&

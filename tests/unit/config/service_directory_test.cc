@@ -31,9 +31,9 @@ std::string text_of(const std::vector<ServiceMapping>& map) {
 class ServiceDirectoryTest : public ::testing::Test {
  protected:
   std::string read(Mode mode = Mode::kSource) {
-    Notes notes;
-    const auto map = read_service_directory(directory_.path(), mode, notes);
-    warnings_ = test::warnings_of(notes);
+    Diagnostics diagnostics;
+    const auto map = read_service_directory(directory_.path(), mode, diagnostics);
+    warnings_ = test::warnings_of(diagnostics);
     return map ? text_of(*map) : "error: " + map.error().text();
   }
 
@@ -80,9 +80,9 @@ TEST_F(ServiceDirectoryTest, LinksToDirectoriesAreNotFollowed) {
 }
 
 TEST_F(ServiceDirectoryTest, ADirectoryHasToBeThereAndSmall) {
-  Notes notes;
+  Diagnostics diagnostics;
   for (const char* path : {"/nonexistent", "/dev/null"})
-    EXPECT_FALSE(read_service_directory(path, Mode::kSource, notes).ok());
+    EXPECT_FALSE(read_service_directory(path, Mode::kSource, diagnostics).ok());
   EXPECT_EQ(error_of(with_basics({"-m", "src", "--config-dir", "/nonexistent"})),
             "--config-dir: cannot read the directory '/nonexistent': No such file or directory");
   for (int i = 0; i < 257; ++i)
@@ -102,8 +102,8 @@ TEST_F(ServiceDirectoryTest, IsForRunsWithoutAMap) {
   EXPECT_EQ(destination.known_services.size(), 3u);
   const auto mapped = run_of(with_basics({"-s", "A=2", "--config-dir", path}));
   EXPECT_TRUE(mapped.config.known_services.empty());
-  EXPECT_TRUE(
-      contains(test::warnings_of(mapped.notes), "--config-dir is ignored because of --source-listen-port"));
+  EXPECT_TRUE(contains(test::warnings_of(mapped.diagnostics),
+                       "--config-dir is ignored because of --source-listen-port"));
   directory_.write("services/a.ini", "");
   EXPECT_NE(error_of(with_basics({"-m", "dst", "--config-dir", path})).find("--config-dir to say what"),
             std::string::npos);
@@ -118,11 +118,11 @@ TEST_F(ServiceDirectoryTest, TheDefaultIsReadOnlyWhenItIsOurs) {
   const auto strange = run_of(with_basics({"-m", "src"}));
   EXPECT_TRUE(strange.config.known_services.empty());
   EXPECT_TRUE(
-      contains(test::warnings_of(strange.notes), "'./config' is ignored because others can change it"));
+      contains(test::warnings_of(strange.diagnostics), "'./config' is ignored because others can change it"));
   EXPECT_EQ(text_of(config_of(with_basics({"-m", "src", "--config-dir", "config"})).known_services), "A=:1;");
   std::filesystem::remove_all("config");
   directory_.write("config", "a file");
-  EXPECT_EQ(test::warnings_of(run_of(with_basics({"-m", "src"})).notes).size(), 1u);
+  EXPECT_EQ(test::warnings_of(run_of(with_basics({"-m", "src"})).diagnostics).size(), 1u);
 }
 
 }  // namespace

@@ -35,24 +35,24 @@ std::string nested(const std::string& key, const std::string& value) {
 }
 
 FineSettings good(const std::string& text) {
-  Notes notes;
-  auto fine = parse_settings(text, notes);
+  Diagnostics diagnostics;
+  auto fine = parse_settings(text, diagnostics);
   EXPECT_TRUE(fine.ok()) << text << ": " << fine.error().text();
-  EXPECT_TRUE(notes.all().empty()) << notes.all().front().text;
+  EXPECT_TRUE(diagnostics.all().empty()) << diagnostics.all().front().text;
   return fine.ok() ? *fine : FineSettings();
 }
 
 std::string error(const std::string& text) {
-  Notes notes;
-  const auto fine = parse_settings(text, notes);
+  Diagnostics diagnostics;
+  const auto fine = parse_settings(text, diagnostics);
   return fine ? "no error" : fine.error().text();
 }
 
-Notes notes_of(const std::string& text) {
-  Notes notes;
-  const auto fine = parse_settings(text, notes);
+Diagnostics notes_of(const std::string& text) {
+  Diagnostics diagnostics;
+  const auto fine = parse_settings(text, diagnostics);
   EXPECT_TRUE(fine.ok()) << text << ": " << fine.error().text();
-  return notes;
+  return diagnostics;
 }
 
 std::vector<std::string> warnings_of(const std::string& text) {
@@ -212,7 +212,7 @@ TEST(SettingsTest, TheReferencesFileLoadsWithoutAWord) {
       "region_endpoint_overrides": {
           "cn-north-1": "data.tunneling.iot.cn-north-1.amazonaws.com.cn",
           "cn-northwest-1": "data.tunneling.iot.cn-northwest-1.amazonaws.com.cn"}}}})";
-  EXPECT_EQ(good(text).settings.max_connections, 128u);  // good() expects no note of any level
+  EXPECT_EQ(good(text).settings.max_connections, 128u);  // good() expects no diagnostic of any level
 }
 
 TEST(SettingsTest, OverridesRegions) {
@@ -274,7 +274,7 @@ TEST(SettingsTest, ExportsToAFileAndReadsItBack) {
   ASSERT_TRUE(content.ok());
   EXPECT_EQ(content->reveal(), default_settings_text());
   const auto run = run_of(with_basics({"-s", "1", "--settings-json", file}));
-  EXPECT_EQ(run.notes.all().size(), 1u) << "that of the token alone";
+  EXPECT_EQ(run.diagnostics.all().size(), 1u) << "that of the token alone";
 
   EXPECT_EQ(error_of({"--export-default-settings", "/nonexistent/x"}),
             "--export-default-settings: cannot write '/nonexistent/x': No such file or directory");
@@ -285,8 +285,9 @@ TEST(SettingsTest, ExportsToAFileAndReadsItBack) {
 TEST(SettingsTest, FilesAreNamedInErrorsAndWarnings) {
   const TemporaryDirectory directory;
   const std::string file = directory.write("s.json", R"({"nope": 1})");
-  EXPECT_TRUE(contains(test::warnings_of(run_of(with_basics({"-s", "1", "--settings-json", file})).notes),
-                       "--settings-json '" + file + "': the setting 'nope' is not known and ignored"));
+  EXPECT_TRUE(
+      contains(test::warnings_of(run_of(with_basics({"-s", "1", "--settings-json", file})).diagnostics),
+               "--settings-json '" + file + "': the setting 'nope' is not known and ignored"));
   directory.write("s.json", nested("tcp.max_active_connections", "0"));
   EXPECT_EQ(error_of(with_basics({"-s", "1", "--settings-json", file})),
             "--settings-json '" + file +

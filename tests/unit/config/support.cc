@@ -72,15 +72,15 @@ bool contains(const std::vector<std::string>& texts, const std::string& part) {
                              [&](const std::string& text) { return text.find(part) != std::string::npos; });
 }
 
-std::vector<std::string> texts_of(const Notes& notes, LogLevel level) {
+std::vector<std::string> texts_of(const Diagnostics& diagnostics, LogLevel level) {
   std::vector<std::string> texts;
-  for (const Note& note : notes.all())
-    if (note.level == level) texts.push_back(note.text);
+  for (const Diagnostic& diagnostic : diagnostics.all())
+    if (diagnostic.level == level) texts.push_back(diagnostic.text);
   return texts;
 }
 
-std::vector<std::string> warnings_of(const Notes& notes) {
-  return texts_of(notes, LogLevel::kWarning);
+std::vector<std::string> warnings_of(const Diagnostics& diagnostics) {
+  return texts_of(diagnostics, LogLevel::kWarning);
 }
 
 TemporaryDirectory::TemporaryDirectory(Enter enter) {

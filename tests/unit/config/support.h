@@ -33,9 +33,9 @@ Words with_basics(const Words& words);
 
 bool contains(const std::vector<std::string>& texts, const std::string& part);
 
-// The texts of the notes of a level.
-std::vector<std::string> texts_of(const Notes& notes, LogLevel level);
-std::vector<std::string> warnings_of(const Notes& notes);
+// The texts of the diagnostics of a level.
+std::vector<std::string> texts_of(const Diagnostics& diagnostics, LogLevel level);
+std::vector<std::string> warnings_of(const Diagnostics& diagnostics);
 
 // A directory of its own below the system's, removed with everything in it; the working directory meanwhile
 // if that is asked for.

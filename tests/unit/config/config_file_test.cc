@@ -1,4 +1,4 @@
-#include "config/ini.h"
+#include "config/config_file.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "config/variables.h"
+#include "config/environment.h"
 
 #include <unistd.h>
 
@@ -12,8 +12,8 @@ constexpr const char* kCredential = "/access-token";
 
 }  // namespace
 
-Layer read_variables(Environment environment) {
-  Layer variables;
+OptionSet read_variables(Environment environment) {
+  OptionSet variables;
   for (const Option& option : options()) {
     const char* text = *option.variable != '\0' ? look_up(environment, option.variable) : nullptr;
     if (text == nullptr) continue;
@@ -24,7 +24,7 @@ Layer read_variables(Environment environment) {
   }
   if (const char* directory = look_up(environment, kCredentials)) {
     const std::string path = std::string(directory) + kCredential;
-    Layer credentials;
+    OptionSet credentials;
     if (::access(path.c_str(), F_OK) == 0)
       credentials.add(OptionId::kAccessTokenFile, std::string("$") + kCredentials + kCredential, path);
     variables.fill_from(std::move(credentials));

@@ -18,7 +18,7 @@ struct Value {
   Secret secret;                   // Shape::kSecret
 };
 
-class Layer {
+class OptionSet {
  public:
   const Value& operator[](OptionId id) const { return values_[static_cast<size_t>(id)]; }
   Value& operator[](OptionId id) { return values_[static_cast<size_t>(id)]; }
@@ -31,7 +31,7 @@ class Layer {
   void set_secret(OptionId id, std::string origin, Secret secret);
 
   // Takes from a place of lower precedence what neither this one says nor what it says excludes.
-  void fill_from(Layer&& lower);
+  void fill_from(OptionSet&& lower);
 
  private:
   std::array<Value, kOptionCount> values_;

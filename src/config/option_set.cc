@@ -1,4 +1,4 @@
-#include "config/layer.h"
+#include "config/option_set.h"
 
 #include <algorithm>
 
@@ -27,25 +27,25 @@ constexpr Answer kAnswers[] = {
 
 }  // namespace
 
-void Layer::add(OptionId id, std::string origin, std::string text) {
+void OptionSet::add(OptionId id, std::string origin, std::string text) {
   Value& value = (*this)[id];
   value.given = true;
   value.origin = std::move(origin);
   value.texts.push_back(std::move(text));
 }
 
-void Layer::set_flag(OptionId id, std::string origin) {
+void OptionSet::set_flag(OptionId id, std::string origin) {
   Value& value = (*this)[id];
   value.given = true;
   value.origin = std::move(origin);
 }
 
-void Layer::set_secret(OptionId id, std::string origin, Secret secret) {
+void OptionSet::set_secret(OptionId id, std::string origin, Secret secret) {
   set_flag(id, std::move(origin));
   (*this)[id].secret = std::move(secret);
 }
 
-void Layer::fill_from(Layer&& lower) {
+void OptionSet::fill_from(OptionSet&& lower) {
   std::array<bool, kOptionCount> settled{};
   for (size_t i = 0; i < kOptionCount; ++i)
     settled[i] = values_[i].given;
