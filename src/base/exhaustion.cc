@@ -34,13 +34,13 @@ std::string_view remedy(int error) {
   }
 }
 
-Error cannot_fork(const std::string& what, int error) {
-  std::string text = system_error(what, error).text();
-  if (error == EAGAIN)
-    text +=
-        " (too many processes: raise ulimit -u, TasksMax= of systemd, the container's limit of pids or "
-        "kernel.pid_max)";
-  return Error(text);
+Error cannot_fork(const std::string& what, int error_number) {
+  const Error error = system_error(what, error_number);
+  if (error_number != EAGAIN) return error;
+  return error.reworded(
+      error.text() +
+      " (too many processes: raise ulimit -u, TasksMax= of systemd, the container's limit of pids or "
+      "kernel.pid_max)");
 }
 
 }  // namespace localproxy

@@ -21,7 +21,7 @@ bool is_exhaustion(int error);
 std::string_view remedy(int error);
 
 // "WHAT: strerror (what to raise)" of a fork() that failed.
-Error cannot_fork(const std::string& what, int error);
+Error cannot_fork(const std::string& what, int error_number);
 
 // Failures in a row for the same reason, of which the first is worth a line and the others are counted.
 class Episode {

@@ -4,23 +4,45 @@
 // not a Result but fatal() (base/log.h). An operation that returns an error has changed none of its outputs.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
 
 namespace localproxy {
 
-// What went wrong, in words for a person, without a full stop at the end.
+// For a caller that decides something: the text is for people, and no program reads it. Whoever has to tell
+// one more kind of error from the others adds its code.
+enum class ErrorCode : uint8_t {
+  kOther,       // nobody has to tell it from others
+  kSystem,      // a system call failed; number() is its errno
+  kUnresolved,  // no address of a host was found
+};
+
 class [[nodiscard]] Error {
  public:
-  explicit Error(std::string text) : text_(std::move(text)) {}
+  explicit Error(std::string text, ErrorCode code = ErrorCode::kOther, int number = 0)
+      : text_(std::move(text)), code_(code), number_(number) {}
+
+  // What went wrong, in words for a person, without a full stop at the end.
   const std::string& text() const { return text_; }
+  ErrorCode code() const { return code_; }
+  // errno of ErrorCode::kSystem, for is_exhaustion() (base/exhaustion.h) and the like; 0 of all others.
+  int number() const { return number_; }
+
+  // The same error in other words: code and number stay.
+  Error reworded(std::string text) const { return Error(std::move(text), code_, number_); }
+  // The same error behind "WHAT: ".
+  Error about(const std::string& what) const { return reworded(what + ": " + text_); }
 
  private:
   std::string text_;
+  ErrorCode code_;
+  int number_;
 };
 
-// "WHAT: ", what the error number says, and what to raise when the kernel has run out of something.
+// ErrorCode::kSystem. "WHAT: ", what the error number says, and what to raise when the kernel has run out of
+// something.
 Error system_error(const std::string& what, int error_number);
 
 template <typename T = void>

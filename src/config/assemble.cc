@@ -92,7 +92,7 @@ class Assembler {
     if (has(OptionId::kRegion)) {
       const std::string& region = text(OptionId::kRegion);
       if (auto good = check_region(region); !good)
-        return Error(given_[OptionId::kRegion].origin + ": " + good.error().text());
+        return good.error().about(given_[OptionId::kRegion].origin);
       auto endpoint = region_endpoint(fine_, region);
       if (!endpoint) return wrong(given_[OptionId::kRegion], endpoint.error().text());
       config_.endpoint = std::move(*endpoint);
@@ -141,7 +141,7 @@ class Assembler {
   Result<> services_of_directory() {
     if (has(OptionId::kConfigDir)) {
       auto map = read_service_directory(text(OptionId::kConfigDir), config_.mode, diagnostics_);
-      if (!map) return Error(given_[OptionId::kConfigDir].origin + ": " + map.error().text());
+      if (!map) return map.error().about(given_[OptionId::kConfigDir].origin);
       config_.known_services = std::move(*map);
     } else {
       config_.known_services = read_default_service_directory(config_.mode, diagnostics_);
@@ -244,7 +244,7 @@ class Assembler {
     for (const std::string& path : directories.texts) {
       if (path.empty()) continue;  // the same
       auto directory = certificate_directory(path);
-      if (!directory) return Error(directories.origin + " " + directory.error().text());
+      if (!directory) return directory.error().reworded(directories.origin + " " + directory.error().text());
       config_.ca_paths.push_back(std::move(*directory));
     }
     if (config_.ca_paths.size() > limits::kMaxCaPaths)
@@ -252,7 +252,7 @@ class Assembler {
                    " directories");
     if (has(OptionId::kCafile)) {
       auto file = certificate_file(text(OptionId::kCafile));
-      if (!file) return Error(given_[OptionId::kCafile].origin + " " + file.error().text());
+      if (!file) return file.error().reworded(given_[OptionId::kCafile].origin + " " + file.error().text());
       config_.ca_file = std::move(*file);
     }
 #if LOCALPROXY_ALLOW_NO_VERIFY
@@ -270,7 +270,7 @@ class Assembler {
     if (has(OptionId::kAccessToken)) {
       Value& value = given_[OptionId::kAccessToken];
       if (auto good = check_access_token(value.secret.reveal()); !good)
-        return Error(value.origin + ": " + good.error().text());
+        return good.error().about(value.origin);
       config_.access_token = std::move(value.secret);
       config_.access_token_origin = value.origin;
       if (value.origin == option_name(OptionId::kAccessToken))
@@ -289,7 +289,7 @@ class Assembler {
     if (value.texts.front() == "-" && std::ranges::any_of(config_.services, uses_stdio))
       return wrong(value, "standard input is the local client's, as --source-listen-port has it");
     auto token = read_token_file(value.texts.front());
-    if (!token) return Error(value.origin + ": " + token.error().text());
+    if (!token) return token.error().about(value.origin);
     config_.access_token = std::move(*token);
     config_.access_token_origin = value.origin + " " + shown(value.texts.front());
     if (value.texts.front() == "-") return {};
@@ -310,7 +310,7 @@ class Assembler {
         return Error(value.origin + " and " + given_[OptionId::kNoClientToken].origin +
                      " exclude each other");
       if (auto good = check_client_token(value.secret.reveal()); !good)
-        return Error(value.origin + ": " + good.error().text());
+        return good.error().about(value.origin);
       if (value.secret.reveal() == config_.access_token.reveal())
         return Error(value.origin + ": the client token is the access token; it is one of your own choice");
       config_.client_token = std::move(value.secret);

@@ -57,7 +57,7 @@ Result<> read_certificate_variables(Environment environment, Config& config, Dia
     config.cert_file.emplace();
     if (!missing(kFile, path)) {
       auto file = certificate_file(path);
-      if (!file) return Error(std::string(kFile) + " " + file.error().text());
+      if (!file) return file.error().reworded(std::string(kFile) + " " + file.error().text());
       config.cert_file = std::move(*file);
     }
   }
@@ -69,7 +69,8 @@ Result<> read_certificate_variables(Environment environment, Config& config, Dia
     rest.remove_prefix(std::min(rest.size(), path.size() + 1));
     if (path.empty() || missing(kDirectories, path)) continue;
     auto directory = certificate_directory(path);
-    if (!directory) return Error(std::string(kDirectories) + " " + directory.error().text());
+    if (!directory)
+      return directory.error().reworded(std::string(kDirectories) + " " + directory.error().text());
     config.cert_paths->push_back(std::move(*directory));
   }
   if (config.cert_paths->size() + config.ca_paths.size() > limits::kMaxCaPaths)

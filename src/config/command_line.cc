@@ -219,7 +219,7 @@ Result<Outcome> export_settings(const OptionSet& given) {
   const std::string& path = given.text(OptionId::kExportDefaultSettings);
   if (path == "-") return Outcome(Print{default_settings_text()});
   if (auto written = write_file(path, default_settings_text()); !written)
-    return Error("--export-default-settings: " + written.error().text());
+    return written.error().about("--export-default-settings");
   return Outcome(Print{""});
 }
 

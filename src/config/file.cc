@@ -57,8 +57,7 @@ Result<> write_file(const std::string& path, std::string_view text) {
   const std::string what = "cannot write " + shown(path);
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
   if (!file) return system_error(what, errno);
-  if (auto written = write_all(file.get(), text); !written)
-    return Error(what + ": " + written.error().text());
+  if (auto written = write_all(file.get(), text); !written) return written.error().about(what);
   // Some file systems say only now that there was no room.
   if (::close(file.release()) != 0) return system_error(what, errno);
   return {};

@@ -35,7 +35,7 @@ Result<std::vector<std::string>> list_files(const std::string& root) {
       return Error(what + ": there are more than " + std::to_string(kMaxFiles) + " files below it");
     files.push_back(at->path().string());
   }
-  if (failed) return Error(what + ": " + failed.message());
+  if (failed) return Error(what + ": " + failed.message(), ErrorCode::kSystem, failed.value());
   std::ranges::sort(files);
   return files;
 }

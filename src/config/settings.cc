@@ -198,7 +198,7 @@ class Reader {
     if (text_row != nullptr) done = text_row->set(fine_, *text);
     if (fixed_row != nullptr && parse_number<int64_t>(*text) != fixed_row->value)
       diagnostics_.debug("the setting " + key + " is always " + std::to_string(fixed_row->value) + " here");
-    if (!done) return Error(key + ": " + done.error().text());
+    if (!done) return done.error().about(key);
     return {};
   }
 
@@ -247,7 +247,7 @@ Result<FineSettings> read_settings_file(const std::string& path, Diagnostics& di
   if (!content) return content.error();
   Diagnostics of_file;
   auto fine = parse_settings(content->reveal(), of_file);
-  if (!fine) return Error(file + ": " + fine.error().text());
+  if (!fine) return fine.error().about(file);
   diagnostics.add_about(file, std::move(of_file));
   return fine;
 }

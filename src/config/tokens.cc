@@ -87,7 +87,7 @@ Result<Secret> read_token_file(const std::string& path) {
   std::string_view text = content->reveal();
   while (text.ends_with('\n') || text.ends_with('\r'))
     text.remove_suffix(1);
-  if (auto good = check_access_token(text); !good) return Error(what + ": " + good.error().text());
+  if (auto good = check_access_token(text); !good) return good.error().about(what);
   return Secret(text);
 }
 

@@ -171,7 +171,7 @@ Result<> read_proxy_variables(Environment environment, Config& config) {
     return {};
   }
   auto proxy = parse_web_proxy(text);
-  if (!proxy) return Error(name + ": " + proxy.error().text());
+  if (!proxy) return proxy.error().about(name);
   config.web_proxy.emplace(std::move(*proxy));
   return {};
 }

@@ -39,13 +39,13 @@ std::string known_ports(const config::Config& config, const std::vector<Address>
 // A destination connects from there; only binding shows that the machine has the address.
 Result<> check_bind_address(const config::Config& config, const std::vector<Address>& on) {
   if (config.mode == config::Mode::kSource || config.bind_address.empty()) return {};
-  if (auto bound = monitor::bind_listener(on); !bound) return Error("-b: " + bound.error().text());
+  if (auto bound = monitor::bind_listener(on); !bound) return bound.error().about("-b");
   return {};
 }
 
 Error not_readable(const char* option, const std::string& path, int error) {
-  return Error(system_error(std::string(option) + " " + path + " as " + own_user(), error).text() +
-               "; the certificates are read by that user");
+  const Error why = system_error(std::string(option) + " " + path + " as " + own_user(), error);
+  return why.reworded(why.text() + "; the certificates are read by that user");
 }
 
 Result<> check_file(const char* option, const std::string& path) {

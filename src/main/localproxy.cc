@@ -78,13 +78,13 @@ Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, 
   }
   auto reached =
       sandbox::enter({.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = reach, .landlock = landlock});
-  if (!reached) return Error("the sandbox refused: " + reached.error().text());
+  if (!reached) return reached.error().about("the sandbox refused");
   return ready_of(*reached);
 }
 
 int print(Log& log, const std::string& text) {
   const auto written = write_all(STDOUT_FILENO, text);
-  if (!written) return fail(log, ExitStatus::kSystem, Error("standard output: " + written.error().text()));
+  if (!written) return fail(log, ExitStatus::kSystem, written.error().about("standard output"));
   return leave(ExitStatus::kSuccess);
 }
 

@@ -77,7 +77,7 @@ Result<std::vector<monitor::Listener>> Startup::bind_all(const std::vector<Addre
 Result<std::vector<Address>> Startup::look_up(const std::string& host, const std::string& option) const {
   auto addresses =
       monitor::local_addresses(host, loop_, log_, launcher_, monitor::setup_of(config_, launcher_.pid()));
-  if (!addresses) return Error(option + ": " + addresses.error().text());
+  if (!addresses) return addresses.error().about(option);
   return addresses;
 }
 

@@ -34,6 +34,7 @@ TEST(Exhaustion, AnErrorSaysWhatToRaise) {
 TEST(Exhaustion, AForkThatFailsSaysWhichLimitsThereAre) {
   EXPECT_THAT(cannot_fork("cannot start x", EAGAIN).text(), HasSubstr("TasksMax="));
   EXPECT_THAT(cannot_fork("cannot start x", ENOMEM).text(), HasSubstr("short of memory"));
+  EXPECT_EQ(cannot_fork("cannot start x", EAGAIN).number(), EAGAIN);
 }
 
 TEST(Episode, IsSaidOnceAndCounted) {

@@ -50,6 +50,27 @@ TEST(ResultTest, OfNothingIsOkUnlessToldOtherwise) {
   EXPECT_EQ(broken.error().text(), "broken");
 }
 
+TEST(ErrorTest, HasACodeForWhoeverDecides) {
+  const Error plain("no number");
+  EXPECT_EQ(plain.code(), ErrorCode::kOther);
+  EXPECT_EQ(plain.number(), 0);
+  EXPECT_EQ(Error("no address", ErrorCode::kUnresolved).code(), ErrorCode::kUnresolved);
+  const Result<> failed = system_error("open /x", ENOENT);
+  EXPECT_EQ(failed.error().code(), ErrorCode::kSystem);
+  EXPECT_EQ(failed.error().number(), ENOENT);
+}
+
+TEST(ErrorTest, OtherWordsLeaveItTheSame) {
+  const Error error = system_error("open /x", EMFILE).about("--config");
+  EXPECT_TRUE(error.text().starts_with("--config: open /x: Too many open files (")) << error.text();
+  EXPECT_EQ(error.code(), ErrorCode::kSystem);
+  EXPECT_EQ(error.number(), EMFILE);
+  const Error reworded = error.reworded("short of descriptors");
+  EXPECT_EQ(reworded.text(), "short of descriptors");
+  EXPECT_EQ(reworded.code(), ErrorCode::kSystem);
+  EXPECT_EQ(reworded.number(), EMFILE);
+}
+
 TEST(SystemErrorTest, NamesTheCallAndTheReason) {
   EXPECT_EQ(system_error("open /x", ENOENT).text(), "open /x: No such file or directory");
   EXPECT_EQ(system_error("open /x", 123456).text(), "open /x: Unknown error 123456");

@@ -1,5 +1,6 @@
 #include "config/command_line.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -335,6 +336,21 @@ TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
   };
   for (const ErrorCase& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
+}
+
+TEST(CommandLineTest, ErrorsKeepWhatTheSystemSaid) {
+  for (const Words& words : std::vector<Words>{{"--access-token-file", "/nonexistent", "-r", "a", "-s", "1"},
+                                               with_basics({"-s", "1", "--cafile", "/nonexistent"}),
+                                               with_basics({"-s", "1", "-c", "/nonexistent"}),
+                                               with_basics({"-m", "src", "--config-dir", "/nonexistent"}),
+                                               {"--config", "/nonexistent"},
+                                               {"--settings-json", "/nonexistent"},
+                                               {"--export-default-settings", "/nonexistent/settings"}}) {
+    const auto outcome = test::parse(words);
+    ASSERT_FALSE(outcome.ok()) << words.front();
+    EXPECT_EQ(outcome.error().code(), ErrorCode::kSystem) << outcome.error().text();
+    EXPECT_EQ(outcome.error().number(), ENOENT) << outcome.error().text();
+  }
 }
 
 TEST(CommandLineTest, OtherOptionsReachTheConfig) {
