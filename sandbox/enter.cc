@@ -119,7 +119,7 @@ Result<Reached> enter(const Request& request) {
   if (auto r = verify(status_file.get()); !r) return r.error();
 
   if (request.landlock) {
-    auto abi = enter_landlock(request.reach);
+    auto abi = enter_landlock(request.landlock_rules);
     if (!abi) return abi.error();
     reached.landlock_abi = *abi;
   }

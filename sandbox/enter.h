@@ -16,9 +16,9 @@ struct Request {
   const Policy* policy = nullptr;
   // The process whose death ends this one; 0 for the monitor, which has none.
   pid_t parent = 0;
-  // What the process may still reach (nothing by default); ignored without landlock.
-  LandlockRules reach;
-  // False: --sandbox=no-landlock.
+  // policy->landlock(), called before the ids are switched. By default the process can reach nothing.
+  LandlockRules landlock_rules;
+  // False: --sandbox=no-landlock, and the rules are ignored.
   bool landlock = true;
 };
 

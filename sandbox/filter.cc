@@ -114,9 +114,9 @@ std::vector<Rule> all_rules(const Policy& policy) {
     }
   };
   add(common_rules());
-  add(policy.rules);
+  add(policy.system_calls);
   for (const Policy* started : policy.starts)
-    add(started->rules);
+    add(started->system_calls);
   return rules;
 }
 

@@ -1,4 +1,4 @@
-// Landlock: which paths and TCP ports a process can still reach. Everything that is not named is refused.
+// Landlock: which paths and TCP ports a process can reach. Everything that is not named is refused.
 #pragma once
 
 #include <cstdint>

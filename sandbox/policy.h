@@ -1,9 +1,16 @@
-// What a role's policy is made of: tables of system calls, each with its reason on the same line.
+// A role's policy: everything that confines it and no other role. That is the system calls that its filter
+// allows, the paths and ports that Landlock leaves it, its namespaces and its limits, each with its reason on
+// the same line. policy/ROLE.cc has them all; what confines every role alike is in enter.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
+#include <string>
+#include <vector>
+
+#include "sandbox/landlock.h"
 
 namespace localproxy::sandbox {
 
@@ -70,14 +77,38 @@ inline constexpr uint32_t kProtBti = 0x10;
 inline constexpr uint32_t kProtBti = 0;
 #endif
 
+// What a run's configuration adds to the Landlock rules of a role, as plain values.
+struct PolicyInputs {
+  // monitor.
+  std::string token_directory;                  // of the token that is read again, or empty
+  std::vector<std::string> socket_directories;  // of the UNIX sockets that it listens on
+  std::vector<uint16_t> connect_ports;
+  std::vector<uint16_t> bind_ports;
+  // launch.
+  std::vector<int> programs;  // descriptors of the files that it may run
+  std::vector<std::string> certificate_directories;
+  std::vector<std::string> certificate_files;
+};
+
+// Appends to a list of Landlock rules.
+void append(auto& to, const auto& more) {
+  to.insert(to.end(), std::begin(more), std::end(more));
+}
+
+// The Landlock rules of a role that can reach no path and no port.
+inline LandlockRules reach_nothing(const PolicyInputs&) {
+  return {};
+}
+
 struct Policy {
   const char* role;
-  std::span<const Rule> rules;  // besides those that every role has
+  std::span<const Rule> system_calls;  // besides common_rules()
   // Roles that it starts: a filter is inherited, so what theirs allow this one must allow too.
   std::span<const Policy* const> starts = {};
-  bool may_fork = false;         // false: RLIMIT_NPROC 0
-  bool may_write_files = false;  // false: RLIMIT_FSIZE 0 (standard error of the monitor may be a file)
+  LandlockRules (*landlock)(const PolicyInputs& inputs) = reach_nothing;
   bool namespaces = false;       // true: namespaces of its own, where the kernel grants them
+  bool may_fork = false;         // false: RLIMIT_NPROC 0
+  bool may_write_files = false;  // false: RLIMIT_FSIZE 0
 };
 
 // What libc, libstdc++ and the event loop need in every role.
@@ -91,6 +122,13 @@ struct Variant {
   const char* reason;  // what is different
 };
 std::span<const Variant> narrow_variants();
+
+// Where DNS servers listen.
+inline constexpr uint16_t kDnsPort = 53;
+
+// What name services read in resolve, which launch must let it: policy/resolve.cc has them.
+std::vector<std::string> name_service_files();
+std::vector<std::string> name_service_directories();
 
 extern const Policy kMonitorPolicy;
 extern const Policy kNetPolicy;

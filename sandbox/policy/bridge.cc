@@ -15,7 +15,7 @@
 namespace localproxy::sandbox {
 namespace {
 
-constexpr std::array kRules = {
+constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(read), "what still comes of a local socket that is being closed"),
     allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
     allow(SCMP_SYS(shutdown), "orderly end of a stream"),
@@ -34,6 +34,13 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-const Policy kBridgePolicy{.role = "bridge", .rules = kRules, .namespaces = true};
+const Policy kBridgePolicy{
+    .role = "bridge",
+    .system_calls = kSystemCalls,
+    .landlock = reach_nothing,  // it gets listeners and dialled sockets as descriptors
+    .namespaces = true,         // no network and an empty root, behind a filter that refuses both
+    .may_fork = false,          // it starts nothing
+    .may_write_files = false,   // it writes to sockets and pipes
+};
 
 }  // namespace localproxy::sandbox

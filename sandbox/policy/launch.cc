@@ -16,8 +16,12 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
+#include "base/directory.h"
 #include "sandbox/policy.h"
+#include "sandbox/system_files.h"
 
 namespace localproxy::sandbox {
 namespace {
@@ -35,7 +39,7 @@ constexpr int kSetTls = SCMP_SYS(set_tls);
 constexpr int kRiscvHwprobe = 258;
 #endif
 
-constexpr std::array kRules = {
+constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(recvmsg), "what the monitor asks for, with descriptors"),
     allow(SCMP_SYS(recvfrom), equals(3, 0), "notes of signals"),
     allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
@@ -136,8 +140,62 @@ constexpr std::array kRules = {
 
 constexpr std::array kStarts = {&kNetPolicy, &kBridgePolicy, &kResolvePolicy};
 
+// Where OpenSSL, and we, look for the system's root certificates, besides what is below /etc and /usr.
+constexpr std::array kSystemRoots = {
+    "/etc/ssl/cert.pem",                   // OpenSSL's own file
+    "/etc/ssl/certs",                      // OpenSSL's own directory
+    "/etc/ssl/certs/ca-certificates.crt",  // Debian
+    "/etc/pki/tls/cert.pem",               // Fedora
+    "/etc/pki/tls/certs/ca-bundle.crt",    // Fedora
+};
+
+// Of the entries of directories, which are often links to elsewhere, and of files.
+std::vector<std::string> certificate_places(const PolicyInputs& inputs) {
+  std::vector<std::string> files(kSystemRoots.begin(), kSystemRoots.end());
+  for (const std::string& directory : inputs.certificate_directories)
+    append(files, files_in(directory));
+  append(files, files_in("/etc/ssl/certs"));
+  append(files, inputs.certificate_files);
+  return places_of(files);
+}
+
+// What a helper needs between its start and its own Landlock domain: this one is in force in all of them.
+LandlockRules landlock_rules(const PolicyInputs& inputs) {
+  LandlockRules rules;
+  // Directories: files such as resolv.conf are renewed by renaming a new one over the old one.
+  rules.read = {
+      "/etc",    // certificates, resolver files, the loader's cache
+      "/usr",    // libraries, certificates, name service modules
+      "/lib",    // libraries, name service modules
+      "/lib64",  // the same, of 64-bit systems
+      "/proc",   // /proc/self: a helper verifies its sandbox by it
+  };
+  append(rules.read, name_service_directories());       // resolve
+  append(rules.read, places_of(name_service_files()));  // resolve, where they really are
+  append(rules.read, library_directories());            // libraries, where /etc/ld.so.conf has more
+  append(rules.read, inputs.certificate_directories);   // net: --capath, SSL_CERT_DIR
+  append(rules.read, certificate_places(inputs));       // net, where certificates really are
+  rules.execute = {
+      "/lib",        // the program interpreter
+      "/lib64",      // the same, of 64-bit systems
+      "/usr/lib",    // as /lib
+      "/usr/lib64",  // as /lib64
+  };
+  rules.execute_files = inputs.programs;  // the helpers
+  rules.connect_ports = {kDnsPort};       // resolve
+  return rules;
+}
+
 }  // namespace
 
-const Policy kLaunchPolicy{.role = "launch", .rules = kRules, .starts = kStarts, .may_fork = true};
+const Policy kLaunchPolicy{
+    .role = "launch",
+    .system_calls = kSystemCalls,
+    .starts = kStarts,
+    .landlock = landlock_rules,
+    .namespaces = false,       // resolve, which it starts, needs the system's network and files
+    .may_fork = true,          // it starts the helpers
+    .may_write_files = false,  // it writes to sockets
+};
 
 }  // namespace localproxy::sandbox

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
-constexpr std::array kRules = {
+constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(recvfrom), equals(3, MSG_TRUNC), "messages of the other processes"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "descriptors go to the other processes"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL | MSG_DONTWAIT),
@@ -62,8 +62,28 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(fcntl), equals(1, F_SETFL), "standard input and output get their flags back"),
 };
 
+LandlockRules landlock_rules(const PolicyInputs& inputs) {
+  LandlockRules rules;
+  // The token is read again after SIGHUP; the directory, since a new file is often renamed over the old one.
+  if (!inputs.token_directory.empty()) rules.read = {inputs.token_directory};
+  rules.make_sockets = inputs.socket_directories;  // listeners on a path, removed at the end
+  rules.connect_ports = inputs.connect_ports;      // the service or the web proxy, local services
+  rules.bind_ports = {0};                       // free ports: a source without a map, and -b of a destination
+  append(rules.bind_ports, inputs.bind_ports);  // listeners
+  // Its end is the signal that ends launch, which is not in its domain. Its filter has no call that signals.
+  rules.scope_signals = false;
+  return rules;
+}
+
 }  // namespace
 
-const Policy kMonitorPolicy{.role = "monitor", .rules = kRules, .may_write_files = true};
+const Policy kMonitorPolicy{
+    .role = "monitor",
+    .system_calls = kSystemCalls,
+    .landlock = landlock_rules,
+    .namespaces = false,      // it dials and binds in the system's network
+    .may_fork = false,        // launch starts the helpers
+    .may_write_files = true,  // its standard error may be a file
+};
 
 }  // namespace localproxy::sandbox

@@ -15,7 +15,7 @@ namespace {
 // From <linux/mman.h> of Linux 6.11.
 constexpr uint32_t kMapDroppable = 0x08;
 
-constexpr std::array kRules = {
+constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(read), "the tunnel, channels of connections"),
     allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
     allow(SCMP_SYS(getsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_INFO),
@@ -29,6 +29,14 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-const Policy kNetPolicy{.role = "net", .rules = kRules, .namespaces = true};
+const Policy kNetPolicy{
+    .role = "net",
+    .system_calls = kSystemCalls,
+    .landlock =
+        reach_nothing,         // it has loaded its certificates, and gets the tunnel's socket as a descriptor
+    .namespaces = true,        // no network and an empty root, behind a filter that refuses both
+    .may_fork = false,         // it starts nothing
+    .may_write_files = false,  // it writes to sockets
+};
 
 }  // namespace localproxy::sandbox

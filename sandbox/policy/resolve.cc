@@ -12,13 +12,14 @@
 #include <array>
 
 #include "sandbox/policy.h"
+#include "sandbox/system_files.h"
 
 namespace localproxy::sandbox {
 namespace {
 
 constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
-constexpr std::array kRules = {
+constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(read), "resolver files, name services"),
     allow(SCMP_SYS(recvmsg), "the host to look up; netlink"),
     allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_LARGEFILE),
@@ -72,8 +73,62 @@ constexpr std::array kRules = {
     allow(SCMP_SYS(uname), "the local host name"),
 };
 
+// The files themselves, wherever they are now: each lookup has a process of its own.
+constexpr std::array kFiles = {
+    "/etc/resolv.conf",    // DNS servers
+    "/etc/hosts",          // names of this machine and its neighbours
+    "/etc/nsswitch.conf",  // which name services are asked
+    "/etc/host.conf",      // how libc asks them
+    "/etc/gai.conf",       // in which order addresses come
+    "/etc/services",       // names of ports
+    "/etc/mdns.allow",     // mdns: domains that it looks up
+    "/etc/ld.so.cache",    // where the modules are
+};
+
+// What local resolvers leave there.
+constexpr std::array kDirectories = {
+    "/run/systemd/resolve",   // systemd-resolved: resolv.conf and its socket
+    "/run/resolvconf",        // resolvconf: resolv.conf
+    "/run/NetworkManager",    // NetworkManager: resolv.conf
+    "/run/nscd",              // nscd: its socket and its tables
+    "/run/systemd/machines",  // mymachines: containers
+};
+
+constexpr std::array kSystemDirectories = {
+    "/usr/etc",    // the system's defaults for files in /etc
+    "/usr/lib",    // modules and their libraries
+    "/lib",        // as /usr/lib
+    "/lib64",      // as /usr/lib, of 64-bit systems
+    "/usr/lib64",  // as /usr/lib, of 64-bit systems
+};
+
+LandlockRules landlock_rules(const PolicyInputs&) {
+  LandlockRules rules;
+  append(rules.read, kFiles);
+  append(rules.read, kSystemDirectories);
+  append(rules.read, kDirectories);
+  append(rules.read, library_directories());  // modules and their libraries, where /etc/ld.so.conf has more
+  rules.connect_ports = {kDnsPort};           // DNS over TCP
+  return rules;
+}
+
 }  // namespace
 
-const Policy kResolvePolicy{.role = "resolve", .rules = kRules};
+std::vector<std::string> name_service_files() {
+  return {kFiles.begin(), kFiles.end()};
+}
+
+std::vector<std::string> name_service_directories() {
+  return {kDirectories.begin(), kDirectories.end()};
+}
+
+const Policy kResolvePolicy{
+    .role = "resolve",
+    .system_calls = kSystemCalls,
+    .landlock = landlock_rules,
+    .namespaces = false,       // it asks DNS servers in the system's network, and reads the system's files
+    .may_fork = false,         // it starts nothing
+    .may_write_files = false,  // it writes to sockets
+};
 
 }  // namespace localproxy::sandbox

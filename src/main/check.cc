@@ -5,10 +5,10 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/certificates.h"
-#include "main/places.h"
 #include "sandbox/landlock.h"
 
 namespace localproxy {

@@ -79,13 +79,15 @@ const ipc::Setup& Child::wait_for_setup() {
   return setup_;
 }
 
-void Child::enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules reach) {
+void Child::enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs) {
+  // Links are followed with all the rights that this process still has.
+  sandbox::LandlockRules rules = policy.landlock(inputs);
   if (setup_.user != 0) {
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
   }
   auto reached = sandbox::enter({.policy = &policy,
                                  .parent = static_cast<pid_t>(setup_.parent_pid),
-                                 .reach = std::move(reach),
+                                 .landlock_rules = std::move(rules),
                                  .landlock = setup_.landlock != 0});
   if (!reached) fatal("the sandbox refused: " + reached.error().text());
   monitor_->set_state(ipc::State::kReady);

@@ -28,7 +28,7 @@ class Child {
   // Waits for SETUP. Ends the process when it does not come.
   const ipc::Setup& wait_for_setup();
   // Enters the sandbox and sends READY. Ends the process when that fails.
-  void enter_sandbox(const sandbox::Policy& policy, sandbox::LandlockRules reach);
+  void enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs);
   // Runs the loop until the role stops it; the exit status of main().
   int run();
 

@@ -16,8 +16,8 @@
 #include "base/secret.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "config/needs.h"
 #include "main/check.h"
-#include "main/reach.h"
 #include "main/ready.h"
 #include "main/sandbox_report.h"
 #include "main/startup.h"
@@ -69,15 +69,22 @@ int lacking(const char* path) {
   return leave(ExitStatus::kSystem);
 }
 
-Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& reach, bool landlock) {
+sandbox::LandlockRules landlock_rules(const config::Config& config) {
+  return sandbox::kMonitorPolicy.landlock({.token_directory = config::token_directory(config),
+                                           .socket_directories = config::socket_directories(config),
+                                           .connect_ports = config::connect_ports(config),
+                                           .bind_ports = config::bind_ports(config)});
+}
+
+Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& rules, bool landlock) {
   // A token that is read again comes when nothing can be locked any more.
   reserve_locked_memory();
   if (const std::string why = lock_failure(); !why.empty()) {
     log.warning("tokens are in memory that may be written to swap space, since it cannot be locked: " + why +
                 " (ulimit -l, LimitMEMLOCK= of systemd, CAP_IPC_LOCK of a container)");
   }
-  auto reached =
-      sandbox::enter({.policy = &sandbox::kMonitorPolicy, .parent = 0, .reach = reach, .landlock = landlock});
+  auto reached = sandbox::enter(
+      {.policy = &sandbox::kMonitorPolicy, .parent = 0, .landlock_rules = rules, .landlock = landlock});
   if (!reached) return reached.error().about("the sandbox refused");
   return ready_of(*reached);
 }
@@ -92,7 +99,7 @@ int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, 
                    monitor::Launcher& launcher) {
   auto processes = enter_helpers(config, loop, log, launcher);
   if (!processes) return fail(log, ExitStatus::kSystem, processes.error());
-  auto own = enter_sandbox(log, monitor_reach(config), config.landlock);
+  auto own = enter_sandbox(log, landlock_rules(config), config.landlock);
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
   processes->emplace(processes->begin(), ipc::Role::kMonitor, *own);
   return print(log, monitor::sandbox_table(*processes));
@@ -154,11 +161,11 @@ __attribute__((noinline)) int run(config::Run run) {
   // The launch process has its own.
   *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
-  const sandbox::LandlockRules reach = monitor_reach(config);
+  const sandbox::LandlockRules rules = landlock_rules(config);
   const bool landlock = config.landlock;
   monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(*listeners),
                                  std::move(*on));
-  auto reached = enter_sandbox(log, reach, landlock);
+  auto reached = enter_sandbox(log, rules, landlock);
   if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
   log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
   let_requests_in();

@@ -1,6 +1,5 @@
 // localproxy-resolve: one name lookup. It holds nothing.
 #include "main/child.h"
-#include "main/reach.h"
 #include "resolve/process.h"
 
 int main() {
@@ -8,6 +7,6 @@ int main() {
   Child child(ipc::Role::kResolve);
   child.wait_for_setup();
   resolve::Process process(child.loop(), child.monitor());
-  child.enter_sandbox(sandbox::kResolvePolicy, resolve_reach());
+  child.enter_sandbox(sandbox::kResolvePolicy, {});
   return child.run();
 }

@@ -34,7 +34,7 @@ REFUSED = {
 
 # Program -> names, or the name of a kind, with where they are called and why never behind its filter.
 FIND_USER = "sandbox/ids.cc: find_user(), which localproxy alone calls, as root, before it becomes that user"
-PLACES = "main/places.cc, base/path.cc: where files really are, before Landlock is told"
+PLACES = "sandbox/system_files.cc, base/path.cc, base/directory.cc: where files really are, before Landlock is told"
 EXCEPTIONS = {
     "localproxy": [
         ("C++ streams", "nlohmann-json, config/service_directory.cc: settings and --config-dir"),
@@ -43,7 +43,8 @@ EXCEPTIONS = {
         ("getpwnam_r getpwuid_r", FIND_USER),
         ("getpwuid", "main/check.cc: --check enters no filter"),
         ("if_nametoindex", "config/endpoint.cc: the interface of a link-local address on the command line"),
-        ("opendir readdir closedir glob realpath", PLACES),
+        ("opendir readdir closedir", "main/check.cc: certificates, which are looked at before the filter"),
+        ("realpath", "monitor/resolver.cc: where the files of resolve are"),
     ],
     "localproxy-net": [
         ("tzset", "main/net.cc: it is there to read the time zone in time"),

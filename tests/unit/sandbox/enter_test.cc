@@ -70,8 +70,10 @@ std::string expected_report(const Policy& policy, int landlock_abi) {
 }
 
 // Asks for namespaces as net does, and may still look at itself afterwards.
-const Policy kNamespacesOnly{
-    .role = "test", .rules = kLaunchPolicy.rules, .starts = kLaunchPolicy.starts, .namespaces = true};
+const Policy kNamespacesOnly{.role = "test",
+                             .system_calls = kLaunchPolicy.system_calls,
+                             .starts = kLaunchPolicy.starts,
+                             .namespaces = true};
 
 // Enters, says the report or the error, and returns 0 or 3.
 int enter_and_say(const Request& request, const Child::Say& say) {

@@ -69,7 +69,7 @@ TEST_P(PolicyTest, CanBeLoadedAndLeft) {
 }
 
 TEST_P(PolicyTest, EveryRuleHasAReason) {
-  for (const auto& rules : {common_rules(), GetParam()->rules}) {
+  for (const auto& rules : {common_rules(), GetParam()->system_calls}) {
     for (const Rule& rule : rules) {
       ASSERT_NE(rule.reason, nullptr);
       EXPECT_NE(std::string(rule.reason), "") << rule.number;
@@ -116,7 +116,7 @@ TEST_P(PolicyTest, NoCallOfTheKernelsDangerousOnesIsAllowed) {
                                         SYS_linkat,
                                         SYS_symlinkat};
   std::set<long> allowed;
-  for (const auto& rules : {common_rules(), GetParam()->rules}) {
+  for (const auto& rules : {common_rules(), GetParam()->system_calls}) {
     for (const Rule& rule : rules) {
       if (rule.error == 0) allowed.insert(rule.number);
     }

@@ -15,9 +15,7 @@
 
 #include "base/fd.h"
 #include "build_config.h"
-#include "config/config.h"
 #include "ipc/messages.h"
-#include "main/reach.h"
 #include "sandbox/enter.h"
 #include "sandbox/ids.h"
 #include "tests/unit/sandbox/in_child.h"
@@ -43,33 +41,26 @@ bool leave_root() {
   return ::geteuid() != 0 || become(kIds).ok();
 }
 
-config::Config source_config() {
-  config::Config config;
-  config.endpoint = {"tunnel.example", 443};
-  return config;
-}
-
-bool enter_as(const Policy& policy, LandlockRules reach) {
-  return enter({.policy = &policy, .parent = ::getppid(), .reach = std::move(reach)}).ok();
+bool enter_as(const Policy& policy, const PolicyInputs& inputs = {}) {
+  return enter({.policy = &policy, .parent = ::getppid(), .landlock_rules = policy.landlock(inputs)}).ok();
 }
 
 // In a child: into the sandbox of a role.
 bool enter_role(Role role, int program) {
   if (!leave_root()) return false;
-  if (role == Role::kMonitor) return enter_as(kMonitorPolicy, monitor_reach(source_config()));
+  if (role == Role::kMonitor) return enter_as(kMonitorPolicy, {.connect_ports = {443}});
   // Some other program is what it may run.
   const UniqueFd allowed(::open("/bin/cat", O_PATH | O_CLOEXEC));
-  if (allowed.get() == program || !enter_as(kLaunchPolicy, launch_reach(ipc::Setup(), {allowed.get()})))
-    return false;
+  if (allowed.get() == program || !enter_as(kLaunchPolicy, {.programs = {allowed.get()}})) return false;
   switch (role) {
     case Role::kLaunch:
       return true;
     case Role::kNet:
-      return enter_as(kNetPolicy, {});
+      return enter_as(kNetPolicy);
     case Role::kBridge:
-      return enter_as(kBridgePolicy, {});
+      return enter_as(kBridgePolicy);
     case Role::kResolve:
-      return enter_as(kResolvePolicy, resolve_reach());
+      return enter_as(kResolvePolicy);
     case Role::kMonitor:
       break;
   }

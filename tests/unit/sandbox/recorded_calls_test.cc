@@ -192,7 +192,8 @@ class RulesTest : public testing::TestWithParam<std::string> {
   // The rules that stand in this role's own table.
   std::span<const Rule> rules() const {
     if (GetParam() == kEvery) return common_rules();
-    return (*std::ranges::find(kPolicies, GetParam(), [](const Policy* each) { return each->role; }))->rules;
+    return (*std::ranges::find(kPolicies, GetParam(), [](const Policy* each) { return each->role; }))
+        ->system_calls;
   }
   // What all roles have is there for any of them.
   bool is_recorded(const Rule& rule) const {

@@ -1,24 +1,18 @@
-// Where the files are that libc, its loader and OpenSSL read: a system may have links in their usual places,
-// to anywhere.
+// Where the files really are that libc, its loader and OpenSSL read: a system may have links in their usual
+// places, to anywhere.
 #pragma once
 
 #include <string>
 #include <vector>
 
-namespace localproxy {
-
-// What name services read; resolve.
-const std::vector<std::string>& name_files();
+namespace localproxy::sandbox {
 
 // The directories that files are really in, and those of the links that lead there: files such as resolv.conf
 // are renewed by renaming a new one over the old one. Of what is not there yet, the nearest directory above
 // it that is. Where that would be the whole system, or devices, only the file.
 std::vector<std::string> places_of(const std::vector<std::string>& files);
 
-// The files of a directory, as absolute paths; none when it cannot be read.
-std::vector<std::string> files_in(const std::string& directory);
-
 // Directories of libraries, as /etc/ld.so.conf has them besides the usual ones.
 std::vector<std::string> library_directories();
 
-}  // namespace localproxy
+}  // namespace localproxy::sandbox

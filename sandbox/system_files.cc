@@ -1,6 +1,5 @@
-#include "main/places.h"
+#include "sandbox/system_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
@@ -8,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <set>
 #include <string_view>
 
@@ -16,7 +14,7 @@
 #include "base/path.h"
 #include "base/text.h"
 
-namespace localproxy {
+namespace localproxy::sandbox {
 namespace {
 
 // Files that include each other do so forever.
@@ -87,13 +85,6 @@ void read_linker_configuration(const std::string& path, int includes, std::vecto
 
 }  // namespace
 
-const std::vector<std::string>& name_files() {
-  static const std::vector<std::string> kFiles = {"/etc/resolv.conf", "/etc/hosts",      "/etc/nsswitch.conf",
-                                                  "/etc/host.conf",   "/etc/gai.conf",   "/etc/services",
-                                                  "/etc/mdns.allow",  "/etc/ld.so.cache"};
-  return kFiles;
-}
-
 std::vector<std::string> places_of(const std::vector<std::string>& files) {
   std::set<std::string> places;
   for (const std::string& file : files)
@@ -102,20 +93,10 @@ std::vector<std::string> places_of(const std::vector<std::string>& files) {
   return {places.begin(), places.end()};
 }
 
-std::vector<std::string> files_in(const std::string& directory) {
-  std::vector<std::string> files;
-  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(directory.c_str()), &::closedir);
-  if (!opened) return files;
-  while (const dirent* entry = ::readdir(opened.get()))
-    if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
-      files.push_back(directory + "/" + entry->d_name);
-  return files;
-}
-
 std::vector<std::string> library_directories() {
   std::vector<std::string> directories;
   read_linker_configuration("/etc/ld.so.conf", kMostIncludes, directories);
   return directories;
 }
 
-}  // namespace localproxy
+}  // namespace localproxy::sandbox

@@ -1,0 +1,50 @@
+#include "config/needs.h"
+
+#include "config/web_proxy.h"
+
+namespace localproxy::config {
+namespace {
+
+using Kind = LocalAddress::Kind;
+
+// The addresses of this kind, of services that the tunnel has or may have.
+std::vector<LocalAddress> addresses_of(const Config& config, Kind kind) {
+  std::vector<LocalAddress> addresses;
+  for (const auto* mappings : {&config.services, &config.known_services})
+    for (const ServiceMapping& mapping : *mappings)
+      if (mapping.address.kind == kind) addresses.push_back(mapping.address);
+  return addresses;
+}
+
+}  // namespace
+
+std::string token_directory(const Config& config) {
+  const std::string& file = config.access_token_file;
+  return file.substr(0, file.rfind('/') + 1);
+}
+
+std::vector<std::string> socket_directories(const Config& config) {
+  std::vector<std::string> directories;
+  if (config.mode != Mode::kSource) return directories;
+  for (const LocalAddress& address : addresses_of(config, Kind::kUnix))
+    directories.push_back(address.path.substr(0, address.path.rfind('/') + 1));
+  return directories;
+}
+
+std::vector<uint16_t> connect_ports(const Config& config) {
+  std::vector<uint16_t> ports{first_hop(config).port};
+  if (config.mode != Mode::kDestination) return ports;
+  for (const LocalAddress& address : addresses_of(config, Kind::kTcp))
+    ports.push_back(address.port);
+  return ports;
+}
+
+std::vector<uint16_t> bind_ports(const Config& config) {
+  std::vector<uint16_t> ports;
+  if (config.mode != Mode::kSource) return ports;
+  for (const LocalAddress& address : addresses_of(config, Kind::kTcp))
+    ports.push_back(address.port);
+  return ports;
+}
+
+}  // namespace localproxy::config

@@ -1,0 +1,25 @@
+// What a run needs of this machine after its start, as its configuration says. The monitor's sandbox leaves
+// it that and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace localproxy::config {
+
+// The directory of the token file that is read again; empty when there is none.
+std::string token_directory(const Config& config);
+
+// The directories of the UNIX sockets that a source listens on.
+std::vector<std::string> socket_directories(const Config& config);
+
+// The TCP ports of the tunnel's first hop, and of a destination's services.
+std::vector<uint16_t> connect_ports(const Config& config);
+
+// The TCP ports that a source listens on; those that it picks itself are not among them.
+std::vector<uint16_t> bind_ports(const Config& config);
+
+}  // namespace localproxy::config
