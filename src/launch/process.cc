@@ -68,7 +68,7 @@ void Process::on_launch(const ipc::Launch& message) {
   if (!channel || !errors) fatal("the monitor asked for a child without its parts");
   const int null = programs_.null.get();
   const bool streams = message.standard_streams != 0;
-  // As main/child.h has them.
+  // As ipc/descriptors.h has them.
   std::vector<int> fds{streams ? STDIN_FILENO : null, streams ? STDOUT_FILENO : null, errors.get(),
                        channel.get()};
   if (sibling) fds.push_back(sibling.get());

@@ -17,13 +17,13 @@
 #include "config/command_line.h"
 #include "config/describe.h"
 #include "config/needs.h"
-#include "main/check.h"
-#include "main/ready.h"
-#include "main/sandbox_report.h"
-#include "main/startup.h"
+#include "helper/ready.h"
+#include "monitor/check.h"
+#include "monitor/enter_helpers.h"
 #include "monitor/launcher.h"
 #include "monitor/sandbox_report.h"
 #include "monitor/standard_streams.h"
+#include "monitor/startup.h"
 #include "monitor/supervisor.h"
 #include "sandbox/enter.h"
 #include "sandbox/ids.h"
@@ -86,7 +86,7 @@ Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& rules, 
   auto reached = sandbox::enter(
       {.policy = &sandbox::kMonitorPolicy, .parent = 0, .landlock_rules = rules, .landlock = landlock});
   if (!reached) return reached.error().about("the sandbox refused");
-  return ready_of(*reached);
+  return helper::ready_of(*reached);
 }
 
 int print(Log& log, const std::string& text) {
@@ -97,7 +97,7 @@ int print(Log& log, const std::string& text) {
 
 int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
                    monitor::Launcher& launcher) {
-  auto processes = enter_helpers(config, loop, log, launcher);
+  auto processes = monitor::enter_helpers(config, loop, log, launcher);
   if (!processes) return fail(log, ExitStatus::kSystem, processes.error());
   auto own = enter_sandbox(log, landlock_rules(config), config.landlock);
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
@@ -118,7 +118,7 @@ __attribute__((noinline)) int run(config::Run run) {
   const bool source = config.mode == config::Mode::kSource;
   if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
 
-  if (auto enough = check_descriptors(config.services.size()); !enough)
+  if (auto enough = monitor::check_descriptors(config.services.size()); !enough)
     return fail(log, ExitStatus::kSystem, enough.error());
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
@@ -130,34 +130,36 @@ __attribute__((noinline)) int run(config::Run run) {
   }
   // What starts for a check is not worth a line.
   if (!real && log.wants(LogLevel::kInfo)) log.set_level(LogLevel::kWarning);
-  const bool stdio = uses_stdio(config);
+  const bool stdio = monitor::uses_stdio(config);
   monitor::StandardStreams streams;
   if (stdio) {
     if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
   }
   localproxy::event::Loop loop;  // <event2/event.h> has a struct event
   const monitor::StderrLog::Flush flush(loop, log);
-  auto launcher = monitor::Launcher::start(loop, log, *helpers, launcher_setup(config, ids), stdio);
+  const ipc::Setup setup = monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0);
+  auto launcher = monitor::Launcher::start(loop, log, *helpers, setup, stdio);
   if (!launcher) return fail(log, ExitStatus::kSystem, launcher.error());
-  const Startup startup(config, loop, log, **launcher);
+  const monitor::Startup startup(config, loop, log, **launcher);
   auto on = startup.bind_addresses();
   if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
   auto listeners = startup.bind_all(*on);
   if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
   std::vector<std::string> can_listen;
-  if (check) can_listen = give_back(*listeners);
+  if (check) can_listen = monitor::give_back(*listeners);
   if (ids) {
-    if (auto given = give_away(*listeners, *ids); !given)
+    if (auto given = monitor::give_away(*listeners, ids->uid, ids->gid); !given)
       return fail(log, ExitStatus::kSystem, given.error());
     if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
   }
   if (run.purpose == config::Purpose::kSandboxReport) return report_sandbox(config, loop, log, **launcher);
   if (check) {
-    auto machine = check_machine(config, *helpers, can_listen, *on);
+    auto machine = monitor::check_machine(config, *helpers, can_listen, *on, sandbox::landlock_abi());
     if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
     return print(log, config::describe(config) + *machine);
   }
-  if (auto good = check_certificates(config); !good) return fail(log, ExitStatus::kUsage, good.error());
+  if (auto good = monitor::check_certificates(config); !good)
+    return fail(log, ExitStatus::kUsage, good.error());
   // The launch process has its own.
   *helpers = {};
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
@@ -176,8 +178,8 @@ __attribute__((noinline)) int run(config::Run run) {
 
 int main(int argc, char** argv) {
   set_signals();
-  if (!fill_standard_descriptors()) return lacking("/dev/null");
-  raise_limits();
+  if (!monitor::fill_standard_descriptors()) return lacking("/dev/null");
+  monitor::raise_limits();
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);

@@ -10,7 +10,8 @@
 #include "base/exit_status.h"
 #include "base/locked_memory.h"
 #include "base/secret.h"
-#include "main/child.h"
+#include "helper/helper_process.h"
+#include "ipc/descriptors.h"
 #include "net/process.h"
 #include "tls/context.h"
 #include "tls/memory.h"
@@ -44,16 +45,16 @@ __attribute__((noinline)) int run() {
   tls::wipe_freed_memory();
   // For the tokens, which come when nothing can be locked any more.
   reserve_locked_memory();
-  Child child(ipc::Role::kNet);
-  const ipc::Setup& setup = child.wait_for_setup();
-  auto context = tls::Context::create(roots_of(setup), child.log());
+  helper::HelperProcess self(ipc::Role::kNet);
+  const ipc::Setup& setup = self.wait_for_setup();
+  auto context = tls::Context::create(roots_of(setup), self.log());
   if (!context) refuse(context.error().text());
-  net::Process process(child.loop(), child.log(), **context, child.monitor(), UniqueFd(kSiblingFd));
+  net::Process process(self.loop(), self.log(), **context, self.monitor(), UniqueFd(ipc::kSiblingFd));
   // OpenSSL's check of a certificate asks libc for the time, which reads the time zone when it is first
   // asked.
   ::tzset();
-  child.enter_sandbox(sandbox::kNetPolicy, {});
-  return child.run();
+  self.enter_sandbox(sandbox::kNetPolicy);
+  return self.run();
 }
 
 }  // namespace

@@ -20,8 +20,9 @@ MAY_INCLUDE = {
     "src/bridge": {"src/base", "src/event", "src/ipc"},
     "src/resolve": {"src/base", "src/event", "src/ipc"},
     "src/launch": {"src/base", "src/event", "src/ipc"},
+    "src/helper": {"src/base", "src/event", "src/ipc", "sandbox"},
     "src/main": {"src/base", "src/event", "src/ipc", "src/config", "src/monitor", "src/net", "src/bridge",
-                 "src/resolve", "src/launch", "src/tls", "src/wire", "sandbox", "sanitizers", "build_config"},
+                 "src/resolve", "src/launch", "src/helper", "src/tls", "sandbox", "sanitizers"},
     "sandbox": {"src/base", "libseccomp", "libcap-ng", "build_config"},
 }
 

@@ -41,9 +41,9 @@ EXCEPTIONS = {
         ("snprintf vsnprintf localeconv", "nlohmann-json: numbers of the settings"),
         ("isatty", "monitor/standard_error.cc and standard_streams.cc: what 0, 1 and 2 are"),
         ("getpwnam_r getpwuid_r", FIND_USER),
-        ("getpwuid", "main/check.cc: --check enters no filter"),
+        ("getpwuid", "monitor/check.cc: --check enters no filter"),
         ("if_nametoindex", "config/endpoint.cc: the interface of a link-local address on the command line"),
-        ("opendir readdir closedir", "main/check.cc: certificates, which are looked at before the filter"),
+        ("opendir readdir closedir", "monitor/check.cc: certificates, which are looked at before the filter"),
         ("realpath", "monitor/resolver.cc: where the files of resolve are"),
     ],
     "localproxy-net": [

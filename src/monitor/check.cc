@@ -1,4 +1,4 @@
-#include "main/check.h"
+#include "monitor/check.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,9 +9,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/certificates.h"
-#include "sandbox/landlock.h"
 
-namespace localproxy {
+namespace localproxy::monitor {
 namespace {
 
 std::string line(const std::string& name, const std::string& value) {
@@ -30,7 +29,7 @@ std::string known_ports(const config::Config& config, const std::vector<Address>
   if (config.mode != config::Mode::kSource) return lines;
   for (const config::ServiceMapping& mapping : config.known_services) {
     if (mapping.address.kind != config::LocalAddress::Kind::kTcp || mapping.address.port == 0) continue;
-    const auto listener = monitor::bind_service(mapping, monitor::listen_addresses(mapping, on));
+    const auto listener = bind_service(mapping, listen_addresses(mapping, on));
     if (!listener) lines += line("for service " + mapping.service, listener.error().text());
   }
   return lines;
@@ -39,7 +38,7 @@ std::string known_ports(const config::Config& config, const std::vector<Address>
 // A destination connects from there; only binding shows that the machine has the address.
 Result<> check_bind_address(const config::Config& config, const std::vector<Address>& on) {
   if (config.mode == config::Mode::kSource || config.bind_address.empty()) return {};
-  if (auto bound = monitor::bind_listener(on); !bound) return bound.error().about("-b");
+  if (auto bound = bind_listener(on); !bound) return bound.error().about("-b");
   return {};
 }
 
@@ -83,9 +82,9 @@ Result<> check_certificates(const config::Config& config) {
   return check_file("SSL_CERT_FILE", config.cert_file.value_or(""));
 }
 
-std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners) {
+std::vector<std::string> give_back(std::vector<Listener>& listeners) {
   std::vector<std::string> places;
-  for (const monitor::Listener& listener : listeners)
+  for (const Listener& listener : listeners)
     places.push_back(listener.addresses.empty() ? listener.name()
                                                 : join(listener.addresses, ", ", [](const Address& address) {
                                                     return to_string(address);
@@ -94,13 +93,12 @@ std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners) {
   return places;
 }
 
-Result<std::string> check_machine(const config::Config& config, const monitor::Helpers& helpers,
-                                  const std::vector<std::string>& can_listen,
-                                  const std::vector<Address>& on) {
+Result<std::string> check_machine(const config::Config& config, const Helpers& helpers,
+                                  const std::vector<std::string>& can_listen, const std::vector<Address>& on,
+                                  int landlock_abi) {
   if (auto good = check_bind_address(config, on); !good) return good.error();
   if (auto good = check_certificates(config); !good) return good.error();
-  const int abi = sandbox::landlock_abi();
-  if (config.landlock && abi == 0)
+  if (config.landlock && landlock_abi == 0)
     return Error("this kernel has no Landlock; --sandbox=no-landlock does without it");
 
   std::string lines;
@@ -114,9 +112,10 @@ Result<std::string> check_machine(const config::Config& config, const monitor::H
   }
   for (const ipc::Role role : {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve, ipc::Role::kLaunch})
     lines += line("helper", path_of(helpers.fd(role)));
-  lines += line("sandbox", "no-new-privileges, no capabilities, seccomp" +
-                               (config.landlock ? ", Landlock ABI " + std::to_string(abi) : std::string()));
+  lines += line("sandbox",
+                "no-new-privileges, no capabilities, seccomp" +
+                    (config.landlock ? ", Landlock ABI " + std::to_string(landlock_abi) : std::string()));
   return lines;
 }
 
-}  // namespace localproxy
+}  // namespace localproxy::monitor

@@ -1,10 +1,10 @@
-// What a process says of its sandbox: the report of sandbox/ as the message that every child begins with.
+// What a process says of its sandbox: its status as the message that every helper begins with.
 #pragma once
 
 #include "ipc/messages.h"
 #include "sandbox/enter.h"
 
-namespace localproxy {
+namespace localproxy::helper {
 
 inline ipc::Ready ready_of(const sandbox::Reached& reached) {
   ipc::Ready ready;
@@ -18,4 +18,4 @@ inline ipc::Ready ready_of(const sandbox::Reached& reached) {
   return ready;
 }
 
-}  // namespace localproxy
+}  // namespace localproxy::helper

@@ -2,7 +2,8 @@
 // listeners bound.
 #pragma once
 
-#include <optional>
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -12,9 +13,8 @@
 #include "event/loop.h"
 #include "monitor/launcher.h"
 #include "monitor/listeners.h"
-#include "sandbox/ids.h"
 
-namespace localproxy {
+namespace localproxy::monitor {
 
 // Makes sure that descriptors 0, 1 and 2 are taken, whatever the starter closed: what is opened next would
 // get their numbers, and log lines would be written into it. Reading and writing those that were closed fails
@@ -27,33 +27,32 @@ void raise_limits();
 // Whether a run with so many services can start at all; an error says which limit to raise, and to what.
 Result<> check_descriptors(size_t services);
 
-// What the launch process is told. ids: whom to become, when it is started by root.
-ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids);
+// What the launch process is told. user, group: whom to become when root starts it, or 0.
+ipc::Setup launcher_setup(const config::Config& config, uid_t user, gid_t group);
 
 // Whether a service is standard input and output.
 bool uses_stdio(const config::Config& config);
 
 class Startup {
  public:
-  Startup(const config::Config& config, event::Loop& loop, monitor::StderrLog& log,
-          monitor::Launcher& launcher)
+  Startup(const config::Config& config, event::Loop& loop, StderrLog& log, Launcher& launcher)
       : config_(config), loop_(loop), log_(log), launcher_(launcher) {}
 
   // The addresses of -b, or of localhost.
   Result<std::vector<Address>> bind_addresses() const;
   // Binds everything that a source was asked to listen on: a busy port is noticed before the token is used.
-  Result<std::vector<monitor::Listener>> bind_all(const std::vector<Address>& on) const;
+  Result<std::vector<Listener>> bind_all(const std::vector<Address>& on) const;
 
  private:
   Result<std::vector<Address>> look_up(const std::string& host, const std::string& option) const;
 
   const config::Config& config_;
   event::Loop& loop_;
-  monitor::StderrLog& log_;
-  monitor::Launcher& launcher_;
+  StderrLog& log_;
+  Launcher& launcher_;
 };
 
 // Makes the files of UNIX sockets another user's. REQUIRES: root.
-Result<> give_away(const std::vector<monitor::Listener>& listeners, const sandbox::Ids& ids);
+Result<> give_away(const std::vector<Listener>& listeners, uid_t user, gid_t group);
 
-}  // namespace localproxy
+}  // namespace localproxy::monitor

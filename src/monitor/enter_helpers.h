@@ -9,13 +9,12 @@
 #include "event/loop.h"
 #include "monitor/launcher.h"
 
-namespace localproxy {
+namespace localproxy::monitor {
 
 // What each helper reached, the launch process first. All but that one have ended when this returns. An
 // error: one of them could not be started, or could not enter its sandbox; the log says why.
 Result<std::vector<std::pair<ipc::Role, ipc::Ready>>> enter_helpers(const config::Config& config,
-                                                                    event::Loop& loop,
-                                                                    monitor::StderrLog& log,
-                                                                    monitor::Launcher& launcher);
+                                                                    event::Loop& loop, StderrLog& log,
+                                                                    Launcher& launcher);
 
-}  // namespace localproxy
+}  // namespace localproxy::monitor

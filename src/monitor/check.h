@@ -10,18 +10,19 @@
 #include "monitor/helpers.h"
 #include "monitor/listeners.h"
 
-namespace localproxy {
+namespace localproxy::monitor {
 
 // Closes listeners, and removes their files while that is still allowed. What they were bound to, in words.
-std::vector<std::string> give_back(std::vector<monitor::Listener>& listeners);
+std::vector<std::string> give_back(std::vector<Listener>& listeners);
 
 // Whether the given root certificates can be read. REQUIRES: the ids of a run.
 Result<> check_certificates(const config::Config& config);
 
 // Lines of "name: value", as config::describe() writes them. can_listen: of give_back(); on: the addresses of
-// -b. Connects to nothing and changes nothing. An error: what a run would fail at later. REQUIRES: the ids of
-// a run.
-Result<std::string> check_machine(const config::Config& config, const monitor::Helpers& helpers,
-                                  const std::vector<std::string>& can_listen, const std::vector<Address>& on);
+// -b; landlock_abi: the kernel's, or 0. Connects to nothing and changes nothing. An error: what a run would
+// fail at later. REQUIRES: the ids of a run.
+Result<std::string> check_machine(const config::Config& config, const Helpers& helpers,
+                                  const std::vector<std::string>& can_listen, const std::vector<Address>& on,
+                                  int landlock_abi);
 
-}  // namespace localproxy
+}  // namespace localproxy::monitor

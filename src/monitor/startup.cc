@@ -1,4 +1,4 @@
-#include "main/startup.h"
+#include "monitor/startup.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -8,10 +8,9 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "config/web_proxy.h"
 #include "monitor/local_names.h"
 
-namespace localproxy {
+namespace localproxy::monitor {
 
 bool fill_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -40,13 +39,11 @@ Result<> check_descriptors(size_t services) {
                ", LimitNOFILE=" + std::to_string(least) + " of systemd), or better to the usual 1024");
 }
 
-ipc::Setup launcher_setup(const config::Config& config, const std::optional<sandbox::Ids>& ids) {
-  ipc::Setup setup = monitor::setup_of(config, ::getpid());
-  monitor::add_roots(config, setup);
-  if (ids) {
-    setup.user = ids->uid;
-    setup.group = ids->gid;
-  }
+ipc::Setup launcher_setup(const config::Config& config, uid_t user, gid_t group) {
+  ipc::Setup setup = setup_of(config, ::getpid());
+  add_roots(config, setup);
+  setup.user = user;
+  setup.group = group;
   return setup;
 }
 
@@ -60,14 +57,14 @@ Result<std::vector<Address>> Startup::bind_addresses() const {
   return look_up(config_.bind_address.empty() ? "localhost" : config_.bind_address, "-b");
 }
 
-Result<std::vector<monitor::Listener>> Startup::bind_all(const std::vector<Address>& on) const {
-  std::vector<monitor::Listener> listeners;
+Result<std::vector<Listener>> Startup::bind_all(const std::vector<Address>& on) const {
+  std::vector<Listener> listeners;
   if (config_.mode != config::Mode::kSource) return listeners;
   for (const config::ServiceMapping& mapping : config_.services) {
     const std::string& host = mapping.address.host;
     auto addresses = host.empty() ? on : look_up(host, "-s");
     if (!addresses) return addresses.error();
-    auto listener = monitor::bind_service(mapping, *addresses);
+    auto listener = bind_service(mapping, *addresses);
     if (!listener) return listener.error();
     listeners.push_back(std::move(*listener));
   }
@@ -76,17 +73,17 @@ Result<std::vector<monitor::Listener>> Startup::bind_all(const std::vector<Addre
 
 Result<std::vector<Address>> Startup::look_up(const std::string& host, const std::string& option) const {
   auto addresses =
-      monitor::local_addresses(host, loop_, log_, launcher_, monitor::setup_of(config_, launcher_.pid()));
+      local_addresses(host, loop_, log_, launcher_, setup_of(config_, launcher_.pid()));
   if (!addresses) return addresses.error().about(option);
   return addresses;
 }
 
-Result<> give_away(const std::vector<monitor::Listener>& listeners, const sandbox::Ids& ids) {
-  for (const monitor::Listener& listener : listeners) {
+Result<> give_away(const std::vector<Listener>& listeners, uid_t user, gid_t group) {
+  for (const Listener& listener : listeners) {
     if (listener.file.path().empty()) continue;
-    if (auto given = listener.file.give_to(ids.uid, ids.gid); !given) return given;
+    if (auto given = listener.file.give_to(user, group); !given) return given;
   }
   return {};
 }
 
-}  // namespace localproxy
+}  // namespace localproxy::monitor

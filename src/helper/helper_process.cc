@@ -1,4 +1,4 @@
-#include "main/child.h"
+#include "helper/helper_process.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,18 +8,20 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "base/spawn.h"
-#include "main/ready.h"
+#include "helper/ready.h"
+#include "ipc/descriptors.h"
+#include "sandbox/enter.h"
 #include "sandbox/ids.h"
 
-namespace localproxy {
+namespace localproxy::helper {
 namespace {
 
 // Lines that may wait for a busy monitor; further ones are dropped, and counted.
 constexpr size_t kMaxQueuedLines = 256;
 
-class ChildLog : public Log {
+class MonitorLog : public Log {
  public:
-  ChildLog(ipc::Port& monitor, LogLevel level) : Log(level), monitor_(monitor) {}
+  MonitorLog(ipc::Port& monitor, LogLevel level) : Log(level), monitor_(monitor) {}
 
  private:
   void emit(LogLevel level, std::string_view text) override {
@@ -49,20 +51,20 @@ bool is_channel(int fd) {
 
 }  // namespace
 
-Child::Child(ipc::Role role) {
-  if (!is_channel(kMonitorFd)) {
+HelperProcess::HelperProcess(ipc::Role role) {
+  if (!is_channel(ipc::kMonitorFd)) {
     (void)write_all(STDERR_FILENO, program_name(to_string(role)) +
                                        " is a part of localproxy, which starts it; it cannot be "
                                        "started by hand\n");
     ::_exit(static_cast<int>(ExitStatus::kSystem));
   }
-  monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(kMonitorFd), role, ipc::Role::kMonitor,
+  monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(ipc::kMonitorFd), role, ipc::Role::kMonitor,
                                          [](ipc::Port::End end, const std::string& what) {
                                            if (end == ipc::Port::End::kViolation) fatal(what);
                                            // The monitor is gone; there is nobody to say anything to.
                                            ::_exit(static_cast<int>(ExitStatus::kSystem));
                                          });
-  log_ = std::make_unique<ChildLog>(*monitor_, LogLevel::kInfo);
+  log_ = std::make_unique<MonitorLog>(*monitor_, LogLevel::kInfo);
   monitor_->on<ipc::Setup>([this](ipc::Setup& setup) {
     setup_ = std::move(setup);
     has_setup_ = true;
@@ -70,7 +72,7 @@ Child::Child(ipc::Role role) {
   });
 }
 
-const ipc::Setup& Child::wait_for_setup() {
+const ipc::Setup& HelperProcess::wait_for_setup() {
   loop_.run();
   if (!has_setup_) fatal("no SETUP from the monitor");
   if (setup_.version != ipc::kTableVersion)
@@ -79,7 +81,7 @@ const ipc::Setup& Child::wait_for_setup() {
   return setup_;
 }
 
-void Child::enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs) {
+void HelperProcess::enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs) {
   // Links are followed with all the rights that this process still has.
   sandbox::LandlockRules rules = policy.landlock(inputs);
   if (setup_.user != 0) {
@@ -94,9 +96,9 @@ void Child::enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyIn
   monitor_->send(ready_of(*reached));
 }
 
-int Child::run() {
+int HelperProcess::run() {
   loop_.run();
   return static_cast<int>(ExitStatus::kSuccess);
 }
 
-}  // namespace localproxy
+}  // namespace localproxy::helper

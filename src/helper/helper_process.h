@@ -1,0 +1,38 @@
+// A helper process from inside. The main() of each begins with it: hear from the monitor what to load, enter
+// the sandbox, say so. monitor/child.h is the same process, seen from the monitor.
+#pragma once
+
+#include <memory>
+
+#include "base/log.h"
+#include "event/loop.h"
+#include "ipc/port.h"
+#include "sandbox/policy.h"
+
+namespace localproxy::helper {
+
+class HelperProcess {
+ public:
+  // Ends the process when somebody has started it by hand.
+  explicit HelperProcess(ipc::Role role);
+
+  // Waits for SETUP. Ends the process when it does not come.
+  const ipc::Setup& wait_for_setup();
+  // Enters the sandbox and sends READY. Ends the process when that fails.
+  void enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs = {});
+  // Runs the loop until the role stops it; the exit status of main().
+  int run();
+
+  event::Loop& loop() { return loop_; }
+  ipc::Port& monitor() { return *monitor_; }
+  Log& log() { return *log_; }
+
+ private:
+  event::Loop loop_;
+  std::unique_ptr<ipc::Port> monitor_;
+  std::unique_ptr<Log> log_;
+  ipc::Setup setup_;
+  bool has_setup_ = false;
+};
+
+}  // namespace localproxy::helper
