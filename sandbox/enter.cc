@@ -94,9 +94,9 @@ Result<> probe_seccomp() {
 
 }  // namespace
 
-Result<Reached> enter(const Request& request) {
+Result<SandboxStatus> enter(const Request& request) {
   if (::getuid() == 0 || ::geteuid() == 0 || ::getgid() == 0) return Error("this process is still root");
-  Reached reached{.uid = ::getuid(), .gid = ::getgid()};
+  SandboxStatus status{.uid = ::getuid(), .gid = ::getgid()};
   // The switch of the ids has undone it, and the namespaces do so again: whatever hangs in between must not
   // outlive its parent.
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
@@ -106,14 +106,14 @@ Result<Reached> enter(const Request& request) {
   if (request.policy->namespaces) {
     auto refused = enter_namespaces();
     if (!refused) return Error("namespaces of its own: " + refused.error().text());
-    reached.namespaces = refused->empty();
-    reached.not_granted = *refused;
+    status.namespaces = refused->empty();
+    status.not_granted = *refused;
   }
   if (auto r = drop_capabilities(); !r) return r.error();
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
   auto sealed = seal_memory();
   if (!sealed) return sealed.error();
-  reached.mdwe = *sealed;
+  status.mdwe = *sealed;
   if (auto r = limit_resources(*request.policy); !r) return r.error();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("PR_SET_NO_NEW_PRIVS", errno);
   if (auto r = verify(status_file.get()); !r) return r.error();
@@ -121,15 +121,15 @@ Result<Reached> enter(const Request& request) {
   if (request.landlock) {
     auto abi = enter_landlock(request.landlock_rules);
     if (!abi) return abi.error();
-    reached.landlock_abi = *abi;
+    status.landlock_abi = *abi;
   }
-  if constexpr (LOCALPROXY_SANITIZER_BUILD) return reached;
+  if constexpr (LOCALPROXY_SANITIZER_BUILD) return status;
   auto filter = compile_filter(*request.policy);
   if (!filter) return filter.error();
   if (auto r = enter_filter(*filter); !r) return r.error();
   if (auto r = probe_seccomp(); !r) return r.error();
-  reached.system_calls = true;
-  return reached;
+  status.system_calls = true;
+  return status;
 }
 
 }  // namespace localproxy::sandbox

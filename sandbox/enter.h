@@ -22,9 +22,8 @@ struct Request {
   bool landlock = true;
 };
 
-// What was reached of the steps that depend on the system. All others have been reached, or there was an
-// error.
-struct Reached {
+// What is in force of the steps that depend on the system. All others are, or enter() has returned an error.
+struct SandboxStatus {
   unsigned uid = 0;
   unsigned gid = 0;
   bool mdwe = false;          // memory that was writable never becomes executable
@@ -37,6 +36,6 @@ struct Reached {
 // PR_SET_PDEATHSIG, namespaces, capabilities, not dumpable, MDWE, resource limits, no-new-privs, Landlock,
 // seccomp, and a look at what the kernel says of it. REQUIRES: one thread, ids already switched
 // (sandbox/ids.h).
-Result<Reached> enter(const Request& request);
+Result<SandboxStatus> enter(const Request& request);
 
 }  // namespace localproxy::sandbox

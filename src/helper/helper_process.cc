@@ -87,13 +87,13 @@ void HelperProcess::enter_sandbox(const sandbox::Policy& policy, const sandbox::
   if (setup_.user != 0) {
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
   }
-  auto reached = sandbox::enter({.policy = &policy,
-                                 .parent = static_cast<pid_t>(setup_.parent_pid),
-                                 .landlock_rules = std::move(rules),
-                                 .landlock = setup_.landlock != 0});
-  if (!reached) fatal("the sandbox refused: " + reached.error().text());
+  auto status = sandbox::enter({.policy = &policy,
+                                .parent = static_cast<pid_t>(setup_.parent_pid),
+                                .landlock_rules = std::move(rules),
+                                .landlock = setup_.landlock != 0});
+  if (!status) fatal("the sandbox refused: " + status.error().text());
   monitor_->set_state(ipc::State::kReady);
-  monitor_->send(ready_of(*reached));
+  monitor_->send(ready_of(*status));
 }
 
 int HelperProcess::run() {

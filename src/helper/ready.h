@@ -6,15 +6,15 @@
 
 namespace localproxy::helper {
 
-inline ipc::Ready ready_of(const sandbox::Reached& reached) {
+inline ipc::Ready ready_of(const sandbox::SandboxStatus& status) {
   ipc::Ready ready;
-  ready.user = reached.uid;
-  ready.group = reached.gid;
-  ready.mdwe = reached.mdwe;
-  ready.namespaces = reached.namespaces;
-  ready.not_granted = reached.not_granted;
-  ready.landlock_abi = static_cast<uint8_t>(reached.landlock_abi);
-  ready.system_calls = reached.system_calls;
+  ready.user = status.uid;
+  ready.group = status.gid;
+  ready.mdwe = status.mdwe;
+  ready.namespaces = status.namespaces;
+  ready.not_granted = status.not_granted;
+  ready.landlock_abi = static_cast<uint8_t>(status.landlock_abi);
+  ready.system_calls = status.system_calls;
   return ready;
 }
 

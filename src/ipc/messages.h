@@ -99,7 +99,7 @@ struct Setup {
   }
 };
 
-// child -> monitor: the sandbox is entered, and what was reached of it (sandbox::Reached).
+// child -> monitor: the sandbox is entered, and what is in force of it (sandbox::SandboxStatus).
 struct Ready {
   static constexpr Type kType = Type::kReady;
   uint32_t user = 0;

@@ -83,10 +83,10 @@ Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& rules, 
     log.warning("tokens are in memory that may be written to swap space, since it cannot be locked: " + why +
                 " (ulimit -l, LimitMEMLOCK= of systemd, CAP_IPC_LOCK of a container)");
   }
-  auto reached = sandbox::enter(
+  auto status = sandbox::enter(
       {.policy = &sandbox::kMonitorPolicy, .parent = 0, .landlock_rules = rules, .landlock = landlock});
-  if (!reached) return reached.error().about("the sandbox refused");
-  return helper::ready_of(*reached);
+  if (!status) return status.error().about("the sandbox refused");
+  return helper::ready_of(*status);
 }
 
 int print(Log& log, const std::string& text) {

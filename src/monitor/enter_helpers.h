@@ -11,8 +11,8 @@
 
 namespace localproxy::monitor {
 
-// What each helper reached, the launch process first. All but that one have ended when this returns. An
-// error: one of them could not be started, or could not enter its sandbox; the log says why.
+// What is in force in each helper, the launch process first. All but that one have ended when this returns.
+// An error: one of them could not be started, or could not enter its sandbox; the log says why.
 Result<std::vector<std::pair<ipc::Role, ipc::Ready>>> enter_helpers(const config::Config& config,
                                                                     event::Loop& loop, StderrLog& log,
                                                                     Launcher& launcher);

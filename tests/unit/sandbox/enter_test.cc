@@ -53,11 +53,11 @@ std::string own_user_namespace() {
   return std::string(name, size > 0 ? static_cast<size_t>(size) : 0);
 }
 
-std::string text_of(const Reached& reached) {
-  return "uid " + std::to_string(reached.uid) + " gid " + std::to_string(reached.gid) +
-         (reached.namespaces ? ", namespaces" : "") +
-         (reached.not_granted.empty() ? "" : ", not granted: " + reached.not_granted) + ", Landlock " +
-         std::to_string(reached.landlock_abi) + (reached.system_calls ? ", filter" : "");
+std::string text_of(const SandboxStatus& status) {
+  return "uid " + std::to_string(status.uid) + " gid " + std::to_string(status.gid) +
+         (status.namespaces ? ", namespaces" : "") +
+         (status.not_granted.empty() ? "" : ", not granted: " + status.not_granted) + ", Landlock " +
+         std::to_string(status.landlock_abi) + (status.system_calls ? ", filter" : "");
 }
 
 std::string expected_report(const Policy& policy, int landlock_abi) {
@@ -253,11 +253,11 @@ TEST(EnterTest, TiedToItsParentBeforeAnythingElse) {
   const std::string before = own_user_namespace();
   const Ended ended = in_child([&](const Child::Say& say) {
     if (!leave_root()) return 2;
-    const auto reached = enter({.policy = &kNetPolicy, .parent = nobody, .landlock = false});
-    if (reached.ok() || own_user_namespace() != before) return 1;
+    const auto entered = enter({.policy = &kNetPolicy, .parent = nobody, .landlock = false});
+    if (entered.ok() || own_user_namespace() != before) return 1;
     int signal = 0;
     ::prctl(PR_GET_PDEATHSIG, &signal, 0, 0, 0);
-    say(reached.error().text());
+    say(entered.error().text());
     return signal == SIGKILL ? 0 : 3;
   });
   EXPECT_EQ(ended.status, 0);
