@@ -35,7 +35,6 @@ constexpr uint64_t bit(unsigned n) {
   return uint64_t{1} << n;
 }
 constexpr uint64_t kExecute = bit(0);
-constexpr uint64_t kWriteFile = bit(1);
 constexpr uint64_t kReadFile = bit(2);
 constexpr uint64_t kReadDir = bit(3);
 constexpr uint64_t kRemoveFile = bit(5);
@@ -46,7 +45,7 @@ constexpr uint64_t kAbstractSockets = bit(0);
 constexpr uint64_t kSignals = bit(1);
 
 // Rights that make sense on something that is not a directory.
-constexpr uint64_t kFileRights = kExecute | kWriteFile | kReadFile;
+constexpr uint64_t kFileRights = kExecute | kReadFile;
 
 // Every right that an ABI knows.
 RulesetAttr all_rights(int abi) {
@@ -136,7 +135,6 @@ Result<int> enter_landlock(const LandlockRules& rules) {
   if (auto r = add_paths(fd, rules.read, kReadFile | kReadDir); !r) return r.error();
   if (auto r = add_paths(fd, rules.execute, kReadFile | kReadDir | kExecute); !r) return r.error();
   if (auto r = add_files(fd, rules.execute_files, kReadFile | kExecute); !r) return r.error();
-  if (auto r = add_paths(fd, rules.write, kReadFile | kWriteFile); !r) return r.error();
   if (auto r = add_paths(fd, rules.make_sockets, kMakeSocket | kRemoveFile); !r) return r.error();
   if (attr.handled_access_net != 0) {
     if (auto r = add_ports(fd, rules.connect_ports, kConnectTcp); !r) return r.error();

@@ -13,7 +13,6 @@ struct LandlockRules {
   std::vector<std::string> read;     // files, or directories with all below: open for reading, list
   std::vector<std::string> execute;  // the same, and run
   std::vector<int> execute_files;    // descriptors of files that may be read and run, wherever they are
-  std::vector<std::string> write;    // files or devices that may be opened for writing as well
   // Directories in which UNIX sockets may be made, and files removed.
   std::vector<std::string> make_sockets;
   std::vector<uint16_t> connect_ports;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "ipc/descriptors.h"
 #include "ipc/messages.h"
 #include "tests/sandbox/datagram.h"
 
@@ -20,10 +21,8 @@ namespace {
 
 using namespace localproxy;
 
-constexpr int kMonitor = 3;
-
 void wait_for(short events) {
-  pollfd wait{kMonitor, events, 0};
+  pollfd wait{ipc::kMonitorFd, events, 0};
   ::poll(&wait, 1, -1);
 }
 
@@ -52,7 +51,7 @@ void send_raw(const std::string& bytes, int descriptor = -1) {
     head->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
   }
-  while (::sendmsg(kMonitor, &message, MSG_NOSIGNAL) < 0 && errno == EAGAIN)
+  while (::sendmsg(ipc::kMonitorFd, &message, MSG_NOSIGNAL) < 0 && errno == EAGAIN)
     wait_for(POLLOUT);
 }
 
@@ -61,7 +60,7 @@ void wait_for_message(ipc::Type type) {
   for (uint16_t number = 0; number != static_cast<uint16_t>(type);) {
     std::array<uint8_t, 65'536> message{};
     wait_for(POLLIN);
-    if (::recv(kMonitor, message.data(), message.size(), 0) < 2) ::_exit(98);
+    if (::recv(ipc::kMonitorFd, message.data(), message.size(), 0) < 2) ::_exit(98);
     number = load_be<uint16_t>(message.data());
   }
 }
@@ -109,7 +108,7 @@ constexpr Order kOrders[] = {
        for (uint32_t cookie = 1; cookie <= 12'000; ++cookie) {
          send(ipc::Dial{0, cookie});
          std::array<char, 1'024> answer{};
-         while (::recv(kMonitor, answer.data(), answer.size(), 0) > 0) {
+         while (::recv(ipc::kMonitorFd, answer.data(), answer.size(), 0) > 0) {
          }
        }
        send(line("all dials were asked for"));
@@ -169,7 +168,7 @@ constexpr Order kOrders[] = {
          [[maybe_unused]] const auto written = ::write(STDERR_FILENO, garbage.data(), garbage.size());
        send(line("so much for that"));
      }},
-    {"close", [] { ::close(kMonitor); }},
+    {"close", [] { ::close(ipc::kMonitorFd); }},
 };
 
 }  // namespace

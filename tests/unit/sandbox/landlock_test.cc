@@ -105,13 +105,13 @@ TEST_F(LandlockTest, AFileMayBeReadAndItsNeighboursNot) {
             (std::vector{0, EACCES, EACCES}));
 }
 
-TEST_F(LandlockTest, AFileMayBeWrittenButNotRemoved) {
-  EXPECT_EQ(tried({.write = {in()}},
+TEST_F(LandlockTest, AFileMayBeReadButNotWrittenOrRemoved) {
+  EXPECT_EQ(tried({.read = {in()}},
                   [&] {
-                    return std::vector{open_error(in(), O_RDWR), open_error(out(), O_RDWR),
-                                       error_of(::unlink(in().c_str()))};
+                    return std::vector{open_error(in(), O_RDWR), open_error(in(), O_WRONLY | O_TRUNC),
+                                       open_error(out(), O_RDWR), error_of(::unlink(in().c_str()))};
                   }),
-            (std::vector{0, EACCES, EACCES}));
+            (std::vector{EACCES, EACCES, EACCES, EACCES}));
 }
 
 TEST_F(LandlockTest, FilesOfAFolderMayBeRemovedButNotOpened) {
