@@ -123,7 +123,7 @@ std::vector<Rule> all_rules(const Policy& policy) {
 std::vector<Rule> with_variants(std::span<const Rule> rules, uint32_t architecture) {
   std::vector<Rule> all(rules.begin(), rules.end());
   if ((architecture & __AUDIT_ARCH_64BIT) != 0) return all;
-  for (const Variant& variant : narrow_variants()) {
+  for (const Variant& variant : variants_32bit()) {
     for (Rule rule : rules) {
       if (rule.number != variant.of) continue;
       rule.number = variant.number;

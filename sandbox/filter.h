@@ -29,7 +29,7 @@ bool covers(const Rule& wide, const Rule& narrow);
 // without those that another one covers.
 std::vector<Rule> all_rules(const Policy& policy);
 
-// These rules, and what they come to for the calls that only this architecture has (narrow_variants()).
+// These rules, and what they come to for the calls that only this architecture has (variants_32bit()).
 std::vector<Rule> with_variants(std::span<const Rule> rules, uint32_t architecture);
 
 // Calls that a rule allows are allowed, those that a rule refuses get its error, calls newer than kNewestCall

@@ -114,14 +114,14 @@ struct Policy {
 // What libc, libstdc++ and the event loop need in every role.
 std::span<const Rule> common_rules();
 
-// A call of 32-bit architectures that serves the purpose of another one, with the arguments that conditions
-// look at in the same places. A rule for `of` holds for `number` there too.
+// A call of 32-bit architectures that does the work of another one, with the arguments that conditions look
+// at in the same places. A rule for `of` holds for `number` there too.
 struct Variant {
   int of;
   int number;
   const char* reason;  // what is different
 };
-std::span<const Variant> narrow_variants();
+std::span<const Variant> variants_32bit();
 
 // Where DNS servers listen.
 inline constexpr uint16_t kDnsPort = 53;

@@ -16,7 +16,7 @@ namespace localproxy::sandbox {
 namespace {
 
 constexpr std::array kSystemCalls = {
-    allow(SCMP_SYS(read), "what still comes of a local socket that is being closed"),
+    allow(SCMP_SYS(read), "the rest from a local socket that is being closed"),
     allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
     allow(SCMP_SYS(shutdown), "orderly end of a stream"),
     allow(SCMP_SYS(accept4), "local clients of a source"),

@@ -215,7 +215,7 @@ TEST(FieldsTest, TheEndOfANumberThatNobodyHasIsNothing) {
   EXPECT_EQ(victim.end(), 0) << victim.said();
 }
 
-// ---- the bridge, between a monitor and a net that were taken over ----
+// ---- the bridge, between a compromised monitor and a compromised net ----
 
 class BridgeTest : public testing::Test {
  protected:

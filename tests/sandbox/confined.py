@@ -104,7 +104,7 @@ def check_root_directory(pids, who, expected):
     for role in pids:
         if role in SECLUDED and not expected.not_granted:
             assert not root[role].samefile(root["monitor"]), f"{role} of {who}"
-            # The numbers of its own descriptors: a folder of the kernel's in which nobody makes anything.
+            # The numbers of its own descriptors: a directory of the kernel's in which nobody makes anything.
             assert not [name for name in os.listdir(root[role]) if not name.isdigit()], f"{role} of {who}"
         else:
             assert root[role].samefile(root["monitor"]), f"{role} of {who}"

@@ -14,7 +14,7 @@ from harness.wait import until
 
 # The number is fixed by the design.
 MONITOR_CHANNEL = 3
-# What a helper may hold. Files and folders are not there.
+# What a helper may hold. Files and directories are not there.
 NAMELESS = re.compile(r"^(socket:\[\d+\]|pipe:\[\d+\]|anon_inode:\[(eventpoll|eventfd|signalfd|timerfd)\]|/dev/null)$")
 
 pytestmark = pytest.mark.skipif(not is_root(),

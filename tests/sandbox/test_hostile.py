@@ -1,4 +1,4 @@
-"""A helper that was taken over, against the real monitor: what it says out of turn ends it, or is nothing."""
+"""A compromised helper, against the real monitor: what it says out of turn ends it, or is nothing."""
 
 import re
 import shutil

@@ -128,9 +128,10 @@ class Victim {
 
  private:
   static UniqueFd open_program(const std::string& name) {
-    const char* const folder = ::getenv("LOCALPROXY_BUILD_DIR");
-    return UniqueFd(::open((std::string(folder != nullptr ? folder : ".") + "/src/main/" + name).c_str(),
-                           O_PATH | O_CLOEXEC));
+    const char* const directory = ::getenv("LOCALPROXY_BUILD_DIR");
+    return UniqueFd(
+        ::open((std::string(directory != nullptr ? directory : ".") + "/src/main/" + name).c_str(),
+               O_PATH | O_CLOEXEC));
   }
 
   pid_t pid_ = -1;

@@ -44,7 +44,7 @@ class SeccompTest : public testing::Test {
   void SetUp() override {
     if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
   }
-  // Makes the call behind the filter; the child says what came of it.
+  // Makes the call behind the filter; the child says how it ended.
   static Ended behind(const Policy& policy, const std::function<long()>& call) {
     return in_child([&](const Child::Say& say) {
       if (!test::no_new_privs()) return 2;
@@ -79,7 +79,7 @@ TEST_P(PolicyTest, EveryRuleHasAReason) {
 }
 
 TEST_P(PolicyTest, NoCallOfTheKernelsDangerousOnesIsAllowed) {
-  // What turns a process that was taken over into another one, or looks into others.
+  // What turns a compromised process into another one, or looks into others.
   static constexpr long kDangerous[] = {SYS_ptrace,
                                         SYS_process_vm_readv,
                                         SYS_process_vm_writev,

@@ -158,7 +158,7 @@ class ForbiddenTest : public testing::TestWithParam<Operation> {
     if (landlock_abi() < GetParam().landlock_abi)
       GTEST_SKIP() << "this kernel's Landlock refuses it from ABI " << GetParam().landlock_abi << " on";
   }
-  // What comes of the operation in the sandbox of a role.
+  // The outcome of the operation in the sandbox of a role.
   static std::string outcome(const Operation& operation, Role role, pid_t sibling) {
     const Ended ended = in_child([&](const Child::Say& say) {
       ::alarm(20);  // what waits forever ends

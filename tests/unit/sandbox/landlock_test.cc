@@ -39,9 +39,9 @@ class LandlockTest : public testing::Test {
     char name[] = "/tmp/localproxy-landlock-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     directory_ = name;
-    for (const char* folder : {"in", "out"}) {
-      fs::create_directory(directory_ / folder);
-      std::ofstream(directory_ / folder / "file") << "text";
+    for (const char* each : {"in", "out"}) {
+      fs::create_directory(directory_ / each);
+      std::ofstream(directory_ / each / "file") << "text";
     }
   }
   void TearDown() override {
@@ -86,7 +86,7 @@ TEST_F(LandlockTest, WithoutRulesNothingCanBeOpened) {
             (std::vector{EACCES, EACCES, EACCES, EACCES, EACCES, EACCES, 0}));
 }
 
-TEST_F(LandlockTest, AFolderMayBeReadWithAllBelow) {
+TEST_F(LandlockTest, ADirectoryMayBeReadWithAllBelow) {
   EXPECT_EQ(tried({.read = {in("")}},
                   [&] {
                     return std::vector{open_error(in()),           open_error(in("")),
@@ -114,7 +114,7 @@ TEST_F(LandlockTest, AFileMayBeReadButNotWrittenOrRemoved) {
             (std::vector{EACCES, EACCES, EACCES, EACCES}));
 }
 
-TEST_F(LandlockTest, FilesOfAFolderMayBeRemovedButNotOpened) {
+TEST_F(LandlockTest, FilesOfADirectoryMayBeRemovedButNotOpened) {
   EXPECT_EQ(tried({.make_sockets = {in("")}},
                   [&] {
                     return std::vector{open_error(in()), error_of(::unlink(in().c_str())),

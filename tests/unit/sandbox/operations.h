@@ -1,4 +1,4 @@
-// What somebody would try who runs code in one of our processes: each operation, and what comes of it in each
+// What somebody would try who runs code in one of our processes: each operation, and its outcome in each
 // role's sandbox.
 #pragma once
 
@@ -28,7 +28,7 @@ struct World {
   unsigned short port = 0;  // somebody listens there, on 127.0.0.1
 };
 
-// What comes of an operation: 0 it is done, kKilled, or the errno with which it is refused.
+// The outcome of an operation: 0 it is done, kKilled, or the errno with which it is refused.
 using Outcome = int;
 inline constexpr Outcome kDone = 0;
 inline constexpr Outcome kKilled = -1;

@@ -77,7 +77,7 @@ long receive(int socket, int flags) {
   return ::recv(socket, &byte, 1, flags);
 }
 
-// MSG_TRUNC has TCP throw the bytes away: the call may succeed, but nothing must come of it.
+// MSG_TRUNC has TCP throw the bytes away: the call may succeed, but must give nothing.
 long receive_bytes_by_trunc(const World& w) {
   char bytes[8] = {};
   if (::recv(w.tcp, bytes, sizeof bytes, MSG_TRUNC) < 0) return -1;

@@ -36,7 +36,7 @@ constexpr std::array kVariants = {
 
 }  // namespace
 
-std::span<const Variant> narrow_variants() {
+std::span<const Variant> variants_32bit() {
   return kVariants;
 }
 
