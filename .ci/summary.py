@@ -5,6 +5,9 @@ A test program that tells its cases counts with these: gtest through meson's tes
 junit file of the same name in --cases. Any other test is one case. A program that failed without saying which
 case did (it crashed, or took too long) adds one failure. Skipped cases are neither passed nor failed; they are
 listed with their reasons. The exit status is 0 when something passed and nothing failed.
+
+Beside the counts of a suite is the time of its tests, added up; several may have run at once. --steps adds what each
+step of the run took by the clock.
 """
 
 import argparse
@@ -48,8 +51,8 @@ def gtest_cases(suite, test_name, junit):
             yield from cases_of(suite, element)
 
 
-def read_meson(folder, junit_folder, label):
-    """All cases of one `meson test`."""
+def read_meson(folder, junit_folder, label, seconds):
+    """All cases of one `meson test`; adds what their tests took to `seconds`, by suite."""
     log = folder / "testlog.json"
     if not log.exists():
         return [Case(label or "tests", "meson test left no log", "failed", "")]
@@ -61,6 +64,7 @@ def read_meson(folder, junit_folder, label):
         # "PROJECT:SUITE / NAME"
         group, _, name = test["name"].rpartition(" / ")
         suite = label or group.rpartition(":")[2] or "tests"
+        seconds[suite] += test["duration"]
         pytest_file = junit_folder / f"{suite}-{name}.xml"
         if pytest_file.exists():
             cases = list(cases_of(suite, xml.parse(pytest_file).getroot()))
@@ -81,30 +85,44 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, help="with testlog.json and testlog.junit.xml")
     parser.add_argument("--cases", type=pathlib.Path, required=True, help="the folder of pytest's junit files")
     parser.add_argument("--also", action="append", default=[], metavar="LABEL=FOLDER")
+    parser.add_argument("--steps", type=pathlib.Path, help="a file with a line for each: SECONDS NAME")
     parser.add_argument("--passed", action="append", default=[], metavar="NAME", help="one more case")
     parser.add_argument("--failed", action="append", default=[], metavar="NAME", help="one more case")
     arguments = parser.parse_args()
 
-    cases = read_meson(arguments.folder, arguments.cases, None)
+    seconds = collections.Counter()
+    cases = read_meson(arguments.folder, arguments.cases, None, seconds)
     for also in arguments.also:
         label, _, folder = also.partition("=")
-        cases += read_meson(pathlib.Path(folder), arguments.cases, label)
+        cases += read_meson(pathlib.Path(folder), arguments.cases, label, seconds)
     cases += [Case("build", name, "passed", "") for name in arguments.passed]
     cases += [Case("build", name, "failed", "") for name in arguments.failed]
-    return report(cases)
+    return report(cases, seconds, read_steps(arguments.steps) if arguments.steps else [])
 
 
-def report(cases):
+def read_steps(path):
+    """(name, seconds) of each step."""
+    steps = [line.split(" ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(name, int(number)) for number, name in steps]
+
+
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def report(cases, seconds, steps):
     counts = collections.Counter((case.suite, case.outcome) for case in cases)
     for suite in dict.fromkeys(case.suite for case in cases):
         print(f"{suite:12} {counts[suite, 'passed']:5} passed {counts[suite, 'failed']:5} failed"
-              f" {counts[suite, 'skipped']:5} skipped")
+              f" {counts[suite, 'skipped']:5} skipped   {clock(seconds[suite]):>6} min")
     for case in cases:
         if case.outcome == "skipped":
             print(f"skipped: {case.suite}: {case.name}: {case.reason}")
     for case in cases:
         if case.outcome == "failed":
             print(f"FAILED: {case.suite}: {case.name}")
+    for name, number in [*steps, ("all of it", sum(number for _, number in steps))] if steps else []:
+        print(f"time: {clock(number):>6} min  {name}")
     passed = sum(case.outcome == "passed" for case in cases)
     failed = sum(case.outcome == "failed" for case in cases)
     print(f"{passed} passed, {failed} failed")
