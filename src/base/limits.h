@@ -29,7 +29,7 @@ inline constexpr size_t kMaxUpgradeRequest = 4'096;
 // Bytes of the head of an HTTP response; the real service's heads are below 1 KiB.
 inline constexpr size_t kMaxResponseHead = 16'384;
 // Bytes that are kept of the body of a refusal, which is one sentence.
-inline constexpr size_t kMaxRefusalBody = 1'024;
+inline constexpr size_t kMaxErrorBody = 1'024;
 // Bytes of payload of a WebSocket control frame (RFC 6455, 5.5).
 inline constexpr size_t kMaxControlPayload = 125;
 // Bytes of the value of channel-id that are kept; the real one has 76.

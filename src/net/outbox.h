@@ -8,21 +8,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "net/connection.h"
 #include "wire/message.h"
 #include "wire/websocket.h"
 
 namespace localproxy::net {
-
-// The fields of the DATA messages of one connection.
-struct Route {
-  int32_t stream_id = 0;
-  std::string_view service_id;  // empty: the field is left out
-  uint32_t connection_id = 0;   // 0: the field is left out
-};
 
 class Outbox {
  public:

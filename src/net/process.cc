@@ -29,28 +29,41 @@ uint32_t random_stream_id() {
   return load_be<uint32_t>(bytes.data()) % limits::kMaxFirstStreamId + 1;
 }
 
+// The tokens move along.
+TunnelRequest request_of(ipc::Grant& grant) {
+  return {.host = grant.host.value,
+          .port = grant.port,
+          .verify = grant.verify != 0,
+          .mode = grant.source != 0 ? "source" : "destination",
+          .subprotocol = grant.subprotocol.value,
+          .access_token = std::move(grant.access_token.value),
+          .client_token = std::move(grant.client_token.value),
+          .proxy = {.kind = grant.proxy,
+                    .host = grant.proxy_host.value,
+                    .port = grant.proxy_port,
+                    .credentials = std::move(grant.proxy_credentials.value)}};
+}
+
 }  // namespace
 
 Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monitor, UniqueFd bridge)
     : loop_(loop),
       log_(log),
+      context_(context),
       monitor_(monitor),
       bridge_(loop, std::move(bridge), Role::kNet, Role::kBridge,
               [this](Port::End end, const std::string& what) { on_bridge_end(end, what); }),
-      link_(loop, log, context, *this),
+      sender_(loop,
+              [this] {
+                if (link_) link_->flush();
+              }),
       deferred_(loop),
-      drain_(
-          loop,
-          [this] {
-            if (ending_) return report_and_exit(end_);
-            log_.warning(std::to_string(locals_.size()) + " connections did not drain in time and are reset");
-            end_tunnel();
-          }),
+      drain_(loop, [this] { on_drain_deadline(); }),
       services_deadline_(
           loop,
           [this] {
-            link_.close(wire::kCloseGoingAway,
-                        {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
+            close(wire::kCloseGoingAway,
+                  {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
           }),
       orphaned_(loop, [this] { loop_.stop(); }),
       silence_(loop, [this] { tunnel_->waited(); }),
@@ -73,18 +86,23 @@ void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
   source_ = grant.source != 0;
   max_connections_ = grant.max_connections;
   stall_ = std::chrono::milliseconds(grant.stall_ms);
+  ping_period_ = std::chrono::milliseconds(grant.ping_period_ms);
   check(grant.peer_version >= 1 && grant.peer_version <= 3, "the versions of the protocol are 1 to 3");
   const int subprotocol = subprotocol_version(grant.subprotocol.value);
   // The service takes no field that is newer than the subprotocol.
   version_ = std::min<int>(grant.peer_version, subprotocol);
   // Version 1 of the protocol has no SERVICE_IDS.
-  expects_services_ = subprotocol > 1;
+  names_services_ = subprotocol > 1;
   if (!socket) return report_and_exit({DownClass::kLost, 0, 0, kNoRoom});
-  link_.start(std::move(socket), std::move(grant));
+  handshake_ = std::make_unique<Handshake>(
+      loop_, log_, context_, std::move(socket), request_of(grant),
+      [this](Upgraded upgraded) { on_upgraded(std::move(upgraded)); },
+      [this](const LinkEnd& end) { report_and_exit(end); });
 }
 
 void Process::on_services(const ipc::Services& message) {
-  if (stopping_ || ending_) return;
+  if (ending()) return;
+  phase_ = Phase::kServing;
   monitor_.set_state(State::kServing);
   if (source_ && version_ < 3) {
     log_.info("speaking version " + std::to_string(version_) +
@@ -96,63 +114,76 @@ void Process::on_services(const ipc::Services& message) {
   bridge_.set_reading(true);
   for (const std::string& early : std::exchange(early_, {})) {
     if (auto taken = tunnel_->receive(as_bytes(early)); !taken) {
-      return link_.close(wire::kCloseProtocolError, {DownClass::kProtocol, 0, 0, taken.error().text()});
+      return close(wire::kCloseProtocolError, {DownClass::kProtocol, 0, 0, taken.error().text()});
     }
   }
+  link_->carry(*tunnel_);
   update_pause();
 }
 
 void Process::on_stop() {
   monitor_.set_state(State::kStopping);
-  stopping_ = true;
   orphaned_.stop();
-  if (ending_) return;
+  if (phase_ == Phase::kDraining) return;
+  phase_ = Phase::kStopping;
   drain_.start(limits::kDrain);
   end_if_drained();
 }
 
 void Process::end_if_drained() {
-  if (!locals_.empty()) return;
-  if (ending_) return report_and_exit(end_);
-  if (stopping_) end_tunnel();
+  if (!channels_.empty()) return;
+  if (phase_ == Phase::kDraining) return report_and_exit(end_);
+  if (phase_ == Phase::kStopping) end_tunnel();
+}
+
+void Process::on_drain_deadline() {
+  if (phase_ == Phase::kDraining) return report_and_exit(end_);
+  log_.warning(std::to_string(channels_.size()) + " connections did not drain in time and are reset");
+  end_tunnel();
 }
 
 void Process::end_tunnel() {
-  if (link_.closing()) return;
+  if (link_ && link_->closing()) return;
   // In front of the close frame, and behind everything that was accepted.
   if (source_ && tunnel_) tunnel_->end_streams();
-  link_.close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+  close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+}
+
+void Process::close(uint16_t code, LinkEnd end) {
+  if (link_) return link_->close(code, std::move(end));
+  report_and_exit(end);
 }
 
 // ---- the link ----
 
-void Process::on_open(const std::string& channel_id) {
-  channel_id_ = channel_id;
-  if (!expects_services_) return announce({});
-  services_deadline_.start(limits::kNegotiation);
+void Process::on_upgraded(Upgraded upgraded) {
+  channel_id_ = upgraded.channel_id;
+  link_ = std::make_unique<Link>(loop_, log_, std::move(upgraded), ping_period_, sender_, *this);
+  deferred_.destroy(std::move(handshake_));
+  if (names_services_) {
+    services_deadline_.start(limits::kNegotiation);
+  } else {
+    announce({});
+  }
+  link_->start();
 }
 
 void Process::announce(std::vector<std::string> services) {
-  expects_services_ = false;
   services_deadline_.stop();
   monitor_.send(ipc::Up{{channel_id_}, {std::move(services)}});
-  if (!stopping_) monitor_.set_state(State::kUp);
+  if (phase_ == Phase::kNegotiating) {
+    phase_ = Phase::kAnnounced;
+    monitor_.set_state(State::kUp);
+  }
   // Nothing more is read until the monitor has matched the services.
-  link_.pause(true);
+  link_->pause(true);
 }
 
-Result<> Process::on_bytes(Bytes bytes) {
-  return splitter_.feed(bytes, [this](Bytes message) { return on_message(message); });
-}
-
-Result<> Process::on_message(Bytes message) {
-  if (tunnel_) return tunnel_->receive(message);
-  if (expects_services_) return on_first_message(message);
-  early_.emplace_back(as_text(message));
-  return {};
-}
-
-Result<> Process::on_first_message(Bytes bytes) {
+Result<> Process::on_early_message(Bytes bytes) {
+  if (phase_ != Phase::kNegotiating) {
+    early_.emplace_back(as_text(bytes));
+    return {};
+  }
   auto message = wire::decode_message(bytes);
   if (!message) return message.error();
   if (message->type != wire::MessageType::kServiceIds) {
@@ -163,28 +194,17 @@ Result<> Process::on_first_message(Bytes bytes) {
   return {};
 }
 
-void Process::on_room() {
-  while (!waiting_.empty() && link_.has_room()) {
-    Local* local = find(waiting_.front());
-    waiting_.pop_front();
-    if (local == nullptr || local->finishing()) continue;
-    local->queued = false;
-    local->want_read(true);
-    on_readable(*local);
-  }
-}
-
 void Process::on_end(const LinkEnd& end) {
-  if (end.what != DownClass::kClosed || locals_.empty()) return report_and_exit(end);
+  if (end.what != DownClass::kClosed || channels_.empty()) return report_and_exit(end);
   // The tunnel was closed in order: what it brought is delivered before the local connections are.
   end_ = end;
-  ending_ = true;
+  phase_ = Phase::kDraining;
   drain_.start(limits::kLinger);
-  std::vector<Number> numbers;
-  for (const auto& [number, local] : locals_)
-    numbers.push_back(number);
-  for (const Number number : numbers)
-    finish(number);
+  std::vector<LocalChannel*> open;
+  for (const auto& [number, channel] : channels_)
+    open.push_back(channel.get());
+  for (LocalChannel* const channel : open)
+    channel->finish();
 }
 
 void Process::report_and_exit(const LinkEnd& end) {
@@ -194,26 +214,17 @@ void Process::report_and_exit(const LinkEnd& end) {
 
 // ---- the tunnel ----
 
-void Process::open(Number number, uint16_t service) {
-  if (bridge_gone_) return tunnel_->local_closed(number);
+Connection* Process::open(uint16_t service) {
+  if (bridge_gone_) return nullptr;
+  const ConnectionNumber number = next_number_++;
   bridge_.send(ipc::Open{service, number});
-  add_local(number, service);
-}
-
-void Process::deliver(Number number, Bytes bytes) {
-  if (Local* local = find(number)) local->write(bytes);
-}
-
-void Process::finish(Number number) {
-  Local* local = find(number);
-  if (local != nullptr && !local->finishing()) local->finish();
+  return &add_channel(number, service);
 }
 
 void Process::send(const wire::Message& message) {
   log_.trace("sending " + to_string(message.type) + " stream " + std::to_string(message.stream_id) +
              " connection " + std::to_string(message.connection_id));
-  link_.outbox().append(message);
-  link_.flush_soon();
+  sender_.send(message);
 }
 
 void Process::note(std::string text) {
@@ -228,17 +239,15 @@ void Process::on_bridge_end(Port::End end, const std::string& what) {
     return loop_.stop();
   }
   bridge_gone_ = true;
-  std::vector<Number> unattached;
-  for (const auto& [number, local] : locals_) {
-    if (!local->attached()) unattached.push_back(number);
+  std::vector<LocalChannel*> unattached;
+  for (const auto& [number, channel] : channels_) {
+    if (!channel->attached()) unattached.push_back(channel.get());
   }
-  for (const Number number : unattached) {
-    tunnel_->local_closed(number);
-    discard(*find(number));
-  }
+  for (LocalChannel* const channel : unattached)
+    on_broken(*channel);
   // At a stop it often is the first to be done; there still is the tunnel to be ended. The word of a stop may
   // be on its way; without one the bridge has died, and the monitor is about to end the run.
-  if (!stopping_ && !ending_) orphaned_.start(limits::kDrain);
+  if (!ending()) orphaned_.start(limits::kDrain);
 }
 
 void Process::note_room(bool room) {
@@ -249,105 +258,87 @@ void Process::note_room(bool room) {
     log_.info("there is room for descriptors again; " + std::to_string(lost) + " connections were reset");
 }
 
-void Process::on_accepted(const ipc::Accepted& message, UniqueFd channel) {
-  note_room(channel.valid());
-  if (!channel || stopping_ || ending_ || message.service >= tunnel_->services().size()) {
+void Process::on_accepted(const ipc::Accepted& message, UniqueFd descriptor) {
+  note_room(descriptor.valid());
+  if (!descriptor || ending() || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
     return;
   }
-  tunnel_->local_opened(message.connection, message.service);
+  LocalChannel& channel = add_channel(message.connection, message.service);
+  tunnel_->local_opened(channel);
   if (tunnel_->expects_answer() && !silence_.running()) silence_.start(limits::kSilence);
-  add_local(message.connection, message.service).attach(std::move(channel));
+  channel.attach(std::move(descriptor));
 }
 
-void Process::on_opening(const ipc::Opening& message, UniqueFd channel) {
-  Local* local = find(message.connection);
-  if (local == nullptr || local->attached()) return;
-  note_room(channel.valid());
-  if (channel) return local->attach(std::move(channel));
+void Process::on_opening(const ipc::Opening& message, UniqueFd descriptor) {
+  LocalChannel* const channel = find(message.connection);
+  if (channel == nullptr || channel->attached()) return;
+  note_room(descriptor.valid());
+  if (descriptor) return channel->attach(std::move(descriptor));
   bridge_.send(ipc::Reset{message.connection});
-  on_broken(*local);
+  on_broken(*channel);
 }
 
 void Process::on_failed(const ipc::Failed& message) {
-  Local* local = find(message.connection);
-  if (local == nullptr) return;
-  tunnel_->local_closed(message.connection);
-  discard(*local);
+  if (LocalChannel* const channel = find(message.connection)) on_broken(*channel);
 }
 
-// ---- local connections ----
+// ---- local channels ----
 
-void Process::on_readable(Local& local) {
-  if (local.dead || local.finishing()) return;
-  Outbox& outbox = link_.outbox();
-  if (!link_.has_room()) {
-    local.want_read(false);
-    if (std::exchange(local.queued, true)) return;
-    // A keystroke goes before what has much to send.
-    local.bulk ? waiting_.push_back(local.number()) : waiting_.push_front(local.number());
-    return;
-  }
-  bool end = false;
-  const size_t size = local.read(outbox.payload_room(), end);
-  if (size > 0) {
-    local.bulk = size >= limits::kBulkRead;
-    if (const Route* route = tunnel_->route(local.number())) {
-      outbox.commit_data(*route, size);
-      link_.flush_soon();
-    }
-  }
-  if (!end) return;
-  tunnel_->local_closed(local.number());
-  local.finish();
+void Process::on_local_end(LocalChannel& channel) {
+  tunnel_->local_closed(channel);
+  channel.finish();
 }
 
-void Process::on_broken(Local& local) {
-  tunnel_->local_closed(local.number());
-  discard(local);
+void Process::on_broken(LocalChannel& channel) {
+  tunnel_->local_closed(channel);
+  discard(channel);
 }
 
-void Process::on_backlog(Local&, bool full) {
+void Process::on_backlog(LocalChannel&, bool full) {
   full_ = full ? full_ + 1 : full_ - 1;
   update_pause();
 }
 
-void Process::on_stalled(Local& local) {
+void Process::on_stalled(LocalChannel& channel) {
   // Alone at a source, it keeps nobody waiting: only a source opens connections. But one that has only to be
   // flushed is not kept forever.
-  if (source_ && locals_.size() == 1 && !stopping_ && !local.finishing()) return local.wait_again();
-  log_.warning("connection " + std::to_string(local.number()) + " of service '" +
-               tunnel_->services()[local.service()] + "' is reset: its local side takes nothing, " +
-               (local.finishing() ? "and the peer has ended it" : "and keeps the whole tunnel waiting"));
-  tunnel_->local_closed(local.number());
-  bridge_.send(ipc::Reset{local.number()});
-  discard(local);
+  if (source_ && channels_.size() == 1 && phase_ == Phase::kServing && !channel.finishing())
+    return channel.wait_again();
+  log_.warning("connection " + std::to_string(channel.number()) + " of service '" +
+               tunnel_->services()[channel.service()] + "' is reset: its local side takes nothing, " +
+               (channel.finishing() ? "and the peer has ended it" : "and keeps the whole tunnel waiting"));
+  tunnel_->local_closed(channel);
+  bridge_.send(ipc::Reset{channel.number()});
+  discard(channel);
 }
 
-void Process::on_flushed(Local& local) {
-  bridge_.send(ipc::Finish{local.number()});
-  discard(local);
+void Process::on_flushed(LocalChannel& channel) {
+  bridge_.send(ipc::Finish{channel.number()});
+  discard(channel);
 }
 
-Local* Process::find(Number number) {
-  const auto found = locals_.find(number);
-  return found == locals_.end() ? nullptr : found->second.get();
+LocalChannel* Process::find(ConnectionNumber number) {
+  const auto found = channels_.find(number);
+  return found == channels_.end() ? nullptr : found->second.get();
 }
 
-Local& Process::add_local(Number number, uint16_t service) {
-  auto& slot = locals_[number];
-  check(slot == nullptr, "a connection number is used twice");
-  slot = std::make_unique<Local>(loop_, number, service, stall_, *this);
-  return *slot;
+LocalChannel& Process::add_channel(ConnectionNumber number, uint16_t service) {
+  auto& channel = channels_[number];
+  check(channel == nullptr, "a connection number is used twice");
+  channel = std::make_unique<LocalChannel>(loop_, number, service, stall_, sender_, *this);
+  return *channel;
 }
 
-void Process::discard(Local& local) {
-  if (std::exchange(local.dead, true)) return;
-  if (local.full()) on_backlog(local, false);
-  auto node = locals_.extract(local.number());
+void Process::discard(LocalChannel& channel) {
+  if (channel.given_up()) return;
+  channel.give_up();
+  tunnel_->forget(channel);
+  if (channel.full()) on_backlog(channel, false);
+  auto node = channels_.extract(channel.number());
   // Its channel closes when the loop is back: after the messages about it have been sent.
   deferred_.destroy(std::move(node.mapped()));
-  if (locals_.empty()) {
+  if (channels_.empty()) {
     trim_.start(limits::kTrim);
     silence_.stop();
   }
@@ -355,7 +346,7 @@ void Process::discard(Local& local) {
 }
 
 void Process::update_pause() {
-  link_.pause(full_ > 0 || !tunnel_);
+  link_->pause(full_ > 0 || !tunnel_);
 }
 
 }  // namespace localproxy::net

@@ -1,8 +1,8 @@
-// The net process: one tunnel connection, from GRANT to DOWN.
+// The net process: one tunnel connection, from GRANT to DOWN. It decides when which part comes and goes; data
+// passes it by (net/link.h, net/tunnel.h, net/local_channel.h, net/sender.h).
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -12,21 +12,30 @@
 #include "base/log.h"
 #include "event/loop.h"
 #include "ipc/port.h"
+#include "net/handshake.h"
 #include "net/link.h"
-#include "net/local.h"
+#include "net/local_channel.h"
+#include "net/sender.h"
 #include "net/tunnel.h"
 #include "tls/context.h"
-#include "wire/frame.h"
 
 namespace localproxy::net {
 
-class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
+class Process : public LinkEvents, public TunnelEvents, public LocalChannelEvents {
  public:
   // monitor: the port on which SETUP was received and READY sent. bridge: fd of the channel to the bridge.
   Process(event::Loop& loop, Log& log, tls::Context& context, ipc::Port& monitor, UniqueFd bridge);
   ~Process() override;
 
  private:
+  enum class Phase : uint8_t {
+    kNegotiating,  // until the tunnel's services are known
+    kAnnounced,    // UP was sent, SERVICES has not come
+    kServing,
+    kStopping,  // STOP has come: the connections drain, then the tunnel is closed
+    kDraining,  // the tunnel was closed in order: what it brought is delivered
+  };
+
   // From the monitor.
   void on_grant(ipc::Grant& grant, UniqueFd socket);
   void on_services(const ipc::Services& message);
@@ -39,58 +48,61 @@ class Process : public LinkEvents, public TunnelEvents, public LocalEvents {
   void on_opening(const ipc::Opening& message, UniqueFd channel);
   void on_failed(const ipc::Failed& message);
 
+  void on_upgraded(Upgraded upgraded);
   // LinkEvents.
-  void on_open(const std::string& channel_id) override;
-  Result<> on_bytes(Bytes bytes) override;
-  void on_room() override;
+  Result<> on_early_message(Bytes message) override;
   void on_end(const LinkEnd& end) override;
   // TunnelEvents.
-  void open(Number number, uint16_t service) override;
-  void deliver(Number number, Bytes bytes) override;
-  void finish(Number number) override;
+  Connection* open(uint16_t service) override;
   void send(const wire::Message& message) override;
   void note(std::string text) override;
-  // LocalEvents.
-  void on_readable(Local& local) override;
-  void on_broken(Local& local) override;
-  void on_backlog(Local& local, bool full) override;
-  void on_stalled(Local& local) override;
-  void on_flushed(Local& local) override;
+  // LocalChannelEvents.
+  void on_local_end(LocalChannel& channel) override;
+  void on_broken(LocalChannel& channel) override;
+  void on_backlog(LocalChannel& channel, bool full) override;
+  void on_stalled(LocalChannel& channel) override;
+  void on_flushed(LocalChannel& channel) override;
 
-  Result<> on_message(Bytes message);
-  Result<> on_first_message(Bytes message);
   void announce(std::vector<std::string> services);
-  Local* find(Number number);
-  Local& add_local(Number number, uint16_t service);
+  void on_drain_deadline();
+  LocalChannel* find(ConnectionNumber number);
+  LocalChannel& add_channel(ConnectionNumber number, uint16_t service);
   // Takes a connection out, and destroys it when the loop is back.
-  void discard(Local& local);
+  void discard(LocalChannel& channel);
   void update_pause();
   void end_if_drained();
   void end_tunnel();
+  // Closes the link, or ends at once when there is none yet.
+  void close(uint16_t code, LinkEnd end);
   void report_and_exit(const LinkEnd& end);
+  bool ending() const { return phase_ == Phase::kStopping || phase_ == Phase::kDraining; }
 
   event::Loop& loop_;
   Log& log_;
+  tls::Context& context_;
   ipc::Port& monitor_;
   ipc::Port bridge_;
-  Link link_;
-  wire::FrameSplitter splitter_;
+  Phase phase_ = Phase::kNegotiating;
+  bool bridge_gone_ = false;
+  // What GRANT says.
   bool source_ = false;
-  int version_ = 3;  // of the protocol, for what we send
+  int version_ = 3;              // of the protocol, for what we send
+  bool names_services_ = false;  // the service sends SERVICE_IDS
   uint32_t max_connections_ = 0;
   std::chrono::milliseconds stall_{0};  // 0: never
-  bool expects_services_ = false;       // UP was not sent yet
+  std::chrono::milliseconds ping_period_{0};
+
+  Sender sender_;
+  std::unique_ptr<Handshake> handshake_;
+  std::unique_ptr<Tunnel> tunnel_;
+  std::unique_ptr<Link> link_;
   std::string channel_id_;
   std::vector<std::string> early_;  // messages that came before SERVICES
-  std::unique_ptr<Tunnel> tunnel_;
-  std::unordered_map<Number, std::unique_ptr<Local>> locals_;
-  event::Deferred deferred_;    // connections that have ended
-  std::deque<Number> waiting_;  // for room in the outbox, in turn
-  size_t full_ = 0;             // connections whose backlog is full
-  bool bridge_gone_ = false;
-  bool stopping_ = false;
-  bool ending_ = false;
-  LinkEnd end_;
+  std::unordered_map<ConnectionNumber, std::unique_ptr<LocalChannel>> channels_;
+  ConnectionNumber next_number_ = 1;  // destination: we number
+  size_t full_ = 0;                   // connections whose backlog is full
+  event::Deferred deferred_;          // what has ended
+  LinkEnd end_;                       // kDraining: what DOWN will say
   event::Timer drain_;
   event::Timer services_deadline_;
   event::Timer orphaned_;

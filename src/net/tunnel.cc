@@ -40,8 +40,9 @@ Tunnel::Tunnel(bool source, std::vector<std::string> services, Format format, ui
 
 // ---- the local side ----
 
-void Tunnel::local_opened(Number number, uint16_t index) {
+void Tunnel::local_opened(Connection& connection) {
   check(source_, "a destination accepts no local connections");
+  const uint16_t index = connection.service();
   Service& service = state_.at(index);
   Message start;
   start.type = MessageType::kConnectionStart;
@@ -51,8 +52,8 @@ void Tunnel::local_opened(Number number, uint16_t index) {
     service = Service{.stream_id = static_cast<int32_t>(next_stream_id_), .format = format_};
     next_stream_id_ = next_id(next_stream_id_);
   }
-  add(number, index, next_connection_id(service));
-  const Route& route = connections_.at(number).route;
+  add(connection, next_connection_id(service));
+  const Route& route = connection.route_;
   start.stream_id = route.stream_id;
   start.service_id = route.service_id;
   start.connection_id = route.connection_id;
@@ -72,25 +73,20 @@ uint32_t Tunnel::next_connection_id(Service& service) const {
   return service.last_connection_id;
 }
 
-void Tunnel::local_closed(Number number) {
-  const auto found = connections_.find(number);
-  if (found == connections_.end()) return;
-  const Connection connection = found->second;
-  Service& service = state_[connection.service];
-  service.open.erase(connection.connection_id);
-  connections_.erase(found);
+void Tunnel::local_closed(Connection& connection) {
+  if (!connection.open()) return;
+  const uint16_t index = connection.service();
+  const Service& service = state_[index];
+  remove(connection);
   note_end(connection);
   // To a peer without connection ids the connection was the stream.
-  if (peer_ == Peer::kOlder || !service.format.connection_id) return give_up_stream(connection.service);
-  reset_connection(service.format, connection.route.service_id, service.stream_id, connection.connection_id);
-  if (source_ && service.open.empty()) give_up_stream(connection.service);
+  if (peer_ == Peer::kOlder || !service.format.connection_id) return give_up_stream(index);
+  reset_connection(service.format, connection.route_.service_id, service.stream_id, connection.id_);
+  if (source_ && service.open.empty()) give_up_stream(index);
 }
 
-const Route* Tunnel::route(Number number) {
-  const auto found = connections_.find(number);
-  if (found == connections_.end()) return nullptr;
-  found->second.used = true;
-  return &found->second.route;
+void Tunnel::forget(Connection& connection) {
+  if (connection.open()) remove(connection);
 }
 
 void Tunnel::end_streams() {
@@ -98,9 +94,10 @@ void Tunnel::end_streams() {
   for (size_t i = 0; i < state_.size(); ++i) {
     Service& service = state_[i];
     if (service.stream_id != 0) reset_stream(service.format, services_[i], service.stream_id);
+    while (!service.open.empty())
+      remove(*service.open.begin()->second);
     service = {};
   }
-  connections_.clear();
 }
 
 // ---- the service's side ----
@@ -172,7 +169,7 @@ void Tunnel::on_data(const wire::DataView& data) {
   heard_ = true;
   if (source_ && !service.answered) recognise(service, data);
   const auto open = service.open.find(connection_or_first(data.connection_id));
-  if (open != service.open.end() && !data.payload.empty()) events_.deliver(open->second, data.payload);
+  if (open != service.open.end() && !data.payload.empty()) open->second->deliver(data.payload);
 }
 
 void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
@@ -213,9 +210,9 @@ Result<> Tunnel::on_connection_start(const Message& message, uint16_t index) {
     if (message.stream_id == service.stream_id) {
       const auto open = service.open.find(message.connection_id);
       if (open != service.open.end()) {
-        const Number number = open->second;
-        local_closed(number);
-        events_.finish(number);
+        Connection& connection = *open->second;
+        local_closed(connection);
+        connection.finish();
       }
     }
     return {};
@@ -269,39 +266,43 @@ void Tunnel::accept(const Message& message, uint16_t index) {
     reset_connection(service.format, message.service_id, message.stream_id, id);
     return;
   }
-  const Number number = next_number_++;
-  add(number, index, id);
-  events_.open(number, index);
+  if (Connection* const connection = events_.open(index)) {
+    add(*connection, id);
+  } else {
+    reset_connection(service.format, message.service_id, message.stream_id, id);
+  }
 }
 
-void Tunnel::add(Number number, uint16_t index, uint32_t connection_id) {
-  Service& service = state_[index];
-  service.open.emplace(connection_id, number);
-  Route route;
-  route.stream_id = service.stream_id;
-  if (service.format.service_id) route.service_id = services_[index];
-  if (service.format.connection_id) route.connection_id = connection_id;
-  connections_.emplace(number, Connection{index, connection_id, route});
+void Tunnel::add(Connection& connection, uint32_t connection_id) {
+  Service& service = state_[connection.service()];
+  service.open.emplace(connection_id, &connection);
+  ++open_;
+  connection.open_ = true;
+  connection.id_ = connection_id;
+  connection.route_ = {.stream_id = service.stream_id};
+  if (service.format.service_id) connection.route_.service_id = services_[connection.service()];
+  if (service.format.connection_id) connection.route_.connection_id = connection_id;
+}
+
+void Tunnel::remove(Connection& connection) {
+  state_[connection.service()].open.erase(connection.id_);
+  connection.open_ = false;
+  --open_;
 }
 
 void Tunnel::close_connection(uint16_t index, uint32_t connection_id) {
-  Service& service = state_[index];
-  const auto open = service.open.find(connection_id);
-  if (open == service.open.end()) return;
-  const Number number = open->second;
-  service.open.erase(open);
-  note_end(connections_.at(number));
-  connections_.erase(number);
-  events_.finish(number);
+  const auto open = state_[index].open.find(connection_id);
+  if (open == state_[index].open.end()) return;
+  Connection& connection = *open->second;
+  remove(connection);
+  note_end(connection);
+  connection.finish();
 }
 
 void Tunnel::close_stream(uint16_t index) {
   Service& service = state_[index];
-  for (const auto& [id, number] : std::exchange(service.open, {})) {
-    note_end(connections_.at(number));
-    connections_.erase(number);
-    events_.finish(number);
-  }
+  while (!service.open.empty())
+    close_connection(index, service.open.begin()->first);
   service.stream_id = 0;
 }
 

@@ -1,40 +1,30 @@
 // The multiplexer: which streams and connections a tunnel has, and what each message does to them.
 //
-// Values in, values out: no descriptor, no loop, no clock. A local connection is known by a number that both
-// this process and the bridge use for it.
+// Values in, values out: no descriptor, no loop, no clock.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "net/connection.h"
 #include "net/format.h"
-#include "net/outbox.h"
 #include "wire/data.h"
 #include "wire/message.h"
 
 namespace localproxy::net {
 
-// The local number of a connection.
-using Number = uint32_t;
-
 // What the tunnel asks of its owner.
 class TunnelEvents {
  public:
   virtual ~TunnelEvents() = default;
-  // The peer opens a connection (destination only).
-  virtual void open(Number number, uint16_t service) = 0;
-  // Bytes for the local side; valid only during the call.
-  virtual void deliver(Number number, Bytes bytes) = 0;
-  // The peer has ended the connection: what was delivered is flushed, then the local side closes in order.
-  // The number means nothing to the tunnel any more.
-  virtual void finish(Number number) = 0;
+  // The peer opens a connection (destination only): makes its local side. Null: there can be none now.
+  virtual Connection* open(uint16_t service) = 0;
   virtual void send(const wire::Message& message) = 0;
   virtual void note(std::string text) = 0;
 };
@@ -50,12 +40,13 @@ class Tunnel {
          uint32_t max_connections, TunnelEvents& events, uint32_t max_id = limits::kMaxId);
 
   // A local client connected (source only): sends the start, at once followed by data. A destination that has
-  // one connection to a service at a time loses the one before, which is finished.
-  void local_opened(Number number, uint16_t service);
-  // The local side has ended or could not be reached: says so to the peer.
-  void local_closed(Number number);
-  // How a connection's next data is addressed. Null: it is not open any more.
-  const Route* route(Number number);
+  // one connection to a service at a time loses the one before, which is finished. The connection outlives
+  // its being open, here and on a destination.
+  void local_opened(Connection& connection);
+  // The local side has ended or could not be reached: says so to the peer, if it knows the connection still.
+  void local_closed(Connection& connection);
+  // The tunnel has ended: forgets the connection without a word.
+  void forget(Connection& connection);
   // Nothing more will be sent (source only): ends the streams that still stand for the peer. The local sides
   // of connections that are still open are the owner's to end.
   void end_streams();
@@ -66,7 +57,7 @@ class Tunnel {
   Result<> receive(Bytes message);
 
   const std::vector<std::string>& services() const { return services_; }
-  size_t open_connections() const { return connections_.size(); }
+  size_t open_connections() const { return open_; }
   // Whether there is reason to wait for a first sign of the destination.
   bool expects_answer() const { return source_ && !heard_ && !silence_noted_; }
 
@@ -74,9 +65,9 @@ class Tunnel {
   struct Service {
     int32_t stream_id = 0;  // 0: no stream
     uint32_t last_connection_id = 0;
-    std::map<uint32_t, Number> open;  // by connection id
-    Format format;                    // of what we send on the stream
-    bool answered = false;            // source: the stream has shown the destination's version
+    std::map<uint32_t, Connection*> open;  // by connection id
+    Format format;                         // of what we send on the stream
+    bool answered = false;                 // source: the stream has shown the destination's version
   };
   // What a source of version 3 knows of the destination, which the service may have translated for.
   enum class Peer : uint8_t {
@@ -84,13 +75,6 @@ class Tunnel {
     kOlder,    // knows no connection ids: one connection to a service at a time
     kCurrent,  // of version 3
   };
-  struct Connection {
-    uint16_t service;
-    uint32_t connection_id;
-    Route route;
-    bool used = false;  // data was sent on it
-  };
-
   Result<> receive_other(const wire::Message& message);
   Result<> on_stream_start(const wire::Message& message, uint16_t service);
   Result<> on_connection_start(const wire::Message& message, uint16_t service);
@@ -119,17 +103,18 @@ class Tunnel {
   void reset_stream(Format format, std::string_view service_id, int32_t stream_id);
   // The index of a service id; an absent one is the only service. Empty: unknown.
   std::optional<uint16_t> find_service(std::string_view id) const;
-  void add(Number number, uint16_t service, uint32_t connection_id);
+  void add(Connection& connection, uint32_t connection_id);
+  // Takes it out of the tables.
+  void remove(Connection& connection);
 
   const bool source_;
   const std::vector<std::string> services_;
   const Format format_;
   std::vector<Service> state_;
-  std::unordered_map<Number, Connection> connections_;
+  size_t open_ = 0;  // connections, of all services
   const uint32_t max_id_;
   uint32_t next_stream_id_;
   const uint32_t max_connections_;
-  Number next_number_ = 1;  // destination: we number
   Peer peer_ = Peer::kUnknown;
   bool heard_ = false;  // source: anything of a destination
   bool silence_noted_ = false;

@@ -34,13 +34,13 @@ void Tunnel::keep_first_connections() {
 
 // Who used it and got nothing is the one to be told; a look at whether the port is open is no use.
 void Tunnel::note_end(const Connection& connection) {
-  if (connection.used && expects_answer()) {
-    note_silence("a connection to service '" + services_[connection.service] + "' has ended");
+  if (connection.used_ && expects_answer()) {
+    note_silence("a connection to service '" + services_[connection.service()] + "' has ended");
   }
 }
 
 void Tunnel::waited() {
-  if (expects_answer() && !connections_.empty()) note_silence("connections wait");
+  if (expects_answer() && open_ > 0) note_silence("connections wait");
 }
 
 void Tunnel::note_silence(const std::string& what) {

@@ -104,15 +104,6 @@ void mask(uint8_t* to, const uint8_t* from, size_t size, const MaskKey& key, siz
     to[i] = from[i] ^ pad[i % sizeof pad];
 }
 
-void append_client_frame(std::string& out, Opcode opcode, Bytes payload, const MaskKey& key) {
-  const size_t start = out.size();
-  const size_t header = client_header_size(payload.size());
-  out.resize(start + header + payload.size());
-  auto* at = reinterpret_cast<uint8_t*>(out.data()) + start;
-  write_client_header(at, opcode, payload.size(), key);
-  mask(at + header, payload.data(), payload.size(), key, 0);
-}
-
 std::string close_payload(uint16_t code, std::string_view reason) {
   if (code == kCloseNoStatus) return {};
   size_t size = std::min(reason.size(), limits::kMaxControlPayload - sizeof code);

@@ -55,9 +55,6 @@ void write_client_header(uint8_t* at, Opcode opcode, size_t payload_size, const 
 // payload. `to` may be `from`, or lie in front of it (overlapping or not).
 void mask(uint8_t* to, const uint8_t* from, size_t size, const MaskKey& key, size_t offset);
 
-// Appends a whole masked frame with a copy of payload.
-void append_client_frame(std::string& out, Opcode opcode, Bytes payload, const MaskKey& key);
-
 // The payload of a close frame: the code, then the reason, cut between two characters so that both have room
 // in limits::kMaxControlPayload bytes. Nothing at all for kCloseNoStatus.
 std::string close_payload(uint16_t code, std::string_view reason);

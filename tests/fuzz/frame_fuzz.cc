@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/frame.h"
 
@@ -11,47 +12,42 @@ using fuzz::require;
 
 namespace {
 
-struct Cut {
-  std::vector<std::string> messages;
-  size_t pending = 0;
+using Messages = std::vector<std::string>;
 
-  bool operator==(const Cut&) const = default;
-};
-
-Cut cut_by_splitter(Bytes bytes, size_t most) {
-  Cut cut;
+Messages cut_by_splitter(Bytes bytes, size_t most) {
+  Messages messages;
   wire::FrameSplitter splitter;
   fuzz::feed_in_pieces(bytes, most, [&](Bytes piece) {
     const Result<> fed = splitter.feed(piece, [&](Bytes message) {
-      cut.messages.emplace_back(as_text(message));
+      messages.emplace_back(as_text(message));
       return Result<>();
     });
     require(fed.ok(), "only the sink makes errors");
     return true;
   });
-  cut.pending = splitter.pending();
-  return cut;
+  return messages;
 }
 
-Cut cut_by_loop(Bytes bytes) {
-  Cut cut;
+Messages cut_by_loop(Bytes bytes) {
+  Messages messages;
   ByteReader reader(bytes);
   uint16_t size = 0;
   Bytes message;
-  cut.pending = reader.remaining();
   while (reader.take(size) && reader.take(message, size)) {
-    cut.messages.emplace_back(as_text(message));
-    cut.pending = reader.remaining();
+    messages.emplace_back(as_text(message));
   }
-  return cut;
+  return messages;
 }
 
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  const Bytes stream(data + 1, size - 1);
-  const Cut expected = cut_by_loop(stream);
+  // What stands behind it completes whatever is unfinished at its end, so that bytes which are kept show.
+  std::string whole(as_text({data + 1, size - 1}));
+  whole.append(limits::kMaxMessage + 2, '\xff');
+  const Bytes stream = as_bytes(whole);
+  const Messages expected = cut_by_loop(stream);
   require(cut_by_splitter(stream, data[0]) == expected, "pieces make the same messages");
   require(cut_by_splitter(stream, stream.size()) == expected, "other pieces make the same messages");
 
@@ -60,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   wire::FrameSplitter splitter;
   const Result<> fed =
       splitter.feed(stream, [&](Bytes) { return ++seen == 2 ? Result<>(Error("second")) : Result<>(); });
-  require(fed.ok() == (expected.messages.size() < 2) && seen == std::min<size_t>(2, expected.messages.size()),
+  require(fed.ok() == (expected.size() < 2) && seen == std::min<size_t>(2, expected.size()),
           "an error of the sink ends the splitting");
   return 0;
 }

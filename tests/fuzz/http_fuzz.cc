@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/http.h"
-#include "wire/refusal.h"
-#include "wire/upgrade.h"
+#include "wire/http_exchange.h"
+#include "wire/http_request.h"
 
 using namespace localproxy;
 using fuzz::require;
@@ -67,7 +67,7 @@ void check_response(const wire::HttpResponse& response) {
 }
 
 std::string read_refusal(const wire::HttpResponse& response, Bytes body, size_t most) {
-  wire::Refusal refusal;
+  wire::ErrorBody refusal;
   bool complete = refusal.take(response, {});
   if (!complete) {
     fuzz::feed_in_pieces(body, most, [&](Bytes piece) {
@@ -75,7 +75,7 @@ std::string read_refusal(const wire::HttpResponse& response, Bytes body, size_t 
       return !complete;
     });
   }
-  require(complete || body.size() < limits::kMaxRefusalBody, "a body is within its limit");
+  require(complete || body.size() < limits::kMaxErrorBody, "a body is within its limit");
   return refusal.text(response);
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/wire/client_frame.h"
 #include "wire/websocket.h"
 
 using namespace localproxy;
@@ -72,7 +73,7 @@ std::string unmasked(const std::string& frame, size_t payload_size) {
 void write_and_read(Bytes payload, uint8_t seed) {
   const wire::MaskKey key = {seed, static_cast<uint8_t>(~seed), 0x5a, 0xc3};
   std::string frame;
-  wire::append_client_frame(frame, wire::Opcode::kBinary, payload, key);
+  test::append_client_frame(frame, wire::Opcode::kBinary, payload, key);
   Transcript transcript;
   read_stream(as_bytes(unmasked(frame, payload.size())), frame.size(), transcript);
   require(transcript.error.empty() && transcript.data == as_text(payload), "what we write is read back");

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "tests/unit/wire/client_frame.h"
 
 namespace localproxy::net {
 namespace {
@@ -80,7 +81,7 @@ void expect_framed(const std::string& bytes, const Message& message) {
   wire::append_frame(message, expected);
   ASSERT_EQ(frame.payload, expected);
   std::string whole;
-  wire::append_client_frame(whole, Opcode::kBinary, as_bytes(expected), frame.key);
+  test::append_client_frame(whole, Opcode::kBinary, as_bytes(expected), frame.key);
   ASSERT_EQ(frame.whole, whole);
 }
 

@@ -1,6 +1,9 @@
-// A tunnel's owner that writes down, in one line each, everything that the tunnel asks of it.
+// A tunnel's owner that writes down, in one line each, everything that the tunnel asks of it and of its
+// connections.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,13 +23,11 @@ inline std::string line(const Message& message) {
 
 class Recorder : public TunnelEvents {
  public:
-  void open(Number number, uint16_t service) override {
+  Connection* open(uint16_t service) override {
+    const auto number = static_cast<ConnectionNumber>(connections_.size() + 1);
     events.push_back("open " + std::to_string(number) + " service " + std::to_string(service));
+    return &add(number, service);
   }
-  void deliver(Number number, Bytes bytes) override {
-    events.push_back("deliver " + std::to_string(number) + " " + std::string(as_text(bytes)));
-  }
-  void finish(Number number) override { events.push_back("finish " + std::to_string(number)); }
   void send(const Message& message) override {
     EXPECT_TRUE(message.payload.empty());
     EXPECT_TRUE(message.service_ids.empty());
@@ -38,8 +39,62 @@ class Recorder : public TunnelEvents {
   // What has happened since the last call.
   std::vector<std::string> take() { return std::exchange(events, {}); }
 
+  // A local connection, for a source.
+  Connection& add(ConnectionNumber number, uint16_t service) {
+    auto& connection = connections_[number];
+    EXPECT_EQ(connection, nullptr) << number;
+    connection = std::make_unique<Recorded>(number, service, events);
+    return *connection;
+  }
+  // Null: there never was one.
+  Connection* find(ConnectionNumber number) {
+    const auto found = connections_.find(number);
+    return found == connections_.end() ? nullptr : found->second.get();
+  }
+
   std::vector<std::string> events;
   std::vector<std::string> notes;
+
+ private:
+  class Recorded : public Connection {
+   public:
+    Recorded(ConnectionNumber number, uint16_t service, std::vector<std::string>& events)
+        : Connection(number, service), events_(events) {}
+    void deliver(Bytes bytes) override {
+      events_.push_back("deliver " + std::to_string(number()) + " " + std::string(as_text(bytes)));
+    }
+    void finish() override { events_.push_back("finish " + std::to_string(number())); }
+
+   private:
+    std::vector<std::string>& events_;
+  };
+
+  std::map<ConnectionNumber, std::unique_ptr<Connection>> connections_;
+};
+
+// A tunnel whose connections are known by their numbers.
+class NumberedTunnel : public Tunnel {
+ public:
+  NumberedTunnel(bool source, std::vector<std::string> services, Format format, uint32_t first_stream_id,
+                 uint32_t max_connections, Recorder& recorder, uint32_t max_id = limits::kMaxId)
+      : Tunnel(source, std::move(services), format, first_stream_id, max_connections, recorder, max_id),
+        recorder_(recorder) {}
+
+  void local_opened(ConnectionNumber number, uint16_t service) {
+    Tunnel::local_opened(recorder_.add(number, service));
+  }
+  // Nothing when there never was one of this number.
+  void local_closed(ConnectionNumber number) {
+    if (Connection* const connection = recorder_.find(number)) Tunnel::local_closed(*connection);
+  }
+  // How a connection's next data is addressed. Null: it is not open any more.
+  const Route* route(ConnectionNumber number) {
+    Connection* const connection = recorder_.find(number);
+    return connection != nullptr && connection->open() ? &connection->route_data() : nullptr;
+  }
+
+ private:
+  Recorder& recorder_;
 };
 
 // message as the service sends it, without the length in front.

@@ -12,6 +12,7 @@ using test::line;
 using test::make;
 using test::Message;
 using test::MessageType;
+using test::NumberedTunnel;
 using test::Recorder;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -31,7 +32,7 @@ struct Destination {
     take(make(type, stream, std::move(service), connection, std::move(payload)));
   }
   Recorder events;
-  Tunnel tunnel;
+  NumberedTunnel tunnel;
 };
 
 TEST(DestinationTest, OpensWhatThePeerStartsAndDeliversItsData) {

@@ -16,6 +16,7 @@ using test::line;
 using test::make;
 using test::Message;
 using test::MessageType;
+using test::NumberedTunnel;
 using test::Recorder;
 
 constexpr uint32_t kMost = 3;
@@ -25,7 +26,7 @@ constexpr int kOperations = 3'000;
 constexpr uint32_t kMostId = 40;
 
 struct Entry {
-  Number number;
+  ConnectionNumber number;
   int service;
   uint32_t id;
 };
@@ -35,7 +36,7 @@ class Model {
   // With ids: of connections, in what we may send.
   Model(bool source, bool with_ids) : source_(source), with_ids_(with_ids) {}
 
-  std::vector<std::string> open(Number number, int service) {
+  std::vector<std::string> open(ConnectionNumber number, int service) {
     std::vector<std::string> out;
     const bool first = count(service) == 0 || !with_ids_ || peer_ == Peer::kOlder;
     if (first) {
@@ -55,7 +56,7 @@ class Model {
     return out;
   }
 
-  std::vector<std::string> close(Number number) {
+  std::vector<std::string> close(ConnectionNumber number) {
     const auto at =
         std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.number == number; });
     if (at == entries_.end()) return {};
@@ -115,7 +116,7 @@ class Model {
         if (source_) {
           const Entry* named = active ? find(s, m.connection_id) : nullptr;
           if (named == nullptr) break;
-          const Number number = named->number;
+          const ConnectionNumber number = named->number;
           out = close(number);
           out.push_back("finish " + std::to_string(number));
         } else if (stream_[s] == 0) {
@@ -223,7 +224,7 @@ class Model {
   Peer peer_ = Peer::kUnknown;
   int versions_seen_ = 0;
   uint32_t next_stream_ = 1;
-  Number next_number_ = 1;
+  ConnectionNumber next_number_ = 1;
 };
 
 struct Case {
@@ -265,9 +266,10 @@ class TunnelModelTest : public testing::TestWithParam<Case> {
 TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
   const bool source = GetParam().source;
   Recorder recorder;
-  Tunnel tunnel(source, {"A", "B", "C"}, format_of_version(GetParam().version), 1, kMost, recorder, kMostId);
+  NumberedTunnel tunnel(source, {"A", "B", "C"}, format_of_version(GetParam().version), 1, kMost, recorder,
+                        kMostId);
   Model model(source, GetParam().version == 3);
-  Number next = 1;
+  ConnectionNumber next = 1;
   size_t most_open = 0;
   for (int i = 0; i < kOperations; ++i) {
     std::vector<std::string> expected;
@@ -275,7 +277,7 @@ TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
     bool error = false;
     const int kind = below(10);
     if (kind == 0) {
-      const auto number = static_cast<Number>(1 + below(static_cast<int>(next) + 4));
+      const auto number = static_cast<ConnectionNumber>(1 + below(static_cast<int>(next) + 4));
       what = "local end of " + std::to_string(number);
       expected = model.close(number);
       tunnel.local_closed(number);

@@ -10,6 +10,7 @@ namespace {
 
 using test::make;
 using test::MessageType;
+using test::NumberedTunnel;
 using test::Recorder;
 using testing::AllOf;
 using testing::HasSubstr;
@@ -25,7 +26,7 @@ struct Side {
     ASSERT_TRUE(test::receive(tunnel, message).ok());
   }
   Recorder events;
-  Tunnel tunnel;
+  NumberedTunnel tunnel;
 };
 
 struct Silence {
@@ -59,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(Sources, SilenceTest,
                          });
 
 TEST_P(SilenceTest, AnEndWithoutAnAnswerIsSaidOnce) {
-  for (Number number = 31; number < 34; ++number) {
+  for (ConnectionNumber number = 31; number < 34; ++number) {
     s_.tunnel.local_opened(number, 0);
     s_.tunnel.route(number);
     s_.tunnel.local_closed(number);

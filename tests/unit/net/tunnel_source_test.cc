@@ -12,6 +12,7 @@ using test::line;
 using test::make;
 using test::Message;
 using test::MessageType;
+using test::NumberedTunnel;
 using test::Recorder;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -37,7 +38,7 @@ struct Side {
     EXPECT_THAT(taken.error().text(), HasSubstr(why));
   }
   Recorder events;
-  Tunnel tunnel;
+  NumberedTunnel tunnel;
 };
 
 struct Source : Side {
@@ -164,7 +165,7 @@ TEST(SourceTest, ConnectionIdsStaySmallAndSkipThoseThatAreOpen) {
   Source s({"A"}, 1, 4);
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kData, 1, "A", 1, "of version 3");
-  for (Number number = 32; number < 35; ++number)
+  for (ConnectionNumber number = 32; number < 35; ++number)
     s.tunnel.local_opened(number, 0);
   s.tunnel.local_closed(33);
   s.events.take();

@@ -13,6 +13,7 @@ using test::line;
 using test::make;
 using test::Message;
 using test::MessageType;
+using test::NumberedTunnel;
 using test::Recorder;
 using testing::AllOf;
 using testing::ElementsAre;
@@ -32,7 +33,7 @@ struct Side {
     EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
   }
   Recorder events;
-  Tunnel tunnel;
+  NumberedTunnel tunnel;
 };
 
 // ---- a source that speaks version 1 or 2 ----
@@ -82,8 +83,8 @@ TEST_P(OlderSourceTest, ANewConnectionReplacesTheOneBefore) {
 
 TEST_P(OlderSourceTest, EveryConnectionStartsAStream) {
   for (int32_t stream = 1'000; stream < 1'003; ++stream) {
-    s_.tunnel.local_opened(static_cast<Number>(stream), 0);
-    s_.tunnel.local_closed(static_cast<Number>(stream));
+    s_.tunnel.local_opened(static_cast<ConnectionNumber>(stream), 0);
+    s_.tunnel.local_closed(static_cast<ConnectionNumber>(stream));
     EXPECT_THAT(s_.events.take(), ElementsAre(start(stream), reset(stream)));
   }
   s_.tunnel.end_streams();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/wire/client_frame.h"
 #include "wire/websocket.h"
 
 namespace localproxy::wire {
@@ -23,16 +24,16 @@ std::string header_of(Opcode opcode, size_t payload_size) {
 
 TEST(ClientFrameTest, IsTheExampleOfTheRfc) {
   std::string out = "before";
-  append_client_frame(out, Opcode::kText, as_bytes("Hello"), kKey);
+  test::append_client_frame(out, Opcode::kText, as_bytes("Hello"), kKey);
   EXPECT_EQ(out, "before\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
   out.clear();
-  append_client_frame(out, Opcode::kPong, as_bytes("Hello"), kKey);
+  test::append_client_frame(out, Opcode::kPong, as_bytes("Hello"), kKey);
   EXPECT_EQ(out, "\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 }
 
 TEST(ClientFrameTest, MayBeEmpty) {
   std::string out;
-  append_client_frame(out, Opcode::kPing, {}, kKey);
+  test::append_client_frame(out, Opcode::kPing, {}, kKey);
   EXPECT_EQ(out, "\x89\x80\x37\xfa\x21\x3d");
 }
 

@@ -1,4 +1,4 @@
-#include "wire/upgrade.h"
+#include "wire/http_request.h"
 
 #include <gtest/gtest.h>
 
@@ -215,6 +215,30 @@ TEST(UpgradeResponseTest, IsForAnotherSubprotocol) {
 TEST(UpgradeResponseTest, HasAnExtension) {
   EXPECT_EQ(verdict("sec-websocket-extensions", "permessage-deflate"),
             "upgrade response with extension permessage-deflate, which was not offered");
+}
+
+TEST(ConnectRequestTest, IsThatOfTheRfc) {
+  auto request = build_connect_request({.authority = "[::1]:443", .user_agent = "a/1 b"});
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(*request, "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nUser-Agent: a/1 b\r\n\r\n");
+  // RFC 7617, 2.
+  request =
+      build_connect_request({.authority = "a:1", .credentials = "Aladdin:open sesame", .user_agent = "u"});
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(*request,
+            "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nProxy-Authorization: Basic "
+            "QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\nUser-Agent: u\r\n\r\n");
+}
+
+TEST(ConnectRequestTest, RefusesWhatWouldBreakIt) {
+  EXPECT_FALSE(build_connect_request({.authority = "", .user_agent = "u"}).ok());
+  EXPECT_FALSE(build_connect_request({.authority = "a:1\r\nX: y", .user_agent = "u"}).ok());
+  EXPECT_FALSE(build_connect_request({.authority = "a b:1", .user_agent = "u"}).ok());
+  EXPECT_FALSE(build_connect_request({.authority = "a:1", .user_agent = "u\n"}).ok());
+  const std::string longest(limits::kMaxUpgradeRequest, 'x');
+  const auto request = build_connect_request({.authority = longest, .user_agent = "u"});
+  ASSERT_FALSE(request.ok());
+  EXPECT_EQ(request.error().text(), "CONNECT request of more than 4096 bytes");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "net/local.h"
+#include "net/local_channel.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -10,44 +10,72 @@
 
 namespace localproxy::net {
 
-Local::Local(event::Loop& loop, Number number, uint16_t service, std::chrono::milliseconds stall,
-             LocalEvents& events)
-    : loop_(loop),
-      number_(number),
-      service_(service),
+LocalChannel::LocalChannel(event::Loop& loop, ConnectionNumber number, uint16_t service,
+                           std::chrono::milliseconds stall, Sender& sender, LocalChannelEvents& events)
+    : Connection(number, service),
+      loop_(loop),
       stall_limit_(stall),
+      sender_(sender),
       events_(events),
       stall_(loop, [this] { events_.on_stalled(*this); }),
       retry_(loop, [this] { on_writable(); }) {}
 
-void Local::attach(UniqueFd channel) {
-  channel_ = std::move(channel);
+LocalChannel::~LocalChannel() {
+  if (waits_for_room_) sender_.stop_waiting(*this);
+}
+
+void LocalChannel::attach(UniqueFd descriptor) {
+  descriptor_ = std::move(descriptor);
   watcher_ = std::make_unique<event::Watcher>(
-      loop_, channel_.get(), [this] { events_.on_readable(*this); }, [this] { on_writable(); });
+      loop_, descriptor_.get(), [this] { on_readable(); }, [this] { on_writable(); });
   watcher_->want_read(true);
   on_writable();
 }
 
-size_t Local::read(MutableBytes into, bool& end) {
+void LocalChannel::on_readable() {
+  if (state_ != State::kCarrying) return;
+  if (!open()) return want_read(false);
+  if (!sender_.has_room()) {
+    want_read(false);
+    if (!std::exchange(waits_for_room_, true)) sender_.wait_for_room(*this);
+    return;
+  }
+  bool end = false;
+  const size_t size = read(sender_.payload_room(), end);
+  if (size > 0) {
+    sends_much_ = size >= limits::kBulkRead;
+    sender_.send_data(route_data(), size);
+  }
+  if (end) events_.on_local_end(*this);
+}
+
+void LocalChannel::resume() {
+  waits_for_room_ = false;
+  if (state_ != State::kCarrying) return;
+  want_read(true);
+  on_readable();
+}
+
+size_t LocalChannel::read(MutableBytes into, bool& end) {
   end = false;
   ssize_t size = 0;
   do {
-    size = ::read(channel_.get(), into.data(), into.size());
+    size = ::read(descriptor_.get(), into.data(), into.size());
   } while (size < 0 && errno == EINTR);
   if (size > 0) return static_cast<size_t>(size);
   end = size == 0 || errno != EAGAIN;
   return 0;
 }
 
-void Local::want_read(bool want) {
+void LocalChannel::want_read(bool want) {
   if (watcher_) watcher_->want_read(want);
 }
 
-size_t Local::write_some(Bytes bytes, bool& broken) {
-  if (!channel_) return 0;
+size_t LocalChannel::write_some(Bytes bytes, bool& broken) {
+  if (!descriptor_) return 0;
   ssize_t size = 0;
   do {
-    size = ::write(channel_.get(), bytes.data(), bytes.size());
+    size = ::write(descriptor_.get(), bytes.data(), bytes.size());
   } while (size < 0 && errno == EINTR);
   // A UNIX socket has room and says ENOBUFS when there is no memory for a packet.
   short_ = size < 0 && is_exhaustion(errno);
@@ -56,8 +84,8 @@ size_t Local::write_some(Bytes bytes, bool& broken) {
   return 0;
 }
 
-void Local::write(Bytes bytes) {
-  if (dead) return;
+void LocalChannel::deliver(Bytes bytes) {
+  if (given_up()) return;
   bool broken = false;
   if (backlog() == 0) bytes = bytes.subspan(write_some(bytes, broken));
   if (broken) return events_.on_broken(*this);
@@ -67,12 +95,13 @@ void Local::write(Bytes bytes) {
   update_full();
 }
 
-void Local::wait_again() {
+void LocalChannel::wait_again() {
   stall_.start(stall_limit_);
 }
 
-void Local::finish() {
-  finishing_ = true;
+void LocalChannel::finish() {
+  if (state_ != State::kCarrying) return;
+  state_ = State::kFinishing;
   want_read(false);
   // Without a channel yet, even an empty connection waits for it, so that the bridge hears of its end after
   // its start.
@@ -80,21 +109,25 @@ void Local::finish() {
   stall_.start(limits::kFlush);
 }
 
-void Local::on_writable() {
-  if (dead) return;
+void LocalChannel::give_up() {
+  state_ = State::kGivenUp;
+}
+
+void LocalChannel::on_writable() {
+  if (given_up()) return;
   if (!flush()) return events_.on_broken(*this);
   watch_backlog();
   update_full();
-  if (finishing_ && backlog() == 0) events_.on_flushed(*this);
+  if (finishing() && backlog() == 0) events_.on_flushed(*this);
 }
 
-void Local::watch_backlog() {
+void LocalChannel::watch_backlog() {
   if (!watcher_) return;
   watcher_->want_write(backlog() > 0 && !short_);
   if (short_) retry_.start(limits::kShortageRetry);
 }
 
-bool Local::flush() {
+bool LocalChannel::flush() {
   bool broken = false;
   while (backlog() > 0) {
     const size_t size = write_some(as_bytes(backlog_).subspan(written_), broken);
@@ -102,7 +135,7 @@ bool Local::flush() {
     if (size == 0) break;
     written_ += size;
     // What takes a little now and then is slow, not stuck.
-    if (stall_.running()) stall_.start(finishing_ ? limits::kFlush : stall_limit_);
+    if (stall_.running()) stall_.start(finishing() ? limits::kFlush : stall_limit_);
   }
   if (backlog() == 0) {
     // Gives the memory back: an idle connection keeps nothing.
@@ -115,12 +148,12 @@ bool Local::flush() {
   return true;
 }
 
-void Local::update_full() {
+void LocalChannel::update_full() {
   const bool now =
       full_ ? backlog() > limits::kConnectionBacklog / 2 : backlog() > limits::kConnectionBacklog;
   if (now == full_) return;
   full_ = now;
-  if (finishing_) return events_.on_backlog(*this, full_);
+  if (finishing()) return events_.on_backlog(*this, full_);
   if (full_ && stall_limit_.count() > 0) {
     stall_.start(stall_limit_);
   } else {

@@ -1,4 +1,5 @@
-// The upgrade of a TLS connection to a tunnel: the request, and what the response must say.
+// The two requests of a client of this service, and what the answer to the second must say: CONNECT, which
+// makes a web proxy pass bytes on (RFC 9110, 9.3.6), and the upgrade of a TLS connection to a tunnel.
 #pragma once
 
 #include <string>
@@ -8,6 +9,17 @@
 #include "wire/http.h"
 
 namespace localproxy::wire {
+
+struct ConnectRequest {
+  std::string_view authority;    // HOST:PORT of the service, an IPv6 address in brackets
+  std::string_view credentials;  // USER:PASSWORD, any bytes; empty: Proxy-Authorization is left out
+  std::string_view user_agent;
+};
+
+// The bytes of the request. An error: authority or user_agent is empty or has a byte that would break its
+// line, or the request is longer than limits::kMaxUpgradeRequest. The result may hold secrets: the caller
+// wipes it. No other copy of them is left behind, on errors neither.
+Result<std::string> build_connect_request(const ConnectRequest& request);
 
 struct UpgradeRequest {
   std::string_view host;  // as the Host header has it: a name, or an address in brackets when it is IPv6

@@ -1,4 +1,4 @@
-#include "net/local.h"
+#include "net/local_channel.h"
 
 #include <errno.h>
 #include <gmock/gmock.h>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "net/tunnel.h"
 #include "tests/unit/ipc/run_loop.h"
 
 namespace {
@@ -38,33 +39,37 @@ using test::run_until;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-class Recorder : public LocalEvents {
+class Recorder : public LocalChannelEvents {
  public:
-  void on_readable(Local& local) override {
-    events.emplace_back("readable");
-    // As the owner does it when it has no room: one report is enough.
-    local.want_read(false);
-  }
-  void on_broken(Local& local) override {
+  void on_local_end(LocalChannel&) override { events.emplace_back("end"); }
+  void on_broken(LocalChannel& channel) override {
     events.emplace_back("broken");
-    local.dead = true;
+    channel.give_up();
   }
-  void on_backlog(Local& local, bool full) override {
-    EXPECT_EQ(local.full(), full);
+  void on_backlog(LocalChannel& channel, bool full) override {
+    EXPECT_EQ(channel.full(), full);
     events.emplace_back(full ? "full" : "not full");
   }
-  void on_stalled(Local&) override { events.emplace_back("stalled"); }
-  void on_flushed(Local& local) override {
-    EXPECT_TRUE(local.finishing());
+  void on_stalled(LocalChannel&) override { events.emplace_back("stalled"); }
+  void on_flushed(LocalChannel& channel) override {
+    EXPECT_TRUE(channel.finishing());
     events.emplace_back("flushed");
   }
   std::vector<std::string> events;
 };
 
+// The owner of the tunnel that the channels belong to.
+class Nobody : public TunnelEvents {
+ public:
+  Connection* open(uint16_t) override { return nullptr; }
+  void send(const wire::Message&) override {}
+  void note(std::string) override {}
+};
+
 // Long enough for what comes before it in a test.
 constexpr std::chrono::milliseconds kStall{50};
 
-class LocalTest : public testing::Test {
+class LocalChannelTest : public testing::Test {
  protected:
   void SetUp() override {
     ::signal(SIGPIPE, SIG_IGN);
@@ -72,6 +77,7 @@ class LocalTest : public testing::Test {
     ASSERT_TRUE(pair.ok());
     ours_ = std::move(pair->first);
     peer_ = std::move(pair->second);
+    tunnel_.local_opened(local_);
   }
   // Everything that the peer can read now.
   std::string read_peer() {
@@ -81,7 +87,7 @@ class LocalTest : public testing::Test {
       all.append(buffer, static_cast<size_t>(size));
     return all;
   }
-  void write(const std::string& text) { local_.write(as_bytes(text)); }
+  void write(const std::string& text) { local_.deliver(as_bytes(text)); }
   // Writes until the channel is full and more than the backlog's limit waits; returns all of it.
   std::string write_until_full() {
     std::string all;
@@ -106,10 +112,39 @@ class LocalTest : public testing::Test {
   Recorder recorder_;
   UniqueFd ours_;
   UniqueFd peer_;
-  Local local_{loop_, 5, 2, kStall, recorder_};
+  // The payloads of the DATA messages that wait to be sent.
+  std::string take_sent() {
+    std::string sent;
+    Bytes bytes = sender_.outbox().pending();
+    while (!bytes.empty()) {
+      // A masked frame of one message: all of these are short.
+      const size_t size = bytes[1] & 0x7fU;
+      EXPECT_LT(size, 126U);
+      std::string frame(size, '\0');
+      auto* const to = reinterpret_cast<uint8_t*>(frame.data());
+      wire::mask(to, bytes.data() + 6, size, {bytes[2], bytes[3], bytes[4], bytes[5]}, 0);
+      wire::DataView data;
+      EXPECT_TRUE(wire::decode_data(as_bytes(frame).subspan(2), data));
+      sent += as_text(data.payload);
+      bytes = bytes.subspan(6 + size);
+    }
+    sender_.outbox().consume(sender_.outbox().size());
+    return sent;
+  }
+  // Frames messages until there is no room for one more.
+  void fill_outbox() {
+    while (sender_.has_room())
+      sender_.send_data(local_.route_data(), sender_.payload_room().size());
+  }
+
+  size_t flushes_ = 0;
+  Sender sender_{loop_, [this] { ++flushes_; }};
+  LocalChannel local_{loop_, 5, 2, kStall, sender_, recorder_};
+  Nobody nobody_;
+  Tunnel tunnel_{true, {"A", "B", "C"}, Format{}, 1, 4, nobody_};
 };
 
-TEST_F(LocalTest, KnowsItsNumberAndService) {
+TEST_F(LocalChannelTest, KnowsItsNumberAndService) {
   EXPECT_EQ(local_.number(), 5U);
   EXPECT_EQ(local_.service(), 2U);
   EXPECT_FALSE(local_.attached());
@@ -117,7 +152,7 @@ TEST_F(LocalTest, KnowsItsNumberAndService) {
   EXPECT_TRUE(local_.attached());
 }
 
-TEST_F(LocalTest, WritesAtOnceWhatTheChannelTakes) {
+TEST_F(LocalChannelTest, WritesAtOnceWhatTheChannelTakes) {
   local_.attach(std::move(ours_));
   write("one ");
   write("two");
@@ -125,7 +160,7 @@ TEST_F(LocalTest, WritesAtOnceWhatTheChannelTakes) {
   EXPECT_THAT(recorder_.events, IsEmpty());
 }
 
-TEST_F(LocalTest, WaitsForMemoryWithoutAskingAgainAndAgain) {
+TEST_F(LocalChannelTest, WaitsForMemoryWithoutAskingAgainAndAgain) {
   short_fd = ours_.get();
   local_.attach(std::move(ours_));
   write("one ");
@@ -139,7 +174,7 @@ TEST_F(LocalTest, WaitsForMemoryWithoutAskingAgainAndAgain) {
   EXPECT_TRUE(run_until(loop_, [&] { return (got += read_peer()) == "one two"; }));
 }
 
-TEST_F(LocalTest, KeepsWhatIsWrittenBeforeTheChannelIsThere) {
+TEST_F(LocalChannelTest, KeepsWhatIsWrittenBeforeTheChannelIsThere) {
   write("one ");
   write("two");
   run_ready(loop_);
@@ -148,7 +183,7 @@ TEST_F(LocalTest, KeepsWhatIsWrittenBeforeTheChannelIsThere) {
   EXPECT_EQ(read_peer(), "one two");
 }
 
-TEST_F(LocalTest, IsFullOneByteAboveTheBacklogAndNotBefore) {
+TEST_F(LocalChannelTest, IsFullOneByteAboveTheBacklogAndNotBefore) {
   write(std::string(limits::kConnectionBacklog, 'x'));
   EXPECT_FALSE(local_.full());
   EXPECT_THAT(recorder_.events, IsEmpty());
@@ -158,7 +193,7 @@ TEST_F(LocalTest, IsFullOneByteAboveTheBacklogAndNotBefore) {
   EXPECT_THAT(recorder_.events, ElementsAre("full"));
 }
 
-TEST_F(LocalTest, BytesKeepTheirOrderThroughTheBacklog) {
+TEST_F(LocalChannelTest, BytesKeepTheirOrderThroughTheBacklog) {
   local_.attach(std::move(ours_));
   const std::string sent = write_until_full();
   ASSERT_TRUE(local_.full());
@@ -175,7 +210,7 @@ TEST_F(LocalTest, BytesKeepTheirOrderThroughTheBacklog) {
   EXPECT_EQ(read_peer(), "after") << "the backlog is empty: straight into the channel again";
 }
 
-TEST_F(LocalTest, SaysThatItIsStuckAfterTheStallLimit) {
+TEST_F(LocalChannelTest, SaysThatItIsStuckAfterTheStallLimit) {
   write_until_full_of_nobody();
   run_for(kStall * 3);
   EXPECT_THAT(recorder_.events, ElementsAre("full", "stalled"));
@@ -184,20 +219,20 @@ TEST_F(LocalTest, SaysThatItIsStuckAfterTheStallLimit) {
   EXPECT_THAT(recorder_.events, ElementsAre("full", "stalled", "stalled"));
 }
 
-TEST_F(LocalTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
+TEST_F(LocalChannelTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
   class Order : public Recorder {
    public:
-    void on_stalled(Local& local) override { stalled.push_back(local.number()); }
-    std::vector<Number> stalled;
+    void on_stalled(LocalChannel& local) override { stalled.push_back(local.number()); }
+    std::vector<ConnectionNumber> stalled;
   } order;
   constexpr std::chrono::milliseconds kLimit{1'000};
-  Local slow(loop_, 6, 2, kLimit, order);
-  Local stuck(loop_, 7, 2, kLimit, order);
+  LocalChannel slow(loop_, 6, 2, kLimit, sender_, order);
+  LocalChannel stuck(loop_, 7, 2, kLimit, sender_, order);
   const int small = 4'096;
   ASSERT_EQ(::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
   slow.attach(std::move(ours_));
-  for (Local* local : {&slow, &stuck})
-    local->write(as_bytes(std::string(2 * limits::kConnectionBacklog, 'x')));
+  for (LocalChannel* local : {&slow, &stuck})
+    local->deliver(as_bytes(std::string(2 * limits::kConnectionBacklog, 'x')));
   run_for(kStall);
   EXPECT_FALSE(read_peer().empty());
   for (int i = 0; i < 100 && order.stalled.size() < 2; ++i)
@@ -205,14 +240,14 @@ TEST_F(LocalTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
   EXPECT_THAT(order.stalled, ElementsAre(stuck.number(), slow.number()));
 }
 
-TEST_F(LocalTest, WaitsForEverWithoutAStallLimit) {
-  Local patient{loop_, 6, 2, std::chrono::milliseconds(0), recorder_};
-  patient.write(as_bytes(std::string(limits::kConnectionBacklog + 1, 'x')));
+TEST_F(LocalChannelTest, WaitsForEverWithoutAStallLimit) {
+  LocalChannel patient{loop_, 6, 2, std::chrono::milliseconds(0), sender_, recorder_};
+  patient.deliver(as_bytes(std::string(limits::kConnectionBacklog + 1, 'x')));
   run_for(kStall * 3);
   EXPECT_THAT(recorder_.events, ElementsAre("full"));
 }
 
-TEST_F(LocalTest, StaysFullUntilHalfOfTheBacklogIsGone) {
+TEST_F(LocalChannelTest, StaysFullUntilHalfOfTheBacklogIsGone) {
   // A small channel, so that it drains in small steps.
   const int small = 4'096;
   ASSERT_EQ(::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
@@ -235,7 +270,7 @@ TEST_F(LocalTest, StaysFullUntilHalfOfTheBacklogIsGone) {
   EXPECT_GE(written - read, limits::kConnectionBacklog / 2 - 8'192);
 }
 
-TEST_F(LocalTest, FinishWithNothingWaitingIsFlushedAtOnce) {
+TEST_F(LocalChannelTest, FinishWithNothingWaitingIsFlushedAtOnce) {
   local_.attach(std::move(ours_));
   write("x");
   EXPECT_FALSE(local_.finishing());
@@ -245,7 +280,7 @@ TEST_F(LocalTest, FinishWithNothingWaitingIsFlushedAtOnce) {
   EXPECT_EQ(read_peer(), "x");
 }
 
-TEST_F(LocalTest, FinishWaitsForTheChannel) {
+TEST_F(LocalChannelTest, FinishWaitsForTheChannel) {
   local_.finish();
   run_ready(loop_);
   EXPECT_THAT(recorder_.events, IsEmpty());
@@ -253,7 +288,7 @@ TEST_F(LocalTest, FinishWaitsForTheChannel) {
   EXPECT_THAT(recorder_.events, ElementsAre("flushed"));
 }
 
-TEST_F(LocalTest, FinishBeforeTheChannelWritesEverythingFirst) {
+TEST_F(LocalChannelTest, FinishBeforeTheChannelWritesEverythingFirst) {
   write("last words");
   local_.finish();
   local_.attach(std::move(ours_));
@@ -261,7 +296,7 @@ TEST_F(LocalTest, FinishBeforeTheChannelWritesEverythingFirst) {
   EXPECT_EQ(read_peer(), "last words");
 }
 
-TEST_F(LocalTest, FinishWaitsForTheBacklog) {
+TEST_F(LocalChannelTest, FinishWaitsForTheBacklog) {
   local_.attach(std::move(ours_));
   const std::string sent = write_until_full();
   local_.finish();
@@ -278,7 +313,7 @@ TEST_F(LocalTest, FinishWaitsForTheBacklog) {
   EXPECT_THAT(recorder_.events, ElementsAre("full", "not full", "flushed"));
 }
 
-TEST_F(LocalTest, FinishStopsReading) {
+TEST_F(LocalChannelTest, FinishStopsReading) {
   local_.attach(std::move(ours_));
   write_until_full();
   local_.finish();
@@ -287,33 +322,32 @@ TEST_F(LocalTest, FinishStopsReading) {
   EXPECT_THAT(recorder_.events, ElementsAre("full"));
 }
 
-TEST_F(LocalTest, WritingToAnEndedLocalSideIsBroken) {
+TEST_F(LocalChannelTest, WritingToAnEndedLocalSideIsBroken) {
   local_.attach(std::move(ours_));
-  local_.want_read(false);
   peer_.reset();
   write("x");
   EXPECT_THAT(recorder_.events, ElementsAre("broken"));
 }
 
-TEST_F(LocalTest, ABacklogThatNobodyWillReadIsBroken) {
+TEST_F(LocalChannelTest, ABacklogThatNobodyWillReadIsBroken) {
   local_.attach(std::move(ours_));
-  local_.want_read(false);
   write_until_full();
+  sender_.set_blocked(true);  // nothing is read meanwhile
   peer_.reset();
   ASSERT_TRUE(run_until(loop_, [&] { return recorder_.events.back() == "broken"; }));
   EXPECT_THAT(recorder_.events, ElementsAre("full", "broken"));
 }
 
-TEST_F(LocalTest, ABrokenChannelIsNoticedWhenItIsAttached) {
+TEST_F(LocalChannelTest, ABrokenChannelIsNoticedWhenItIsAttached) {
   write("x");
   peer_.reset();
   local_.attach(std::move(ours_));
   EXPECT_THAT(recorder_.events, ElementsAre("broken"));
 }
 
-TEST_F(LocalTest, OnceGivenUpItTakesAndSaysNothing) {
+TEST_F(LocalChannelTest, OnceGivenUpItTakesAndSaysNothing) {
   local_.attach(std::move(ours_));
-  local_.dead = true;
+  local_.give_up();
   write("x");
   EXPECT_EQ(read_peer(), "");
   peer_.reset();
@@ -321,41 +355,93 @@ TEST_F(LocalTest, OnceGivenUpItTakesAndSaysNothing) {
   EXPECT_THAT(recorder_.events, IsEmpty());
 }
 
-TEST_F(LocalTest, ReadsBytesAndThenTheEnd) {
+TEST_F(LocalChannelTest, SendsWhatItReadsAndThenSaysThatItHasEnded) {
   local_.attach(std::move(ours_));
-  uint8_t buffer[4];
-  bool end = true;
-  EXPECT_EQ(local_.read(buffer, end), 0U);
-  EXPECT_FALSE(end) << "nothing is there yet";
+  run_ready(loop_);
+  EXPECT_EQ(flushes_, 0U) << "nothing is there yet";
   ASSERT_EQ(::write(peer_.get(), "abcdef", 6), 6);
-  EXPECT_EQ(local_.read(buffer, end), 4U);
-  EXPECT_EQ(as_text(buffer), "abcd");
-  EXPECT_EQ(local_.read(buffer, end), 2U);
-  EXPECT_FALSE(end);
+  ASSERT_TRUE(run_until(loop_, [this] { return flushes_ == 1; }));
+  EXPECT_EQ(take_sent(), "abcdef");
+  EXPECT_FALSE(local_.sends_much());
+  EXPECT_THAT(recorder_.events, IsEmpty());
   ::shutdown(peer_.get(), SHUT_WR);
-  EXPECT_EQ(local_.read(buffer, end), 0U);
-  EXPECT_TRUE(end);
+  ASSERT_TRUE(run_until(loop_, [this] { return !recorder_.events.empty(); }));
+  local_.finish();
+  EXPECT_EQ(recorder_.events.front(), "end");
+  EXPECT_EQ(take_sent(), "");
 }
 
-TEST_F(LocalTest, ABrokenChannelReadsAsItsEnd) {
+TEST_F(LocalChannelTest, ABrokenChannelReadsAsItsEnd) {
   local_.attach(std::move(ours_));
   write("never read");
   peer_.reset();  // the kernel reports ECONNRESET
-  uint8_t buffer[4];
-  bool end = false;
-  EXPECT_EQ(local_.read(buffer, end), 0U);
-  EXPECT_TRUE(end);
+  ASSERT_TRUE(run_until(loop_, [this] { return !recorder_.events.empty(); }));
+  EXPECT_EQ(recorder_.events.front(), "end");
+  local_.give_up();
 }
 
-TEST_F(LocalTest, SaysThatItIsReadableOnlyWhileAsked) {
+TEST_F(LocalChannelTest, ReadsNothingWithoutRoomInTheOutboxAndGoesOnWhenThereIs) {
   local_.attach(std::move(ours_));
+  fill_outbox();
   ASSERT_EQ(::write(peer_.get(), "x", 1), 1);
-  ASSERT_TRUE(run_until(loop_, [&] { return !recorder_.events.empty(); }));
+  run_for(kStall);
+  sender_.serve_waiting();
   run_ready(loop_);
-  EXPECT_THAT(recorder_.events, ElementsAre("readable"));
-  local_.want_read(true);
-  ASSERT_TRUE(run_until(loop_, [&] { return recorder_.events.size() > 1; }));
-  EXPECT_THAT(recorder_.events, ElementsAre("readable", "readable"));
+  EXPECT_FALSE(sender_.has_room());
+  sender_.outbox().consume(sender_.outbox().size());
+  EXPECT_EQ(take_sent(), "");
+  sender_.serve_waiting();
+  EXPECT_EQ(take_sent(), "x");
+}
+
+TEST_F(LocalChannelTest, ReadsNothingWhileTheSocketTakesNothing) {
+  local_.attach(std::move(ours_));
+  sender_.set_blocked(true);
+  ASSERT_EQ(::write(peer_.get(), "x", 1), 1);
+  run_for(kStall);
+  sender_.serve_waiting();
+  EXPECT_EQ(take_sent(), "");
+  sender_.set_blocked(false);
+  sender_.serve_waiting();
+  EXPECT_EQ(take_sent(), "x");
+}
+
+TEST_F(LocalChannelTest, AKeystrokeGoesBeforeADownload) {
+  auto second = make_socketpair(SOCK_STREAM);
+  ASSERT_TRUE(second.ok());
+  LocalChannel bulk(loop_, 6, 2, kStall, sender_, recorder_);
+  tunnel_.local_opened(bulk);
+  bulk.attach(std::move(second->first));
+  const std::string much(limits::kBulkRead, 'b');
+  ASSERT_EQ(::write(second->second.get(), much.data(), much.size()), static_cast<ssize_t>(much.size()));
+  ASSERT_TRUE(run_until(loop_, [&] { return bulk.sends_much(); }));
+  sender_.outbox().consume(sender_.outbox().size());
+
+  sender_.set_blocked(true);
+  ASSERT_EQ(::write(second->second.get(), "bulk", 4), 4);
+  run_for(kStall);
+  local_.attach(std::move(ours_));
+  ASSERT_EQ(::write(peer_.get(), "key", 3), 3);
+  run_for(kStall);
+  sender_.set_blocked(false);
+  sender_.serve_waiting();
+  EXPECT_EQ(take_sent(), "keybulk");
+}
+
+TEST_F(LocalChannelTest, WaitsForRoomNoLongerThanItLives) {
+  auto second = make_socketpair(SOCK_STREAM);
+  ASSERT_TRUE(second.ok());
+  auto gone = std::make_unique<LocalChannel>(loop_, 6, 2, kStall, sender_, recorder_);
+  tunnel_.local_opened(*gone);
+  gone->attach(std::move(second->first));
+  sender_.set_blocked(true);
+  ASSERT_EQ(::write(second->second.get(), "x", 1), 1);
+  run_for(kStall);
+  tunnel_.forget(*gone);
+  gone.reset();
+  sender_.set_blocked(false);
+  sender_.serve_waiting();
+  EXPECT_EQ(take_sent(), "");
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+// From a connected socket to a tunnel: through the web proxy if there is one, TLS with the service, and the
+// upgrade to a WebSocket.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "event/loop.h"
+#include "net/http_client.h"
+#include "net/link_end.h"
+#include "net/web_proxy.h"
+#include "tls/session.h"
+
+namespace localproxy::net {
+
+// What a tunnel is asked for with.
+struct TunnelRequest {
+  std::string host;
+  uint16_t port = 0;
+  bool verify = true;  // false: -k
+  std::string mode;    // "source" or "destination"
+  std::string subprotocol;
+  Secret access_token;
+  Secret client_token;  // empty: none
+  WebProxyRequest proxy;
+};
+
+// A connection that has been upgraded.
+struct Upgraded {
+  std::unique_ptr<tls::Session> session;
+  std::string channel_id;  // the service's name for it, or empty
+  std::string authority;   // HOST:PORT for the log
+  std::string early;       // what the service sent right behind its answer
+};
+
+class Handshake {
+ public:
+  using OnUpgraded = std::function<void(Upgraded)>;
+  using OnFailed = std::function<void(const LinkEnd&)>;
+  // One of the two is called, once, from the loop. The tokens are wiped as soon as they are sent.
+  Handshake(event::Loop& loop, Log& log, tls::Context& context, UniqueFd socket, TunnelRequest request,
+            OnUpgraded on_upgraded, OnFailed on_failed);
+  ~Handshake();
+
+ private:
+  enum class Phase : uint8_t { kProxy, kTls, kUpgrade, kEnded };
+
+  void advance();
+  void do_proxy();
+  void begin_tls(Result<std::unique_ptr<tls::Session>> session);
+  void do_tls();
+  void begin_upgrade();
+  void do_upgrade();
+  bool refused() const { return upgrade_ && upgrade_->refusing(); }
+  void log_head();
+  void log_channel_id();
+  void accept();
+  void refuse();
+  void on_deadline();
+  void wait(tls::Io io);
+  void fail(ipc::DownClass what, std::string text);
+  void fail(LinkEnd end);
+
+  Log& log_;
+  tls::Context& context_;
+  TunnelRequest request_;
+  const std::string authority_;
+  OnUpgraded on_upgraded_;
+  Phase phase_ = Phase::kTls;
+  std::unique_ptr<WebProxy> proxy_;        // until it passes bytes on
+  std::unique_ptr<tls::Session> session_;  // with the service
+  std::string expected_accept_;
+  std::optional<HttpClient> upgrade_;
+  LinkEnd end_;
+  event::Watcher watcher_;
+  event::Timer deadline_;
+  event::Task start_;
+  event::Task report_failure_;
+  event::Task wipe_stack_;  // where nothing is above it that has seen the tokens
+};
+
+}  // namespace localproxy::net
