@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "wire/message.h"
 
 namespace localproxy::wire {
@@ -125,7 +126,7 @@ bool decode_data(Bytes message, DataView& data) {
       !take_number(message, Tag::kConnectionId, connection_id) || !message.empty()) {
     return false;
   }
-  if (!service_id.empty() && !valid_service_id(as_text(service_id))) return false;
+  if (!service_id.empty() && !is_service_id(as_text(service_id))) return false;
   // Numbers of more than 32 bits lose the upper ones, as in the generated code.
   data = {.stream_id = static_cast<int32_t>(stream_id),
           .service_id = as_text(service_id),

@@ -13,15 +13,6 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return to_lower(x) == to_lower(y); });
-}
-
 // RFC 9110, 5.6.2: the bytes of a header's name.
 bool is_token(std::string_view text) {
   static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -29,13 +20,6 @@ bool is_token(std::string_view text) {
     const char lower = to_lower(c);
     return (lower >= 'a' && lower <= 'z') || is_digit(c) || kMarks.find(c) != kMarks.npos;
   });
-}
-
-std::string_view trim(std::string_view text) {
-  static constexpr std::string_view kBlank = " \t";
-  const size_t first = text.find_first_not_of(kBlank);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 // Headers of an answer in which a token may come back: the service knows a cookie that has it.
@@ -70,7 +54,7 @@ std::vector<std::string> HttpResponse::shown_headers() const {
   std::vector<std::string> shown;
   for (const auto& [name, value] : headers) {
     const auto same = [&header = name](std::string_view secret) {
-      return equals_ignoring_case(secret, header);
+      return equal_ignoring_case(secret, header);
     };
     shown.push_back(name + ": " + (std::ranges::any_of(kSecretHeaders, same) ? "(not shown)" : value));
   }
@@ -80,7 +64,7 @@ std::vector<std::string> HttpResponse::shown_headers() const {
 std::optional<std::string> HttpResponse::header(std::string_view name) const {
   std::optional<std::string> joined;
   for (const auto& [key, value] : headers) {
-    if (!equals_ignoring_case(key, name)) continue;
+    if (!equal_ignoring_case(key, name)) continue;
     if (joined) {
       *joined += ", " + value;
     } else {
@@ -102,7 +86,7 @@ bool HttpResponse::header_has_token(std::string_view name, std::string_view toke
   std::string_view rest = *list;
   while (true) {
     const size_t comma = rest.find(',');
-    if (equals_ignoring_case(trim(rest.substr(0, comma)), token)) return true;
+    if (equal_ignoring_case(trim(rest.substr(0, comma)), token)) return true;
     if (comma == rest.npos) return false;
     rest.remove_prefix(comma + 1);
   }

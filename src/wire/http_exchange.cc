@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "base/text.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 namespace localproxy::wire {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "tunnel.pb.h"
 
 namespace localproxy::wire {
@@ -22,14 +23,6 @@ static_assert(static_cast<int>(MessageType::kServiceIds) == schema::Message::SER
 static_assert(static_cast<int>(MessageType::kConnectionStart) == schema::Message::CONNECTION_START);
 static_assert(static_cast<int>(MessageType::kConnectionReset) == schema::Message::CONNECTION_RESET);
 static_assert(schema::Message::Type_MAX == schema::Message::CONNECTION_RESET);
-
-constexpr std::array<bool, 256> service_id_bytes() {
-  std::array<bool, 256> allowed{};
-  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-"))
-    allowed[static_cast<uint8_t>(c)] = true;
-  return allowed;
-}
-constexpr std::array<bool, 256> kServiceIdBytes = service_id_bytes();
 
 // Moves every field of the schema out of parsed and clears it there.
 Message take_fields(schema::Message& parsed) {
@@ -58,7 +51,7 @@ Result<> check_fields(const Message& message) {
     return Error(name + " message with a payload of " + std::to_string(message.payload.size()) +
                  " bytes, more than " + std::to_string(limits::kMaxPayload));
   }
-  if (!message.service_id.empty() && !valid_service_id(message.service_id)) {
+  if (!message.service_id.empty() && !is_service_id(message.service_id)) {
     return Error(name + " message with a bad service id of " + std::to_string(message.service_id.size()) +
                  " bytes");
   }
@@ -67,7 +60,7 @@ Result<> check_fields(const Message& message) {
     return Error(name + " message with " + std::to_string(ids.size()) + " services, more than " +
                  std::to_string(limits::kMaxServices));
   }
-  const auto bad = std::find_if_not(ids.begin(), ids.end(), valid_service_id);
+  const auto bad = std::find_if_not(ids.begin(), ids.end(), is_service_id);
   if (bad != ids.end()) {
     return Error(name + " message whose service " + std::to_string(bad - ids.begin() + 1) +
                  " has a bad id of " + std::to_string(bad->size()) + " bytes");
@@ -81,11 +74,6 @@ std::string to_string(MessageType type) {
   const auto number = static_cast<int>(type);
   if (!schema::Message::Type_IsValid(number)) return "type " + std::to_string(number);
   return schema::Message::Type_Name(static_cast<schema::Message::Type>(number));
-}
-
-bool valid_service_id(std::string_view id) {
-  return !id.empty() && id.size() <= limits::kMaxServiceId &&
-         std::all_of(id.begin(), id.end(), [](char c) { return kServiceIdBytes[static_cast<uint8_t>(c)]; });
 }
 
 Result<Message> decode_message(Bytes bytes) {

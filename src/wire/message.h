@@ -41,9 +41,6 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-// Whether id is what the service allows as a service id: [a-zA-Z0-9:_-]{1,128}.
-bool valid_service_id(std::string_view id);
-
 // One serialised Message. An error for: bytes that are not one, fields outside the schema, a payload above
 // limits::kMaxPayload, a service id that is neither empty nor valid, more than limits::kMaxServices service
 // ids or a bad one among them. An unknown type is no error here: what to do depends on `ignorable`.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace localproxy::wire {
 namespace {
@@ -34,31 +35,6 @@ bool is_control(Opcode opcode) {
 // what is not received, 1012 to 1014 were registered later, 3000 to 4999 belong to libraries and programs.
 bool may_be_sent(uint16_t code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
-
-// Bytes of the well-formed UTF-8 character at the front of text (RFC 3629, 4), or 0.
-size_t character_length(Bytes text) {
-  const uint8_t lead = text[0];
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : 4;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  // The second byte keeps out what could be written shorter, surrogates, and what is above U+10FFFF.
-  const uint8_t least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-  const uint8_t most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-  if (text[1] < least || text[1] > most) return 0;
-  for (size_t i = 2; i < length; ++i) {
-    if ((text[i] & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
-bool valid_utf8(Bytes text) {
-  while (!text.empty()) {
-    const size_t length = character_length(text);
-    if (length == 0) return false;
-    text = text.subspan(length);
-  }
-  return true;
 }
 
 }  // namespace
@@ -232,7 +208,8 @@ Result<> WebSocketReader::end_control(WebSocketEvents& events) {
     return fail(kCloseProtocolError, "WebSocket close frame with code " + std::to_string(code));
   }
   const Bytes reason = payload.subspan(sizeof code);
-  if (!valid_utf8(reason)) return fail(kCloseInvalidData, "WebSocket close frame whose reason is not UTF-8");
+  if (!is_utf8(as_text(reason)))
+    return fail(kCloseInvalidData, "WebSocket close frame whose reason is not UTF-8");
   events.on_close(code, as_text(reason));
   return {};
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/quiet_protobuf.h"
 #include "wire/message.h"
@@ -17,9 +18,9 @@ constexpr size_t kMostGrowth = 2 * 5;
 
 void check_limits(const wire::Message& message) {
   require(message.payload.size() <= limits::kMaxPayload, "a payload is within its limit");
-  require(message.service_id.empty() || wire::valid_service_id(message.service_id), "a service id is valid");
+  require(message.service_id.empty() || is_service_id(message.service_id), "a service id is valid");
   require(message.service_ids.size() <= limits::kMaxServices, "the services are within their limit");
-  require(std::all_of(message.service_ids.begin(), message.service_ids.end(), wire::valid_service_id),
+  require(std::all_of(message.service_ids.begin(), message.service_ids.end(), is_service_id),
           "every service is valid");
   require(!wire::to_string(message.type).empty(), "every type has a name");
 }

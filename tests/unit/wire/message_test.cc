@@ -25,23 +25,6 @@ TEST(MessageTypeTest, HasTheNameOfTheSchema) {
   EXPECT_EQ(to_string(static_cast<MessageType>(-1)), "type -1");
 }
 
-TEST(ServiceIdTest, IsOfTheBytesThatTheServiceAllows) {
-  const std::string allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-";
-  for (int byte = 0; byte < 256; ++byte) {
-    const auto c = static_cast<char>(byte);
-    const bool expected = allowed.find(c) != std::string::npos;
-    EXPECT_EQ(valid_service_id(std::string(1, c)), expected) << byte;
-    EXPECT_EQ(valid_service_id("a"s + c + "b"), expected) << byte;
-  }
-}
-
-TEST(ServiceIdTest, HasOneTo128Bytes) {
-  EXPECT_FALSE(valid_service_id(""));
-  EXPECT_TRUE(valid_service_id("a"));
-  EXPECT_TRUE(valid_service_id(std::string(128, 'a')));
-  EXPECT_FALSE(valid_service_id(std::string(129, 'a')));
-}
-
 TEST(DecodeMessageTest, TakesFieldsInAnyOrderAndTheLastOfMany) {
   const std::string bytes = "\x38\x02\x2a\x01y\x22\x01p\x10\x07\x2a\x01z\x10\x08\x08\x01"s;
   const Result<Message> message = decode_message(as_bytes(bytes));
