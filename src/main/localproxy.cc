@@ -7,7 +7,9 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/address.h"
 #include "base/exit_status.h"
@@ -19,7 +21,6 @@
 #include "config/needs.h"
 #include "helper/ready.h"
 #include "monitor/check.h"
-#include "monitor/enter_helpers.h"
 #include "monitor/launcher.h"
 #include "monitor/sandbox_report.h"
 #include "monitor/standard_streams.h"
@@ -95,21 +96,98 @@ int print(Log& log, const std::string& text) {
   return leave(ExitStatus::kSuccess);
 }
 
-int report_sandbox(const config::Config& config, localproxy::event::Loop& loop, monitor::StderrLog& log,
-                   monitor::Launcher& launcher) {
-  auto processes = monitor::enter_helpers(config, loop, log, launcher);
-  if (!processes) return fail(log, ExitStatus::kSystem, processes.error());
+// What the steps of a run share. The loop runs nowhere but in these steps.
+struct Context {
+  localproxy::event::Loop& loop;  // <event2/event.h> has a struct event
+  monitor::StderrLog& log;
+  monitor::Launcher& launcher;
+
+  // Runs the loop until what was begun is `done`, or the launch process has ended, without which it never
+  // will be.
+  template <typename Done>
+  void run_until(Done done) const {
+    while (!done() && launcher.state() != monitor::Launcher::State::kEnded)
+      loop.run();
+  }
+  // For what was begun: something may be done.
+  localproxy::event::Callback stop_loop() const {
+    return [&loop = loop] { loop.stop(); };
+  }
+};
+
+int report_sandbox(const Context& context, const config::Config& config) {
+  monitor::StderrLog& log = context.log;
+  monitor::IdleHelpers helpers(config, context.loop, context.launcher, context.stop_loop());
+  helpers.begin();
+  context.run_until([&] { return helpers.complete(); });
+  if (!helpers.complete())
+    return fail(log, ExitStatus::kSystem, Error("the launch process " + context.launcher.end()));
+  const Result<monitor::SandboxReports>& reports = helpers.outcome();
+  if (!reports) return fail(log, ExitStatus::kSystem, reports.error());
   auto own = enter_sandbox(log, landlock_rules(config), config.landlock);
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
-  processes->emplace(processes->begin(), ipc::Role::kMonitor, *own);
-  return print(log, monitor::sandbox_table(*processes));
+  monitor::SandboxReports processes{{ipc::Role::kMonitor, *own}};
+  processes.insert(processes.end(), reports.value().begin(), reports.value().end());
+  return print(log, monitor::sandbox_table(processes));
+}
+
+// The run itself, in the sandbox.
+int supervise(const Context& context, config::Config config, std::vector<monitor::Listener> listeners,
+              std::vector<Address> on) {
+  monitor::StderrLog& log = context.log;
+  if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
+  const sandbox::LandlockRules rules = landlock_rules(config);
+  const bool landlock = config.landlock;
+  monitor::Supervisor supervisor(context.loop, log, std::move(config), context.launcher, std::move(listeners),
+                                 std::move(on));
+  auto reached = enter_sandbox(log, rules, landlock);
+  if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
+  log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
+  let_requests_in();
+  supervisor.begin();
+  context.run_until([&] { return supervisor.ended(); });
+  if (!supervisor.ended()) supervisor.on_launcher_end();
+  return leave(supervisor.status());
+}
+
+// Everything between the start of the launch process and its end. ids: whom to become.
+int proceed(const Context& context, config::Run& run, monitor::Helpers helpers,
+            const std::optional<sandbox::Ids>& ids) {
+  config::Config& config = run.config;
+  monitor::StderrLog& log = context.log;
+  const bool check = run.purpose == config::Purpose::kCheck;
+  monitor::Resolver resolver(context.loop, context.launcher,
+                             monitor::setup_of(config, context.launcher.pid()));
+  monitor::Startup startup(config, resolver, context.stop_loop());
+  startup.look_up_names();
+  context.run_until([&] { return startup.has_names(); });
+  auto on = startup.bind_addresses();
+  if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
+  auto listeners = startup.bind_all(*on);
+  if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
+  std::vector<std::string> can_listen;
+  if (check) can_listen = monitor::give_back(*listeners);
+  if (ids) {
+    if (auto given = monitor::give_away(*listeners, ids->uid, ids->gid); !given)
+      return fail(log, ExitStatus::kSystem, given.error());
+    if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
+  }
+  if (run.purpose == config::Purpose::kSandboxReport) return report_sandbox(context, config);
+  if (check) {
+    auto machine = monitor::check_machine(config, helpers, can_listen, *on, sandbox::landlock_abi());
+    if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
+    return print(log, config::describe(config) + *machine);
+  }
+  if (auto good = monitor::check_certificates(config); !good) return fail(log, ExitStatus::kUsage, good.error());
+  // The launch process has its own.
+  helpers = {};
+  return supervise(context, std::move(config), std::move(*listeners), std::move(*on));
 }
 
 // Not inlined, so that all of it is below main() when it is over.
 __attribute__((noinline)) int run(config::Run run) {
-  config::Config& config = run.config;
+  const config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
-  const bool check = run.purpose == config::Purpose::kCheck;
   const bool real = run.purpose == config::Purpose::kRun;
   // What fails says why, whatever -v is, if there is nothing else to be had from it.
   if (!real && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
@@ -122,7 +200,7 @@ __attribute__((noinline)) int run(config::Run run) {
     return fail(log, ExitStatus::kSystem, enough.error());
   auto helpers = monitor::Helpers::open();
   if (!helpers) return fail(log, ExitStatus::kSystem, helpers.error());
-  std::optional<sandbox::Ids> ids;  // whom to become
+  std::optional<sandbox::Ids> ids;
   if (::geteuid() == 0) {
     auto found = sandbox::find_user(config.user);
     if (!found) return fail(log, ExitStatus::kSystem, found.error());
@@ -135,43 +213,20 @@ __attribute__((noinline)) int run(config::Run run) {
   if (stdio) {
     if (auto prepared = streams.prepare(); !prepared) return fail(log, ExitStatus::kUsage, prepared.error());
   }
-  localproxy::event::Loop loop;  // <event2/event.h> has a struct event
+  localproxy::event::Loop loop;
   const monitor::StderrLog::Flush flush(loop, log);
-  const ipc::Setup setup = monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0);
-  auto launcher = monitor::Launcher::start(loop, log, *helpers, setup, stdio);
-  if (!launcher) return fail(log, ExitStatus::kSystem, launcher.error());
-  const monitor::Startup startup(config, loop, log, **launcher);
-  auto on = startup.bind_addresses();
-  if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
-  auto listeners = startup.bind_all(*on);
-  if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
-  std::vector<std::string> can_listen;
-  if (check) can_listen = monitor::give_back(*listeners);
-  if (ids) {
-    if (auto given = monitor::give_away(*listeners, ids->uid, ids->gid); !given)
-      return fail(log, ExitStatus::kSystem, given.error());
-    if (auto done = sandbox::become(*ids); !done) return fail(log, ExitStatus::kSystem, done.error());
-  }
-  if (run.purpose == config::Purpose::kSandboxReport) return report_sandbox(config, loop, log, **launcher);
-  if (check) {
-    auto machine = monitor::check_machine(config, *helpers, can_listen, *on, sandbox::landlock_abi());
-    if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
-    return print(log, config::describe(config) + *machine);
-  }
-  if (auto good = monitor::check_certificates(config); !good)
-    return fail(log, ExitStatus::kUsage, good.error());
-  // The launch process has its own.
-  *helpers = {};
-  if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
-  const sandbox::LandlockRules rules = landlock_rules(config);
-  const bool landlock = config.landlock;
-  monitor::Supervisor supervisor(loop, log, std::move(config), **launcher, std::move(*listeners),
-                                 std::move(*on));
-  auto reached = enter_sandbox(log, rules, landlock);
-  if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
-  log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
-  let_requests_in();
-  return leave(supervisor.run());
+  monitor::Launcher launcher(loop, log, [&loop] { loop.stop(); });
+  if (auto begun = launcher.begin(*helpers, monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0), stdio); !begun)
+    return fail(log, ExitStatus::kSystem, begun.error());
+  const Context context{loop, log, launcher};
+  context.run_until([&] { return launcher.state() == monitor::Launcher::State::kReady; });
+  if (launcher.state() == monitor::Launcher::State::kEnded)
+    return fail(log, ExitStatus::kSystem, Error("the launch process " + launcher.end()));
+  const int status = proceed(context, run, std::move(*helpers), ids);
+  launcher.stop();
+  // Until it has ended, and with it everything that it has started.
+  context.run_until([] { return false; });
+  return status;
 }
 
 }  // namespace

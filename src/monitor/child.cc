@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -29,9 +28,14 @@ constexpr std::chrono::milliseconds kExitTime{1'000};
 }  // namespace
 
 std::string Exit::describe() const {
-  if (!not_started.empty()) return "was not started: " + not_started;
-  if (!by_signal) {
-    return "ended with status " + std::to_string(number) + (last_words.empty() ? "" : ": " + last_words);
+  switch (how) {
+    case How::kStatus:
+      return "ended with status " + std::to_string(number) + (why.empty() ? "" : ": " + why);
+    case How::kNotStarted:
+      return "was not started: " + why;
+    case How::kSignal:
+    case How::kTimeout:
+      break;
   }
   const char* name = ::sigabbrev_np(number);
   std::string text =
@@ -40,97 +44,77 @@ std::string Exit::describe() const {
   return text;
 }
 
-ipc::Setup setup_of(const config::Config& config, pid_t parent) {
-  ipc::Setup setup;
-  setup.parent_pid = static_cast<uint32_t>(parent);
-  setup.log_level = static_cast<uint8_t>(config.verbosity);
-  setup.landlock = config.landlock;
-  return setup;
-}
-
-void add_roots(const config::Config& config, ipc::Setup& setup) {
-  setup.ca_paths.value = config.cert_paths.value_or(std::vector<std::string>());
-  setup.cert_paths = static_cast<uint8_t>(setup.ca_paths.value.size());
-  setup.ca_paths.value.insert(setup.ca_paths.value.end(), config.ca_paths.begin(), config.ca_paths.end());
-  setup.ca_file.value = config.ca_file;
-  setup.has_cert_file = config.cert_file.has_value();
-  setup.cert_file.value = config.cert_file.value_or("");
-  setup.has_cert_paths = config.cert_paths.has_value();
-}
-
-Child::Child(event::Loop& loop, StderrLog& log, Starter& starter, Role role, Events events)
+Child::Child(event::Loop& loop, StderrLog& log, Role role, Ends ends, const ipc::Setup& setup,
+             Launched launched, Events events)
     : log_(log),
-      starter_(starter),
       role_(role),
+      launched_(std::move(launched)),
       events_(std::move(events)),
+      stderr_(std::move(ends.errors)),
       lines_(limits::kLogLinesPerSecond, limits::kLogLinesAtOnce),
-      deadline_(
-          loop,
-          [this] {
-            // It is not there yet.
-            if (!ready() && starter_.is_short()) return deadline_.start(limits::kChildStart);
-            log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
-            kill();
-          }),
-      exit_task_(loop, [this] { events_.on_exit(exit_); }) {}
-
-Result<std::unique_ptr<Child>> Child::start(event::Loop& loop, StderrLog& log, Starter& starter, Start start,
-                                            Events events) {
-  auto channel = make_socketpair(SOCK_SEQPACKET);
-  if (!channel) return channel.error();
-  // Sockets and not pipes: this process may not read().
-  auto errors = make_socketpair(SOCK_SEQPACKET);
-  if (!errors) return errors.error();
-  std::unique_ptr<Child> child(new Child(loop, log, starter, start.role, std::move(events)));
-  auto number = starter.start(*child, {start.role, std::move(channel->second), std::move(errors->second),
-                                       std::move(start.sibling), start.standard_streams});
-  if (!number) return number.error();
-  child->number_ = *number;
-  child->running_ = true;
-  child->stderr_ = std::move(errors->first);
-  child->stderr_watcher_ = std::make_unique<event::Watcher>(
-      loop, child->stderr_.get(), [raw = child.get()] { raw->on_stderr(); }, [] {});
-  child->stderr_watcher_->want_read(true);
-  child->port_ = std::make_unique<Port>(loop, std::move(channel->first), Role::kMonitor, start.role,
-                                        [raw = child.get()](Port::End end, const std::string& what) {
-                                          if (end == Port::End::kClosed) return raw->end_within(kExitTime);
-                                          raw->log_.error(what);
-                                          raw->kill();
-                                        });
-  Child* raw = child.get();
-  raw->port_->on_shortage([raw](int error) { raw->on_shortage(error); });
-  raw->port_->on<ipc::LogLine>([raw](const ipc::LogLine& line) { raw->on_line(line); });
-  raw->port_->on<ipc::Ready>([raw](const ipc::Ready& ready) {
-    raw->deadline_.stop();
-    raw->reached_ = ready;
-    raw->port_->set_state(ipc::State::kReady);
-    raw->log_.write_for(to_string(raw->role_), LogLevel::kInfo, sandbox_line(ready));
-    raw->events_.on_ready();
-  });
-  raw->port_->send(start.setup);
-  raw->deadline_.start(limits::kChildStart);
-  return child;
+      deadline_(loop, [this] { on_deadline(); }),
+      exit_task_(loop, [this] { events_.on_exit(exit_); }),
+      port_(loop, std::move(ends.channel), Role::kMonitor, role,
+            [this](Port::End end, const std::string& what) { on_end(end, what); }),
+      stderr_watcher_(
+          loop, stderr_.get(), [this] { on_stderr(); }, [] {}) {
+  stderr_watcher_.want_read(true);
+  port_.on_shortage([this](int error) { on_shortage(error); });
+  port_.on<ipc::LogLine>([this](const ipc::LogLine& line) { on_line(line); });
+  port_.on<ipc::Ready>([this](const ipc::Ready& ready) { on_ready(ready); });
+  port_.send(setup);
+  deadline_.start(limits::kChildStart);
 }
 
 Child::~Child() {
-  if (running()) starter_.forget(number_);
+  if (running()) launched_.forget();
 }
 
 void Child::kill() {
   // Nothing that it has still sent has any effect.
-  port_->give_up();
-  if (running()) starter_.kill(number_);
+  port_.give_up();
+  if (running()) launched_.kill();
+}
+
+void Child::end_within(std::chrono::milliseconds time) {
+  due_ = Due::kEnd;
+  deadline_.start(time);
+}
+
+void Child::on_deadline() {
+  if (!ready() && launched_.is_delayed()) return deadline_.start(limits::kChildStart);
+  late_ = due_ == Due::kEnd;
+  log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
+  kill();
+}
+
+void Child::on_end(Port::End end, const std::string& what) {
+  if (end == Port::End::kViolation) {
+    log_.error(what);
+    return kill();
+  }
+  due_ = Due::kExit;
+  deadline_.start(kExitTime);
+}
+
+void Child::on_ready(const ipc::Ready& ready) {
+  deadline_.stop();
+  reached_ = ready;
+  port_.set_state(ipc::State::kReady);
+  log_.write_for(to_string(role_), LogLevel::kInfo, sandbox_line(ready));
+  events_.on_ready();
 }
 
 void Child::exited(const Exit& exit) {
   running_ = false;
   deadline_.stop();
   // Its last words.
-  port_->drain();
+  port_.drain();
   on_stderr();
   log_stderr(true);
   exit_ = exit;
-  if (!exit.by_signal && exit.number != 0) exit_.last_words = last_words_;
+  if (exit.how == Exit::How::kStatus && exit.number != 0) exit_.why = last_words_;
+  if (exit.how == Exit::How::kSignal && exit.number == SIGKILL && late_) exit_.how = Exit::How::kTimeout;
   exit_task_.start();
 }
 
@@ -167,7 +151,7 @@ void Child::on_stderr() {
     stderr_text_.append(buffer, std::min(room, static_cast<size_t>(size)));
     log_stderr(false);
   }
-  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) stderr_watcher_->want_read(false);
+  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) stderr_watcher_.want_read(false);
 }
 
 void Child::log_stderr(bool all) {

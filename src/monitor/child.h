@@ -1,7 +1,6 @@
-// A helper process, as its parent sees it: started, heard, waited for.
+// A helper process, as the monitor sees it: its channel, its log lines, its standard error, and its end. Who
+// started it is not known here.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <functional>
@@ -10,7 +9,6 @@
 #include <string>
 
 #include "base/token_bucket.h"
-#include "config/config.h"
 #include "event/loop.h"
 #include "ipc/port.h"
 #include "monitor/stderr_log.h"
@@ -19,64 +17,48 @@ namespace localproxy::monitor {
 
 // How a process ended.
 struct Exit {
-  bool by_signal = false;
-  int number = 0;                // of the signal, or the exit status
-  std::string not_started = {};  // why; empty: it was
-  // What it said on its standard error, if it said why.
-  std::string last_words = {};
+  enum class How : uint8_t {
+    kStatus,      // it exited
+    kSignal,      // a signal killed it
+    kTimeout,     // the monitor killed it, because it had not ended in time (Child::end_within())
+    kNotStarted,  // it never ran
+  };
+  How how = How::kStatus;
+  int number = 0;  // the exit status, or the signal
+  // What it said on its standard error, if it said why it ended; or why it was not started.
+  std::string why = {};
+
   // "ended with status 71: dup3: Operation not permitted", "was killed by SIGSYS (sandbox violation)", "was
   // not started: ...".
   std::string describe() const;
 };
 
-// The first message to a child of the process `parent`: what all children are told.
-ipc::Setup setup_of(const config::Config& config, pid_t parent);
-
-// Adds which root certificates there are.
-void add_roots(const config::Config& config, ipc::Setup& setup);
-
-class Child;
-
-// Who makes children, and ends them.
-class Starter {
- public:
-  // What a child gets: its channel to us, its standard error, and what else it is for.
-  struct Parts {
-    ipc::Role role;
-    UniqueFd channel;
-    UniqueFd errors;
-    UniqueFd sibling;
-    bool standard_streams;
-  };
-  virtual ~Starter() = default;
-  // The number by which the child is known here. Its end is told by Child::exited(), from the loop.
-  virtual Result<uint32_t> start(Child& child, Parts parts) = 0;
-  virtual void kill(uint32_t number) = 0;
-  // Kills it, and tells nobody any more.
-  virtual void forget(uint32_t number) = 0;
-  // Whether start() could not do its work yet, since the kernel has run out of something.
-  virtual bool is_short() const { return false; }
-};
-
 class Child {
  public:
+  // The monitor's ends of what the process was started with.
+  struct Ends {
+    UniqueFd channel;
+    UniqueFd errors;
+  };
+
+  // What its launcher does for it.
+  struct Launched {
+    std::function<void()> kill;
+    // Kills it, and does not report its end any more.
+    std::function<void()> forget;
+    // Whether it may not run yet, because the kernel has run out of something.
+    std::function<bool()> is_delayed;
+  };
+
   struct Events {
     std::function<void()> on_ready;  // it is in its sandbox
-    std::function<void(const Exit& exit)>
-        on_exit;  // called last, from the loop, unless the child is destroyed before; not to destroy it
+    // Called last, from the loop, unless the child is destroyed before. It must not destroy the child.
+    std::function<void(const Exit& exit)> on_exit;
   };
 
-  struct Start {
-    ipc::Role role;
-    const ipc::Setup& setup;  // its first message
-    UniqueFd sibling = UniqueFd();
-    bool standard_streams = false;  // it gets our standard input and output, instead of /dev/null
-  };
-
-  // Starts a helper: fd 3 is its channel to us, fd 4 `sibling` (if valid), and nothing else is open in it but
-  // 0 to 2.
-  static Result<std::unique_ptr<Child>> start(event::Loop& loop, StderrLog& log, Starter& starter,
-                                              Start start, Events events);
+  // setup: the first message to it.
+  Child(event::Loop& loop, StderrLog& log, ipc::Role role, Ends ends, const ipc::Setup& setup,
+        Launched launched, Events events);
   // Kills what still runs.
   ~Child();
   Child(const Child&) = delete;
@@ -86,37 +68,47 @@ class Child {
   bool ready() const { return reached_.has_value(); }
   // REQUIRES: ready().
   const ipc::Ready& reached() const { return *reached_; }
-  ipc::Port& port() { return *port_; }
+  ipc::Port& port() { return port_; }
   void kill();
-  // For its starter: it has ended.
-  void exited(const Exit& exit);
   // Kills the child unless it ends in time.
-  void end_within(std::chrono::milliseconds time) { deadline_.start(time); }
+  void end_within(std::chrono::milliseconds time);
+  // For its launcher: it has ended.
+  void exited(const Exit& exit);
 
  private:
-  Child(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Role role, Events events);
+  // What the deadline is for.
+  enum class Due : uint8_t {
+    kReady,  // from its start
+    kEnd,    // end_within()
+    kExit,   // it has closed its channel
+  };
+
+  void on_end(ipc::Port::End end, const std::string& what);
+  void on_ready(const ipc::Ready& ready);
+  void on_deadline();
   void on_line(const ipc::LogLine& line);
   void on_shortage(int error);
   void on_stderr();
   void log_stderr(bool all);
 
   StderrLog& log_;
-  Starter& starter_;
   const ipc::Role role_;
-  Events events_;
-  uint32_t number_ = 0;
-  bool running_ = false;
+  const Launched launched_;
+  const Events events_;
+  bool running_ = true;
   std::optional<ipc::Ready> reached_;
-  std::unique_ptr<ipc::Port> port_;
-  UniqueFd stderr_;
-  std::unique_ptr<event::Watcher> stderr_watcher_;
+  const UniqueFd stderr_;
   std::string stderr_text_;
   std::string last_words_;  // its last line
   TokenBucket lines_;
   uint64_t dropped_lines_ = 0;
+  Due due_ = Due::kReady;
+  bool late_ = false;  // it was killed for end_within()
   event::Timer deadline_;
   Exit exit_;
   event::Task exit_task_;
+  ipc::Port port_;
+  event::Watcher stderr_watcher_;
 };
 
 }  // namespace localproxy::monitor

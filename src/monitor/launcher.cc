@@ -1,6 +1,7 @@
 #include "monitor/launcher.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,116 +16,155 @@ namespace localproxy::monitor {
 using ipc::Role;
 using ipc::Slot;
 
-class Launcher::Own : public Starter {
- public:
-  Own(event::Loop& loop, const Helpers& helpers)
-      : helpers_(helpers),
-        killed_(loop,
-                [this] {
-                  tell({true, SIGKILL});
-                }),
-        child_signal_(loop, SIGCHLD, [this] { reap(); }) {}
+namespace {
 
-  Result<uint32_t> start(Child& child, Parts parts) override {
-    const int null = helpers_.null.get();
-    // As main/child.h has them.
-    const std::array fds{parts.standard_streams ? STDIN_FILENO : null,
-                         parts.standard_streams ? STDOUT_FILENO : null,
-                         parts.errors.get(),
-                         parts.channel.get(),
-                         helpers_.fd(Role::kNet),
-                         helpers_.fd(Role::kBridge),
-                         helpers_.fd(Role::kResolve),
-                         null};
-    auto pid = spawn(helpers_.fd(Role::kLaunch), program_name(Role::kLaunch).c_str(), fds);
-    if (!pid) return pid.error();
-    pid_ = *pid;
-    child_ = &child;
-    return 0U;
-  }
-  // This process has no right to send signals. The launch process dies with it.
-  void kill(uint32_t) override { killed_.start(); }
-  void forget(uint32_t) override { child_ = nullptr; }
-
-  pid_t pid() const { return pid_; }
-
- private:
-  void reap() {
-    int status = 0;
-    if (pid_ < 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return;
-    pid_ = -1;
-    tell(WIFSIGNALED(status) ? Exit{true, WTERMSIG(status)} : Exit{false, WEXITSTATUS(status)});
-  }
-  void tell(const Exit& exit) {
-    if (Child* child = std::exchange(child_, nullptr)) child->exited(exit);
-  }
-
-  const Helpers& helpers_;
-  Child* child_ = nullptr;
-  pid_t pid_ = -1;
-  event::Task killed_;
-  event::Signal child_signal_;
+// Both ends of what a process is started with.
+struct Lines {
+  Child::Ends ours;
+  Child::Ends theirs;
 };
 
-Launcher::Launcher(event::Loop& loop) : loop_(loop) {}
-
-Result<std::unique_ptr<Launcher>> Launcher::start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
-                                                  const ipc::Setup& setup, bool standard_streams) {
-  std::unique_ptr<Launcher> launcher(new Launcher(loop));
-  Launcher* const raw = launcher.get();
-  raw->own_ = std::make_unique<Own>(loop, helpers);
-  auto process = Child::start(
-      loop, log, *raw->own_, {.role = Role::kLaunch, .setup = setup, .standard_streams = standard_streams},
-      {.on_ready = [&loop] { loop.stop(); }, .on_exit = [raw](const Exit& exit) { raw->on_exit(exit); }});
-  if (!process) return process.error();
-  raw->process_ = std::move(*process);
-  raw->pid_ = raw->own_->pid();
-  raw->process_->port().on<ipc::Exited>([raw](const ipc::Exited& message) { raw->on_exited(message); });
-  loop.run();
-  if (!raw->process_->ready()) return Error("the launch process " + raw->end_);
-  return launcher;
+Result<Lines> make_lines() {
+  auto channel = make_socketpair(SOCK_SEQPACKET);
+  if (!channel) return channel.error();
+  // Sockets and not pipes: this process may not read().
+  auto errors = make_socketpair(SOCK_SEQPACKET);
+  if (!errors) return errors.error();
+  return Lines{{std::move(channel->first), std::move(errors->first)},
+               {std::move(channel->second), std::move(errors->second)}};
 }
 
-Launcher::~Launcher() {
-  stopping_ = true;
-  if (!process_ || !process_->running() || !process_->ready()) return;
-  // It kills and waits for all children, so that nothing is left behind.
-  process_->port().send(ipc::Stop{});
-  event::Timer patience(loop_, [this] { loop_.stop(); });
-  patience.start(limits::kStopLauncher);
-  loop_.run();
+Exit exit_of(const ipc::Exited& message) {
+  if (const std::string& why = message.not_started.value; !why.empty())
+    return {Exit::How::kNotStarted, message.value, why};
+  return {message.by_signal != 0 ? Exit::How::kSignal : Exit::How::kStatus, message.value};
 }
 
-void Launcher::on_exit(const Exit& exit) {
+}  // namespace
+
+ipc::Setup setup_of(const config::Config& config, pid_t parent) {
+  ipc::Setup setup;
+  setup.parent_pid = static_cast<uint32_t>(parent);
+  setup.log_level = static_cast<uint8_t>(config.verbosity);
+  setup.landlock = config.landlock;
+  return setup;
+}
+
+void add_roots(const config::Config& config, ipc::Setup& setup) {
+  setup.ca_paths.value = config.cert_paths.value_or(std::vector<std::string>());
+  setup.cert_paths = static_cast<uint8_t>(setup.ca_paths.value.size());
+  setup.ca_paths.value.insert(setup.ca_paths.value.end(), config.ca_paths.begin(), config.ca_paths.end());
+  setup.ca_file.value = config.ca_file;
+  setup.has_cert_file = config.cert_file.has_value();
+  setup.cert_file.value = config.cert_file.value_or("");
+  setup.has_cert_paths = config.cert_paths.has_value();
+}
+
+Launcher::Launcher(event::Loop& loop, StderrLog& log, event::Callback on_change)
+    : loop_(loop),
+      log_(log),
+      on_change_(std::move(on_change)),
+      killed_(loop,
+              [this] {
+                process_->exited({Exit::How::kSignal, SIGKILL});
+              }),
+      patience_(loop, [this] { end_now(); }) {}
+
+// ---- the launch process ----
+
+Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool standard_streams) {
+  auto lines = make_lines();
+  if (!lines) return lines.error();
+  const int null = helpers.null.get();
+  // As main/child.h has them.
+  const std::array fds{standard_streams ? STDIN_FILENO : null,
+                       standard_streams ? STDOUT_FILENO : null,
+                       lines->theirs.errors.get(),
+                       lines->theirs.channel.get(),
+                       helpers.fd(Role::kNet),
+                       helpers.fd(Role::kBridge),
+                       helpers.fd(Role::kResolve),
+                       null};
+  child_signal_.emplace(loop_, SIGCHLD, [this] { reap(); });
+  const auto pid = spawn(helpers.fd(Role::kLaunch), program_name(Role::kLaunch).c_str(), fds);
+  if (!pid) return pid.error();
+  pid_ = *pid;
+  state_ = State::kStarting;
+  process_ = std::make_unique<Child>(
+      loop_, log_, Role::kLaunch, std::move(lines->ours), setup,
+      // This process has no right to send signals. The launch process dies with it.
+      Child::Launched{
+          .kill = [this] { killed_.start(); }, .forget = [] {}, .is_delayed = [] { return false; }},
+      Child::Events{.on_ready =
+                        [this] {
+                          state_ = State::kReady;
+                          on_change_();
+                        },
+                    .on_exit = [this](const Exit& exit) { on_end(exit); }});
+  process_->port().on<ipc::Exited>([this](const ipc::Exited& message) { on_exited(message); });
+  return {};
+}
+
+void Launcher::reap() {
+  int status = 0;
+  if (!process_ || !process_->running() || ::waitpid(pid_, &status, WNOHANG) != pid_) return;
+  killed_.cancel();
+  if (WIFSIGNALED(status)) return process_->exited({Exit::How::kSignal, WTERMSIG(status)});
+  process_->exited({Exit::How::kStatus, WEXITSTATUS(status)});
+}
+
+void Launcher::on_end(const Exit& exit) {
   end_ = exit.describe();
-  loop_.stop();
-  if (!stopping_ && on_lost_) on_lost_(end_);
+  end_now();
 }
 
-void Launcher::on_exited(const ipc::Exited& message) {
-  auto node = children_.extract(message.number);
-  if (node) node.mapped()->exited({message.by_signal != 0, message.value, message.not_started.value});
+void Launcher::end_now() {
+  if (std::exchange(state_, State::kEnded) == State::kEnded) return;
+  patience_.stop();
+  on_change_();
 }
 
-Result<uint32_t> Launcher::start(Child& child, Parts parts) {
-  if (!process_->running()) return Error("the launch process " + end_);
-  ipc::Port& port = process_->port();
-  port.send(ipc::Part{Slot::kChannel}, std::move(parts.channel));
-  port.send(ipc::Part{Slot::kErrors}, std::move(parts.errors));
-  if (parts.sibling) port.send(ipc::Part{Slot::kSibling}, std::move(parts.sibling));
+void Launcher::stop() {
+  if (state_ != State::kReady) return;
+  state_ = State::kStopping;
+  process_->port().send(ipc::Stop{});
+  patience_.start(limits::kStopLauncher);
+}
+
+// ---- the helpers ----
+
+Result<std::unique_ptr<Child>> Launcher::start(Start start, Child::Events events) {
+  auto lines = make_lines();
+  if (!lines) return lines.error();
+  if (state_ != State::kReady) return Error("the launch process " + end_);
   const uint32_t number = next_number_++;
-  port.send(ipc::Launch{number, parts.role, static_cast<uint8_t>(parts.standard_streams)});
-  children_.emplace(number, &child);
-  return number;
+  ipc::Port& port = process_->port();
+  port.send(ipc::Part{Slot::kChannel}, std::move(lines->theirs.channel));
+  port.send(ipc::Part{Slot::kErrors}, std::move(lines->theirs.errors));
+  if (start.sibling) port.send(ipc::Part{Slot::kSibling}, std::move(start.sibling));
+  port.send(ipc::Launch{number, start.role, static_cast<uint8_t>(start.standard_streams)});
+  auto child = std::make_unique<Child>(loop_, log_, start.role, std::move(lines->ours), start.setup,
+                                       launched(number), std::move(events));
+  children_.emplace(number, child.get());
+  return child;
+}
+
+Child::Launched Launcher::launched(uint32_t number) {
+  return {.kill = [this, number] { kill(number); },
+          .forget =
+              [this, number] {
+                children_.erase(number);
+                kill(number);
+              },
+          .is_delayed = [this] { return process_->port().is_short(); }};
 }
 
 void Launcher::kill(uint32_t number) {
   if (process_->running()) process_->port().send(ipc::Kill{number});
 }
 
-void Launcher::forget(uint32_t number) {
-  children_.erase(number);
-  kill(number);
+void Launcher::on_exited(const ipc::Exited& message) {
+  if (auto node = children_.extract(message.number)) node.mapped()->exited(exit_of(message));
 }
 
 }  // namespace localproxy::monitor

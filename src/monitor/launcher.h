@@ -1,4 +1,5 @@
-// The launch process, as the monitor sees it: the one child that it makes itself, and that makes all others.
+// Starts the processes and reports their ends. The monitor forks one process itself, localproxy-launch; that
+// forks all the helpers, so that the monitor's own filter need not allow what a starting program needs.
 #pragma once
 
 #include <sys/types.h>
@@ -6,52 +7,84 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "config/config.h"
+#include "event/loop.h"
 #include "monitor/child.h"
 #include "monitor/helpers.h"
 
 namespace localproxy::monitor {
 
-class Launcher : public Starter {
+// The first message to a child of the process `parent`: what all children are told.
+ipc::Setup setup_of(const config::Config& config, pid_t parent);
+
+// Adds which root certificates there are.
+void add_roots(const config::Config& config, ipc::Setup& setup);
+
+class Launcher {
  public:
-  // Starts it, from then on without need of the helpers' files here, and waits until it is in its sandbox.
-  // setup: its first message. standard_streams: it gets our
-  // standard input and output, to hand them on.
-  static Result<std::unique_ptr<Launcher>> start(event::Loop& loop, StderrLog& log, const Helpers& helpers,
-                                                 const ipc::Setup& setup, bool standard_streams);
-  ~Launcher() override;
+  enum class State : uint8_t {
+    kStarting,  // the launch process is not in its sandbox yet
+    kReady,     // helpers can be started
+    kStopping,  // told to end
+    kEnded,     // or given up
+  };
 
-  // Called when it has ended without having been told to; nothing can be started any more.
-  void on_lost(std::function<void(const std::string& how)> callback) { on_lost_ = std::move(callback); }
+  // on_change: called when the state has become kReady or kEnded.
+  Launcher(event::Loop& loop, StderrLog& log, event::Callback on_change);
+  // What still runs dies with this process.
+  ~Launcher() = default;
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
 
-  // The parent of all children.
+  // Forks the launch process. The helpers' files are needed only here. setup: its first message.
+  // standard_streams: it gets our standard input and output, to hand them on.
+  Result<> begin(const Helpers& helpers, const ipc::Setup& setup, bool standard_streams);
+
+  // Ends the launch process, which first kills and waits for what it has started, so that nothing is left
+  // behind. If that takes longer than limits::kStopLauncher, it is given up. To be called at the end of every
+  // run, and waited for.
+  void stop();
+
+  State state() const { return state_; }
+  // How the launch process has ended. REQUIRES: State::kEnded.
+  const std::string& end() const { return end_; }
+  // The parent of all helpers.
   pid_t pid() const { return pid_; }
-  // What it reached of its sandbox.
+  // What the launch process reached of its sandbox.
   const ipc::Ready& reached() const { return process_->reached(); }
 
-  Result<uint32_t> start(Child& child, Parts parts) override;
-  void kill(uint32_t number) override;
-  void forget(uint32_t number) override;
-  bool is_short() const override { return process_->port().is_short(); }
+  struct Start {
+    ipc::Role role;
+    const ipc::Setup& setup;        // its first message
+    UniqueFd sibling = UniqueFd();  // its channel to another helper, if it has one
+    bool standard_streams = false;  // it gets our standard input and output, instead of /dev/null
+  };
+  // Starts a helper, which lives no longer than the Child, and the Child no longer than this.
+  Result<std::unique_ptr<Child>> start(Start start, Child::Events events);
 
  private:
-  // Makes the launch process itself.
-  class Own;
-
-  explicit Launcher(event::Loop& loop);
+  Child::Launched launched(uint32_t number);
+  void kill(uint32_t number);
   void on_exited(const ipc::Exited& message);
-  void on_exit(const Exit& exit);
+  void reap();
+  void on_end(const Exit& exit);
+  void end_now();
 
   event::Loop& loop_;
-  std::unique_ptr<Own> own_;
-  std::unique_ptr<Child> process_;
+  StderrLog& log_;
+  event::Callback on_change_;
+  State state_ = State::kEnded;
+  std::string end_ = "was not started";
   pid_t pid_ = -1;
-  bool stopping_ = false;
-  std::string end_;  // how it ended
-  std::function<void(const std::string& how)> on_lost_;
-  std::map<uint32_t, Child*> children_;
+  event::Task killed_;  // reports the end of the launch process, which this process cannot signal
+  std::optional<event::Signal> child_signal_;
+  event::Timer patience_;
+  std::map<uint32_t, Child*> children_;  // whose end is to be reported; each leaves when it is destroyed
   uint32_t next_number_ = 1;
+  std::unique_ptr<Child> process_;  // the launch process
 };
 
 }  // namespace localproxy::monitor

@@ -1,7 +1,5 @@
 #include "monitor/resolver.h"
 
-#include <signal.h>
-
 #include <utility>
 
 #include "base/limits.h"
@@ -14,8 +12,7 @@ constexpr auto kLookupSeconds = std::chrono::duration_cast<std::chrono::seconds>
 
 // Of a process that ended without an answer.
 std::string why_no_answer(const Exit& exit) {
-  // This process kills it when its time is over.
-  if (exit.by_signal && exit.number == SIGKILL)
+  if (exit.how == Exit::How::kTimeout)
     return "no answer from the name servers within " + std::to_string(kLookupSeconds.count()) + " seconds";
   return "the lookup process " + exit.describe();
 }
@@ -28,10 +25,8 @@ Addresses known_addresses(const std::string& host, uint16_t port) {
   return {};
 }
 
-Resolver::Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup)
-    : loop_(loop),
-      log_(log),
-      starter_(starter),
+Resolver::Resolver(event::Loop& loop, Launcher& launcher, ipc::Setup setup)
+    : launcher_(launcher),
       setup_(std::move(setup)),
       answer_known_(loop, [this] { answer_known(); }),
       finish_ended_(loop, [this] { finish_ended(); }) {
@@ -70,14 +65,14 @@ void Resolver::resolve(const std::string& host, uint16_t port, Callback callback
 }
 
 void Resolver::start(const std::string& host) {
-  auto child = Child::start(loop_, log_, starter_, {.role = ipc::Role::kResolve, .setup = setup_},
-                            {.on_ready =
-                                 [this, host] {
-                                   Child& asked = *lookups_.at(host).child;
-                                   asked.port().send(ipc::Lookup{{host}});
-                                   asked.end_within(limits::kLookupTimeout);
-                                 },
-                             .on_exit = [this, host](const Exit& exit) { end(host, why_no_answer(exit)); }});
+  auto child = launcher_.start({.role = ipc::Role::kResolve, .setup = setup_},
+                               {.on_ready =
+                                    [this, host] {
+                                      Child& asked = *lookups_.at(host).child;
+                                      asked.port().send(ipc::Lookup{{host}});
+                                      asked.end_within(limits::kLookupTimeout);
+                                    },
+                                .on_exit = [this, host](const Exit& exit) { end(host, why_no_answer(exit)); }});
   if (!child) return end(host, child.error().text());
   ipc::Port& port = (*child)->port();
   port.on<ipc::Addresses>(

@@ -12,7 +12,7 @@
 #include "base/address.h"
 #include "base/result.h"
 #include "event/loop.h"
-#include "monitor/child.h"
+#include "monitor/launcher.h"
 
 namespace localproxy::monitor {
 
@@ -26,7 +26,7 @@ class Resolver {
   using Callback = std::function<void(Result<Addresses> addresses)>;
 
   // REQUIRES: no sandbox yet.
-  Resolver(event::Loop& loop, StderrLog& log, Starter& starter, ipc::Setup setup);
+  Resolver(event::Loop& loop, Launcher& launcher, ipc::Setup setup);
 
   // Calls back once, from the loop, unless this is destroyed before. Lookups of the same host share a
   // process.
@@ -59,9 +59,7 @@ class Resolver {
   void answer(const std::string& host, Result<std::vector<std::string>> addresses);
   std::string why(const ipc::LookupFailed& failed) const;
 
-  event::Loop& loop_;
-  StderrLog& log_;
-  Starter& starter_;
+  Launcher& launcher_;
   const ipc::Setup setup_;
   // Where each ipc::NameFile leads, while that can still be seen; "" when it is no link.
   std::array<std::string, static_cast<size_t>(ipc::NameFile::kLast) + 1> links_;

@@ -1,7 +1,11 @@
 #include "monitor/sandbox_report.h"
 
-#include <algorithm>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
+
+#include "base/fd.h"
 #include "base/log.h"
 
 namespace localproxy::monitor {
@@ -62,7 +66,7 @@ std::string sandbox_line(const Ready& reached) {
   return line + ", " + (reached.system_calls != 0 ? "seccomp filter" : kNoSystemCalls);
 }
 
-std::string sandbox_table(const std::vector<std::pair<Role, Ready>>& processes) {
+std::string sandbox_table(const SandboxReports& processes) {
   constexpr size_t kFirst = 20, kOther = 12;
   std::string table, line, notes;
   append_cell(line, "", kFirst);
@@ -83,6 +87,48 @@ std::string sandbox_table(const std::vector<std::pair<Role, Ready>>& processes) 
           std::string(to_string(role)) + ": the system grants no namespaces: " + escape_for_log(why) + "\n";
   }
   return table + notes;
+}
+
+IdleHelpers::IdleHelpers(const config::Config& config, event::Loop& loop, Launcher& launcher,
+                         event::Callback on_change)
+    : launcher_(launcher),
+      on_change_(std::move(on_change)),
+      setup_(setup_of(config, launcher.pid())),
+      reports_{{Role::kLaunch, launcher.reached()}},
+      deferred_(loop) {}
+
+void IdleHelpers::next() {
+  static constexpr std::array kRoles{Role::kNet, Role::kBridge, Role::kResolve};
+  const size_t started = reports_.size() - 1;
+  if (started == kRoles.size()) return end(std::move(reports_));
+  if (auto begun = start(kRoles[started]); !begun) end(begun.error());
+}
+
+Result<> IdleHelpers::start(Role role) {
+  auto sibling = make_socketpair(SOCK_SEQPACKET);
+  if (!sibling) return sibling.error();
+  auto child = launcher_.start(
+      {.role = role, .setup = setup_, .sibling = std::move(sibling->first)},
+      {.on_ready = [this, role] { on_ready(role); },
+       .on_exit =
+           [this, role](const Exit& exit) {
+             end(Error("the " + std::string(to_string(role)) + " process " + exit.describe()));
+           }});
+  if (!child) return child.error();
+  child_ = std::move(*child);
+  return {};
+}
+
+void IdleHelpers::on_ready(Role role) {
+  reports_.emplace_back(role, child_->reached());
+  deferred_.destroy(std::move(child_));
+  next();
+}
+
+void IdleHelpers::end(Result<SandboxReports> outcome) {
+  if (outcome_) return;
+  outcome_ = std::move(outcome);
+  on_change_();
 }
 
 }  // namespace localproxy::monitor

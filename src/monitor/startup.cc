@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "monitor/local_names.h"
+#include "config/web_proxy.h"
 
 namespace localproxy::monitor {
 
@@ -53,8 +53,30 @@ bool uses_stdio(const config::Config& config) {
   });
 }
 
+std::string Startup::bind_host() const {
+  return config_.bind_address.empty() ? "localhost" : config_.bind_address;
+}
+
+void Startup::look_up_names() {
+  look_up(bind_host());
+  if (config_.mode != config::Mode::kSource) return;
+  for (const config::ServiceMapping& mapping : config_.services)
+    if (!mapping.address.host.empty()) look_up(mapping.address.host);
+}
+
+void Startup::look_up(const std::string& host) {
+  if (!known_addresses(host, 0).empty() || found_.contains(host)) return;
+  found_.emplace(host, Error("no answer"));
+  ++waiting_;
+  resolver_.resolve(host, 0, [this, host](Result<Addresses> addresses) {
+    found_.at(host) = std::move(addresses);
+    --waiting_;
+    on_change_();
+  });
+}
+
 Result<std::vector<Address>> Startup::bind_addresses() const {
-  return look_up(config_.bind_address.empty() ? "localhost" : config_.bind_address, "-b");
+  return addresses_of(bind_host(), "-b");
 }
 
 Result<std::vector<Listener>> Startup::bind_all(const std::vector<Address>& on) const {
@@ -62,7 +84,7 @@ Result<std::vector<Listener>> Startup::bind_all(const std::vector<Address>& on) 
   if (config_.mode != config::Mode::kSource) return listeners;
   for (const config::ServiceMapping& mapping : config_.services) {
     const std::string& host = mapping.address.host;
-    auto addresses = host.empty() ? on : look_up(host, "-s");
+    auto addresses = host.empty() ? on : addresses_of(host, "-s");
     if (!addresses) return addresses.error();
     auto listener = bind_service(mapping, *addresses);
     if (!listener) return listener.error();
@@ -71,9 +93,9 @@ Result<std::vector<Listener>> Startup::bind_all(const std::vector<Address>& on) 
   return listeners;
 }
 
-Result<std::vector<Address>> Startup::look_up(const std::string& host, const std::string& option) const {
-  auto addresses =
-      local_addresses(host, loop_, log_, launcher_, setup_of(config_, launcher_.pid()));
+Result<std::vector<Address>> Startup::addresses_of(const std::string& host, const std::string& option) const {
+  if (auto known = known_addresses(host, 0); !known.empty()) return known;
+  const Result<Addresses>& addresses = found_.at(host);
   if (!addresses) return addresses.error().about(option);
   return addresses;
 }

@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "event/loop.h"
 #include "monitor/launcher.h"
 #include "monitor/listeners.h"
+#include "monitor/resolver.h"
 
 namespace localproxy::monitor {
 
@@ -35,21 +38,29 @@ bool uses_stdio(const config::Config& config);
 
 class Startup {
  public:
-  Startup(const config::Config& config, event::Loop& loop, StderrLog& log, Launcher& launcher)
-      : config_(config), loop_(loop), log_(log), launcher_(launcher) {}
+  // on_change: called from the loop when a lookup has ended.
+  Startup(const config::Config& config, Resolver& resolver, event::Callback on_change)
+      : config_(config), resolver_(resolver), on_change_(std::move(on_change)) {}
 
-  // The addresses of -b, or of localhost.
+  // Begins to look up the names that listening needs.
+  void look_up_names();
+  bool has_names() const { return waiting_ == 0; }
+
+  // The addresses of -b, or of localhost. A name whose lookup has not ended is an error.
   Result<std::vector<Address>> bind_addresses() const;
   // Binds everything that a source was asked to listen on: a busy port is noticed before the token is used.
   Result<std::vector<Listener>> bind_all(const std::vector<Address>& on) const;
 
  private:
-  Result<std::vector<Address>> look_up(const std::string& host, const std::string& option) const;
+  std::string bind_host() const;
+  void look_up(const std::string& host);
+  Result<std::vector<Address>> addresses_of(const std::string& host, const std::string& option) const;
 
   const config::Config& config_;
-  event::Loop& loop_;
-  StderrLog& log_;
-  Launcher& launcher_;
+  Resolver& resolver_;
+  event::Callback on_change_;
+  size_t waiting_ = 0;
+  std::map<std::string, Result<Addresses>> found_;
 };
 
 // Makes the files of UNIX sockets another user's. REQUIRES: root.

@@ -57,7 +57,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
       bind_addresses_(std::move(bind_addresses)),
       stdio_(std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.stdio; })),
       url_("wss://" + authority_of(config_.endpoint.host, config_.endpoint.port)),
-      resolver_(loop, log, launcher_, make_setup(false)),
+      resolver_(loop, launcher_, make_setup(false)),
       targets_(
           loop, log, resolver_, config_,
           config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
@@ -78,20 +78,13 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
   on_signal(SIGUSR1, [this] {
     if (bridge_->ready()) bridge_->port().send(ipc::Count{});
   });
-  launcher_.on_lost([this](const std::string& how) {
-    end(ExitStatus::kSystem, "the launch process " + how + "; without it no other can be started");
-  });
 }
 
 Supervisor::~Supervisor() = default;
 
-ExitStatus Supervisor::run() {
-  start_bridge();
-  if (phase_ != Phase::kEnded) loop_.run();
-  // What still runs is killed; the launch process waits for it.
-  net_.reset();
-  bridge_.reset();
-  return status_;
+void Supervisor::on_launcher_end() {
+  end(ExitStatus::kSystem,
+      "the launch process " + launcher_.end() + "; without it no other can be started");
 }
 
 ipc::Setup Supervisor::make_setup(bool for_net) const {
@@ -105,10 +98,10 @@ ipc::Setup Supervisor::make_setup(bool for_net) const {
 
 // ---- the bridge ----
 
-void Supervisor::start_bridge() {
+void Supervisor::begin() {
   const ipc::Setup setup = make_setup(false);
-  auto bridge = Child::start(
-      loop_, log_, launcher_, {.role = Role::kBridge, .setup = setup, .standard_streams = stdio_},
+  auto bridge = launcher_.start(
+      {.role = Role::kBridge, .setup = setup, .standard_streams = stdio_},
       {.on_ready = [this] { connect(); }, .on_exit = [this](const Exit& exit) { on_bridge_exit(exit); }});
   if (!bridge) return end(ExitStatus::kSystem, bridge.error().text());
   bridge_ = std::move(*bridge);
@@ -119,7 +112,7 @@ void Supervisor::start_bridge() {
 }
 
 void Supervisor::on_bridge_exit(const Exit& exit) {
-  if (phase_ == Phase::kStopping && !exit.by_signal && exit.number == 0) {
+  if (phase_ == Phase::kStopping && exit.how == Exit::How::kStatus && exit.number == 0) {
     if (!net_) end(ExitStatus::kSuccess);
     return;
   }
@@ -210,8 +203,8 @@ void Supervisor::start_net(Result<Connected> connected) {
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return retry("cannot start the net process: " + channel.error().text(), false);
   const ipc::Setup setup = make_setup(true);
-  auto net = Child::start(
-      loop_, log_, launcher_, {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
+  auto net = launcher_.start(
+      {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
       {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
   if (!net) return retry("cannot start the net process: " + net.error().text(), false);
   phase_ = Phase::kNegotiating;
@@ -298,9 +291,9 @@ void Supervisor::on_net_exit(const Exit& exit) {
     }
   }
   if (std::exchange(reload_, false)) return connect();
-  if (!down_ && !exit.by_signal && exit.number == ipc::kNoRoots)
+  if (!down_ && exit.how == Exit::How::kStatus && exit.number == ipc::kNoRoots)
     return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
-  if (!down_) return retry("the net process " + exit.describe(), exit.not_started.empty());
+  if (!down_) return retry("the net process " + exit.describe(), exit.how != Exit::How::kNotStarted);
   const std::string& reason = down_->reason.value;
   switch (down_->what) {
     case DownClass::kStopped:

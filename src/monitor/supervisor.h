@@ -30,8 +30,13 @@ class Supervisor {
              std::vector<Listener> listeners, std::vector<Address> bind_addresses);
   ~Supervisor();
 
-  // Runs until the end.
-  ExitStatus run();
+  // Starts the bridge; the rest follows from the loop, which is stopped at the end.
+  void begin();
+  bool ended() const { return phase_ == Phase::kEnded; }
+  // REQUIRES: ended().
+  ExitStatus status() const { return status_; }
+  // The launch process has ended, without having been told to.
+  void on_launcher_end();
 
  private:
   enum class Phase : uint8_t {
@@ -45,7 +50,6 @@ class Supervisor {
   };
 
   ipc::Setup make_setup(bool for_net) const;
-  void start_bridge();
   void connect();
   void dial(Result<Addresses> addresses);
   void start_net(Result<Connected> connected);

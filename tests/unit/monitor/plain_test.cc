@@ -202,13 +202,15 @@ TEST(CheckVersionTest, Version1IsForOneService) {
 // ---- words ----
 
 TEST(ExitTest, SaysHowAProcessEnded) {
-  EXPECT_EQ((Exit{false, 71}.describe()), "ended with status 71");
-  EXPECT_EQ((Exit{false, 0}.describe()), "ended with status 0");
-  EXPECT_EQ((Exit{true, SIGKILL}.describe()), "was killed by SIGKILL");
-  EXPECT_EQ((Exit{true, SIGSEGV}.describe()), "was killed by SIGSEGV");
-  EXPECT_EQ((Exit{true, SIGSYS}.describe()),
+  EXPECT_EQ((Exit{Exit::How::kStatus, 71}.describe()), "ended with status 71");
+  EXPECT_EQ((Exit{Exit::How::kStatus, 0}.describe()), "ended with status 0");
+  EXPECT_EQ((Exit{Exit::How::kSignal, SIGKILL}.describe()), "was killed by SIGKILL");
+  EXPECT_EQ((Exit{Exit::How::kSignal, SIGSEGV}.describe()), "was killed by SIGSEGV");
+  EXPECT_EQ((Exit{Exit::How::kSignal, SIGSYS}.describe()),
             "was killed by SIGSYS (sandbox violation: it made a system call that its policy forbids)");
-  EXPECT_EQ((Exit{true, 40}.describe()), "was killed by SIG40");
+  EXPECT_EQ((Exit{Exit::How::kTimeout, SIGKILL}.describe()), "was killed by SIGKILL");
+  EXPECT_EQ((Exit{Exit::How::kNotStarted, 71, "fork: no room"}.describe()), "was not started: fork: no room");
+  EXPECT_EQ((Exit{Exit::How::kSignal, 40}.describe()), "was killed by SIG40");
 }
 
 TEST(ProgramNameTest, IsThatOfTheRole) {

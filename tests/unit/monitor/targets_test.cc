@@ -20,14 +20,6 @@ using localproxy::test::run_until;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Nothing can be looked up.
-class NoStarter : public Starter {
- public:
-  Result<uint32_t> start(Child&, Parts) override { return Error("there is no launch process here"); }
-  void kill(uint32_t) override {}
-  void forget(uint32_t) override {}
-};
-
 class TargetsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -52,8 +44,9 @@ class TargetsTest : public testing::Test {
 
   event::Loop loop_;
   StderrLog log_{LogLevel::kOff};
-  NoStarter starter_;
-  Resolver resolver_{loop_, log_, starter_, {}};
+  // Without a launch process nothing can be looked up.
+  Launcher launcher_{loop_, log_, [] {}};
+  Resolver resolver_{loop_, launcher_, {}};
   Address good_ = *parse_address("127.0.0.1", 0);
   UniqueFd listener_ = listen_on(good_);
   UniqueFd bound_;
@@ -147,7 +140,7 @@ TEST_F(TargetsTest, WhatIsKnownIsAnsweredFromTheLoop) {
 }
 
 TEST_F(TargetsTest, AResolverThatHasEndedAnswersNobody) {
-  auto resolver = std::make_unique<Resolver>(loop_, log_, starter_, ipc::Setup());
+  auto resolver = std::make_unique<Resolver>(loop_, launcher_, ipc::Setup());
   int answers = 0;
   resolver->resolve("localhost", 80, [&](Result<Addresses>) { ++answers; });
   resolver->resolve("name.invalid", 80, [&](Result<Addresses>) { ++answers; });
@@ -164,7 +157,7 @@ TEST_F(TargetsTest, ALookupWhoseProcessFailsIsAnErrorForAllWhoWait) {
   resolver_.resolve("name.invalid", 80, callback);
   resolver_.resolve("name.invalid", 81, callback);
   ASSERT_TRUE(run_until(loop_, [&] { return errors.size() == 2; }));
-  EXPECT_EQ(errors[0], "cannot resolve name.invalid: there is no launch process here");
+  EXPECT_EQ(errors[0], "cannot resolve name.invalid: the launch process was not started");
   EXPECT_EQ(errors[1], errors[0]);
   // And the next one starts another process.
   resolver_.resolve("name.invalid", 82, callback);
