@@ -120,6 +120,23 @@ Result<Listener> bind_listener(std::vector<Address> addresses) {
   return bound;
 }
 
+Result<std::vector<Listener>> assign_listeners(std::vector<Listener> bound, const Assignment& assignment,
+                                               const std::vector<config::ServiceMapping>& services,
+                                               const std::vector<Address>& addresses) {
+  std::vector<Listener> assigned;
+  for (const auto& index : assignment) {
+    if (index && !bound.empty()) {
+      assigned.push_back(std::move(bound[*index]));
+      continue;
+    }
+    auto late = index ? bind_service(services[*index], listen_addresses(services[*index], addresses))
+                      : bind_listener({addresses.front()});
+    if (!late) return late.error();
+    assigned.push_back(std::move(*late));
+  }
+  return assigned;
+}
+
 Result<> start_listening(const Listener& listener) {
   for (size_t i = 0; i < listener.sockets.size(); ++i) {
     if (::listen(listener.sockets[i].get(), limits::kListenBacklog) != 0) {

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "monitor/services.h"
 #include "monitor/socket_file.h"
 
 namespace localproxy::monitor {
@@ -40,6 +41,14 @@ Result<Listener> bind_listener(std::vector<Address> addresses);
 
 // Binds a UNIX socket.
 Result<Listener> bind_unix_listener(const std::string& path);
+
+// The listeners of the tunnel's services, in their order, so that one index means the same everywhere.
+// `bound`: those of the command line, which `services` are. What is not among them is bound: where the
+// configuration directory says, or on a free port of the first of `addresses`. That is on one address:
+// Landlock lets this process bind port 0, and not a port it has just learnt of.
+Result<std::vector<Listener>> assign_listeners(std::vector<Listener> bound, const Assignment& assignment,
+                                               const std::vector<config::ServiceMapping>& services,
+                                               const std::vector<Address>& addresses);
 
 // From now on clients may connect; they wait until they are accepted.
 Result<> start_listening(const Listener& listener);

@@ -17,6 +17,16 @@ std::string why_no_answer(const Exit& exit) {
   return "the lookup process " + exit.describe();
 }
 
+Result<Addresses> addresses_of(const Result<std::vector<std::string>>& answer, uint16_t port) {
+  if (!answer) return answer.error();
+  Addresses addresses;
+  for (const std::string& bytes : *answer) {
+    if (auto address = address_from_bytes(bytes, port)) addresses.push_back(*address);
+  }
+  if (addresses.empty()) return Error("it has no address");
+  return addresses;
+}
+
 }  // namespace
 
 Addresses known_addresses(const std::string& host, uint16_t port) {
@@ -25,11 +35,12 @@ Addresses known_addresses(const std::string& host, uint16_t port) {
   return {};
 }
 
+Error cannot_resolve(const std::string& host, const Error& why) {
+  return Error("cannot resolve " + host + ": " + why.text());
+}
+
 Resolver::Resolver(event::Loop& loop, Launcher& launcher, ipc::Setup setup)
-    : launcher_(launcher),
-      setup_(std::move(setup)),
-      answer_known_(loop, [this] { answer_known(); }),
-      finish_ended_(loop, [this] { finish_ended(); }) {
+    : launcher_(launcher), setup_(std::move(setup)), finish_ended_(loop, [this] { finish_ended(); }) {
   using ipc::NameFile;
   for (const NameFile file : {NameFile::kResolvConf, NameFile::kHosts, NameFile::kNsswitch}) {
     const auto chain = link_chain(path_of(file));
@@ -54,25 +65,24 @@ std::string Resolver::why(const ipc::LookupFailed& failed) const {
   return text;
 }
 
-void Resolver::resolve(const std::string& host, uint16_t port, Callback callback) {
-  if (Addresses known = known_addresses(host, port); !known.empty()) {
-    known_.push_back({std::move(known), std::move(callback)});
-    return answer_known_.start();
-  }
+Resolver::Question Resolver::look_up(const std::string& host, uint16_t port, Callback callback) {
+  auto question = std::make_shared<const Callback>(std::move(callback));
   Lookup& lookup = lookups_[host];
-  lookup.waiting.push_back({port, std::move(callback)});
+  lookup.waiting.push_back({port, question});
   if (!lookup.child) start(host);
+  return question;
 }
 
 void Resolver::start(const std::string& host) {
-  auto child = launcher_.start({.role = ipc::Role::kResolve, .setup = setup_},
-                               {.on_ready =
-                                    [this, host] {
-                                      Child& asked = *lookups_.at(host).child;
-                                      asked.port().send(ipc::Lookup{{host}});
-                                      asked.end_within(limits::kLookupTimeout);
-                                    },
-                                .on_exit = [this, host](const Exit& exit) { end(host, why_no_answer(exit)); }});
+  auto child =
+      launcher_.start({.role = ipc::Role::kResolve, .setup = setup_},
+                      {.on_ready =
+                           [this, host] {
+                             Child& asked = *lookups_.at(host).child;
+                             asked.port().send(ipc::Lookup{{host}});
+                             asked.end_within(limits::kLookupTimeout);
+                           },
+                       .on_exit = [this, host](const Exit& exit) { end(host, why_no_answer(exit)); }});
   if (!child) return end(host, child.error().text());
   ipc::Port& port = (*child)->port();
   port.on<ipc::Addresses>(
@@ -103,31 +113,20 @@ void Resolver::finish(const Ended& ended) {
     lookup.answered = false;
     return start(ended.host);
   }
-  answer(ended.host, Error(ended.why));
-  lookups_.erase(ended.host);
+  const std::vector<Waiting> waiting = std::move(lookup.waiting);
+  lookups_.erase(found);
+  tell(waiting, Error(ended.why));
 }
 
-void Resolver::answer_known() {
-  for (Known& known : std::exchange(known_, {}))
-    known.callback(std::move(known.addresses));
+void Resolver::answer(const std::string& host, const Answer& answer) {
+  Lookup& lookup = lookups_.at(host);
+  lookup.answered = true;
+  tell(std::exchange(lookup.waiting, {}), answer);
 }
 
-void Resolver::answer(const std::string& host, Result<std::vector<std::string>> addresses) {
-  lookups_.at(host).answered = true;
-  for (const Waiting& waiting : std::exchange(lookups_.at(host).waiting, {})) {
-    if (!addresses) {
-      waiting.callback(Error("cannot resolve " + host + ": " + addresses.error().text()));
-      continue;
-    }
-    Addresses found;
-    for (const std::string& bytes : *addresses) {
-      if (auto address = address_from_bytes(bytes, waiting.port)) found.push_back(*address);
-    }
-    if (found.empty()) {
-      waiting.callback(Error("cannot resolve " + host + ": it has no address"));
-    } else {
-      waiting.callback(std::move(found));
-    }
+void Resolver::tell(const std::vector<Waiting>& waiting, const Answer& answer) {
+  for (const Waiting& each : waiting) {
+    if (const Question question = each.callback.lock()) (*question)(addresses_of(answer, each.port));
   }
 }
 

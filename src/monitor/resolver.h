@@ -21,31 +21,35 @@ using Addresses = std::vector<Address>;
 // The addresses of what needs no lookup; empty when it does.
 Addresses known_addresses(const std::string& host, uint16_t port);
 
+// "cannot resolve HOST: WHY". What the host is may stand in front of it, as in "the web proxy HOST".
+Error cannot_resolve(const std::string& host, const Error& why);
+
 class Resolver {
  public:
+  // An error says why, without the host.
   using Callback = std::function<void(Result<Addresses> addresses)>;
+  // Whoever asks owns it. Once it is destroyed, nobody is called back.
+  using Question = std::shared_ptr<const Callback>;
 
   // REQUIRES: no sandbox yet.
   Resolver(event::Loop& loop, Launcher& launcher, ipc::Setup setup);
 
-  // Calls back once, from the loop, unless this is destroyed before. Lookups of the same host share a
-  // process.
-  void resolve(const std::string& host, uint16_t port, Callback callback);
+  // Asks for the addresses of a host that is not known. Calls back once, from the loop. Lookups of the same
+  // host share a process.
+  [[nodiscard]] Question look_up(const std::string& host, uint16_t port, Callback callback);
 
  private:
   struct Waiting {
     uint16_t port;
-    Callback callback;
+    std::weak_ptr<const Callback> callback;
   };
   struct Lookup {
     std::unique_ptr<Child> child;
     std::vector<Waiting> waiting;
     bool answered = false;
   };
-  struct Known {
-    Addresses addresses;
-    Callback callback;
-  };
+  // Addresses as the process sends them.
+  using Answer = Result<std::vector<std::string>>;
   // A lookup whose process has ended, or could not be started.
   struct Ended {
     std::string host;
@@ -55,8 +59,8 @@ class Resolver {
   void end(const std::string& host, const std::string& why);
   void finish_ended();
   void finish(const Ended& ended);
-  void answer_known();
-  void answer(const std::string& host, Result<std::vector<std::string>> addresses);
+  void answer(const std::string& host, const Answer& answer);
+  static void tell(const std::vector<Waiting>& waiting, const Answer& answer);
   std::string why(const ipc::LookupFailed& failed) const;
 
   Launcher& launcher_;
@@ -64,9 +68,7 @@ class Resolver {
   // Where each ipc::NameFile leads, while that can still be seen; "" when it is no link.
   std::array<std::string, static_cast<size_t>(ipc::NameFile::kLast) + 1> links_;
   std::map<std::string, Lookup> lookups_;
-  std::vector<Known> known_;
   std::vector<Ended> ended_;
-  event::Task answer_known_;
   event::Task finish_ended_;
 };
 

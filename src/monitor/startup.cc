@@ -68,11 +68,12 @@ void Startup::look_up(const std::string& host) {
   if (!known_addresses(host, 0).empty() || found_.contains(host)) return;
   found_.emplace(host, Error("no answer"));
   ++waiting_;
-  resolver_.resolve(host, 0, [this, host](Result<Addresses> addresses) {
+  questions_.push_back(resolver_.look_up(host, 0, [this, host](Result<Addresses> addresses) {
+    if (!addresses) addresses = cannot_resolve(host, addresses.error());
     found_.at(host) = std::move(addresses);
     --waiting_;
     on_change_();
-  });
+  }));
 }
 
 Result<std::vector<Address>> Startup::bind_addresses() const {

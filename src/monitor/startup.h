@@ -59,6 +59,7 @@ class Startup {
   const config::Config& config_;
   Resolver& resolver_;
   event::Callback on_change_;
+  std::vector<Resolver::Question> questions_;
   size_t waiting_ = 0;
   std::map<std::string, Result<Addresses>> found_;
 };

@@ -1,37 +1,24 @@
 #include "monitor/supervisor.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
 #include "base/secret.h"
-#include "config/certificates.h"
 #include "config/tokens.h"
-#include "config/web_proxy.h"
 
 namespace localproxy::monitor {
 
 using ipc::DownClass;
-using ipc::Role;
-using ipc::State;
 
 namespace {
 
 // net may crash this often in a row before the run ends: a bug, or somebody who tries again and again.
 constexpr int kMaxCrashes = 8;
-
-// The resolver's "cannot resolve HOST: ..." for a host that is a web proxy.
-std::string of_web_proxy(std::string error) {
-  static constexpr std::string_view kVerb = "cannot resolve ";
-  return error.starts_with(kVerb) ? error.insert(kVerb.size(), "the web proxy ") : "web proxy: " + error;
-}
 
 uint32_t random_seed() {
   uint32_t seed = 0;
@@ -56,14 +43,10 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
       listeners_(std::move(listeners)),
       bind_addresses_(std::move(bind_addresses)),
       stdio_(std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.stdio; })),
-      url_("wss://" + authority_of(config_.endpoint.host, config_.endpoint.port)),
-      resolver_(loop, launcher_, make_setup(false)),
-      targets_(
-          loop, log, resolver_, config_,
-          config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_,
-          [this](uint32_t cookie, Result<Connected> connected) { on_dialed(cookie, std::move(connected)); }),
+      resolver_(loop, launcher_, setup_of(config_, launcher.pid())),
+      targets_(loop, log, resolver_, config_,
+               config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_),
       deferred_(loop),
-      dials_(limits::kDialsPerSecond, limits::kDialsAtOnce),
       backoff_(config_.settings.backoff_first),
       random_(random_seed()),
       retry_timer_(loop, [this] { connect(); }),
@@ -80,40 +63,27 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
   });
 }
 
-Supervisor::~Supervisor() = default;
-
-void Supervisor::on_launcher_end() {
-  end(ExitStatus::kSystem,
-      "the launch process " + launcher_.end() + "; without it no other can be started");
-}
-
-ipc::Setup Supervisor::make_setup(bool for_net) const {
-  ipc::Setup setup = setup_of(config_, launcher_.pid());
-  if (for_net && config::needs_roots(config_)) {
-    setup.load_roots = 1;
-    add_roots(config_, setup);
-  }
-  return setup;
-}
-
-// ---- the bridge ----
-
 void Supervisor::begin() {
-  const ipc::Setup setup = make_setup(false);
+  const ipc::Setup setup = setup_of(config_, launcher_.pid());
   auto bridge = launcher_.start(
-      {.role = Role::kBridge, .setup = setup, .standard_streams = stdio_},
+      {.role = ipc::Role::kBridge, .setup = setup, .standard_streams = stdio_},
       {.on_ready = [this] { connect(); }, .on_exit = [this](const Exit& exit) { on_bridge_exit(exit); }});
   if (!bridge) return end(ExitStatus::kSystem, bridge.error().text());
   bridge_ = std::move(*bridge);
-  bridge_->port().on<ipc::Dial>([this](const ipc::Dial& message) { on_dial(message); });
-  bridge_->port().on<ipc::DialCancel>([this](const ipc::DialCancel& m) { targets_.cancel(m.cookie); });
+  targets_.serve(*bridge_);
   bridge_->port().on<ipc::Counters>([this](const ipc::Counters& message) { on_counters(message); });
   bridge_->port().on<ipc::StdioEnded>([this](const ipc::StdioEnded& message) { on_stdio_ended(message); });
 }
 
+void Supervisor::on_launcher_end() {
+  end(ExitStatus::kSystem, "the launch process " + launcher_.end() + "; without it no other can be started");
+}
+
+// ---- the bridge ----
+
 void Supervisor::on_bridge_exit(const Exit& exit) {
   if (phase_ == Phase::kStopping && exit.how == Exit::How::kStatus && exit.number == 0) {
-    if (!net_) end(ExitStatus::kSuccess);
+    if (!attempt_) end(ExitStatus::kSuccess);
     return;
   }
   end(ExitStatus::kSystem,
@@ -135,25 +105,6 @@ void Supervisor::on_stdio_ended(const ipc::StdioEnded& message) {
       "again");
 }
 
-void Supervisor::on_dial(const ipc::Dial& message) {
-  if (!dials_.take(TokenBucket::Clock::now())) {
-    // Once: the reason may be a flood.
-    if (!std::exchange(dials_noted_, true))
-      log_.warning("more than " + std::to_string(limits::kDialsPerSecond) +
-                   " connections a second to local services are asked for: some are refused");
-    return bridge_->port().send(ipc::DialFailed{message.cookie});
-  }
-  if (targets_.dial(message.service, message.cookie)) return;
-  log_.error("the bridge process asked for a connection that it may not ask for, and is killed");
-  bridge_->kill();
-}
-
-void Supervisor::on_dialed(uint32_t cookie, Result<Connected> connected) {
-  if (!bridge_->running()) return;
-  if (!connected) return bridge_->port().send(ipc::DialFailed{cookie});
-  bridge_->port().send(ipc::Dialed{cookie, {to_string(connected->address)}}, std::move(connected->socket));
-}
-
 void Supervisor::on_counters(const ipc::Counters& counters) {
   log_.info("counters: " + std::to_string(counters.open) + " connections open, " +
             std::to_string(counters.opened) + " since the start, " + std::to_string(counters.bytes_out) +
@@ -161,145 +112,141 @@ void Supervisor::on_counters(const ipc::Counters& counters) {
             std::to_string(counters.full) + " times at the limit of connections");
 }
 
-// ---- one tunnel connection ----
+// ---- attempts ----
 
 void Supervisor::connect() {
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
-  phase_ = Phase::kConnecting;
-  down_.reset();
-  log_.debug("Attempting to establish web socket connection with endpoint " + url_);
-  const config::Endpoint hop = config::first_hop(config_);
-  if (config_.web_proxy) log_.debug("Connecting through the web proxy " + authority_of(hop.host, hop.port));
-  resolver_.resolve(hop.host, hop.port, [this](Result<Addresses> addresses) { dial(std::move(addresses)); });
+  phase_ = Phase::kTrying;
+  attempt_ = std::make_unique<Attempt>(
+      loop_, log_, config_, launcher_, resolver_,
+      Attempt::Events{.on_secrets_used = [this] { wipe_task_.start(); },
+                      .on_up = [this](const std::vector<std::string>& announced) { on_up(announced); },
+                      .on_end = [this](const Attempt::End& how) { on_attempt_end(how); }});
 }
 
-void Supervisor::dial(Result<Addresses> addresses) {
-  if (phase_ != Phase::kConnecting) return;
-  if (!addresses) {
-    const std::string& why = addresses.error().text();
-    return retry(
-        config_.web_proxy ? of_web_proxy(why) : why + " (the name of the service comes from -e or -r)",
-        false);
-  }
-  log_.info((config_.web_proxy ? "Resolved web proxy IP: " : "Resolved proxy server IP: ") +
-            host_of(addresses->front()));
-  dialer_ =
-      std::make_unique<Dialer>(loop_, std::move(*addresses), std::vector<Address>(),
-                               [this](Result<Connected> connected) { start_net(std::move(connected)); });
-}
-
-void Supervisor::start_net(Result<Connected> connected) {
-  deferred_.destroy(std::move(dialer_));
-  if (phase_ != Phase::kConnecting) return;
-  if (!connected)
-    return retry("cannot connect to the " + std::string(config_.web_proxy ? "web proxy" : "service") + ": " +
-                     connected.error().text(),
-                 false);
-  log_.info("Connected successfully with " +
-            std::string(config_.web_proxy ? "the web proxy" : "proxy server") + " at " +
-            to_string(connected->address));
-  ::setsockopt(connected->socket.get(), SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive,
-               sizeof limits::kTunnelReceive);
-  auto channel = make_socketpair(SOCK_SEQPACKET);
-  if (!channel) return retry("cannot start the net process: " + channel.error().text(), false);
-  const ipc::Setup setup = make_setup(true);
-  auto net = launcher_.start(
-      {.role = Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
-      {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_net_exit(exit); }});
-  if (!net) return retry("cannot start the net process: " + net.error().text(), false);
-  phase_ = Phase::kNegotiating;
-  net_ = std::move(*net);
-  socket_ = std::move(connected->socket);
-  sibling_ = std::move(channel->first);
-  net_->port().on<ipc::Up>([this](const ipc::Up& up) { on_up(up); });
-  net_->port().on<ipc::Down>([this](const ipc::Down& down) { on_down(down); });
-}
-
-void Supervisor::grant() {
-  if (phase_ != Phase::kNegotiating) return;
-  ipc::Grant grant;
-  grant.source = config_.mode == config::Mode::kSource;
-  grant.verify = config_.verify_host;
-  grant.host.value = config_.endpoint.host;
-  grant.port = config_.endpoint.port;
-  grant.subprotocol.value = config_.settings.subprotocol;
-  grant.ping_period_ms = static_cast<uint32_t>(config_.settings.ping_period.count());
-  grant.max_connections = config_.settings.max_connections;
-  grant.stall_ms = config_.settings.stall_timeout_ms;
-  grant.peer_version = static_cast<uint8_t>(config_.destination_version);
-  if (config_.web_proxy) {
-    const config::WebProxy& proxy = *config_.web_proxy;
-    grant.proxy = proxy.scheme == "https" ? ipc::ProxyKind::kHttps : ipc::ProxyKind::kHttp;
-    grant.proxy_host.value = proxy.host;
-    grant.proxy_port = proxy.port;
-    grant.proxy_credentials.value.assign(proxy.credentials.reveal());
-  }
-  grant.access_token.value.assign(config_.access_token.reveal());
-  grant.client_token.value.assign(config_.client_token.reveal());
-  net_->port().set_state(State::kNegotiating);
-  net_->port().send(grant, std::move(socket_));
-  wipe_task_.start();
-}
-
-void Supervisor::on_up(const ipc::Up& up) {
-  if (phase_ != Phase::kNegotiating) return;
-  const std::vector<std::string> tunnel = services_of_tunnel(config_, up.services.value);
+void Supervisor::on_up(const std::vector<std::string>& announced) {
+  if (phase_ != Phase::kTrying) return;
+  const std::vector<std::string> tunnel = services_of_tunnel(config_, announced);
   if (services_.empty()) {
     if (!assign_services(tunnel)) return;
   } else if (!std::is_permutation(tunnel.begin(), tunnel.end(), services_.begin(), services_.end())) {
     return end(ExitStatus::kProtocol, "the services of the tunnel have changed since it was first connected");
   }
-  serve();
-}
-
-void Supervisor::serve() {
-  phase_ = Phase::kUp;
-  up_since_ = std::chrono::steady_clock::now();
   tries_ = 0;
-  net_->port().set_state(State::kServing);
-  net_->port().send(ipc::Services{{services_}});
   bridge_->port().send(
       ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count()),
                 static_cast<uint32_t>(config_.half_close_linger.count())},
-      std::move(sibling_));
+      attempt_->serve(services_));
   bridge_->port().send(ipc::Accepting{1});
 }
 
-// ---- its end ----
-
-void Supervisor::on_down(const ipc::Down& down) {
-  down_ = down;
-  // It has said its last; what remains is to exit.
-  net_->end_within(limits::kCloseReply);
-}
-
-void Supervisor::on_net_exit(const Exit& exit) {
-  deferred_.destroy(std::move(net_));
-  socket_.reset();
-  sibling_.reset();
-  targets_.cancel_all();
-  if (phase_ == Phase::kEnded) return;
-  if (phase_ == Phase::kStopping) {
-    if (!bridge_->running()) end(ExitStatus::kSuccess);
-    return;
+// Matches the services of the tunnel with what was asked for, and hands the bridge its listeners or targets.
+// Once, when the tunnel is up for the first time.
+bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
+  const bool source = config_.mode == config::Mode::kSource;
+  if (const auto fits = check_version(config_.destination_version, tunnel); !fits) {
+    end(ExitStatus::kProtocol, fits.error().text());
+    return false;
   }
-  if (phase_ == Phase::kUp) {
-    bridge_->port().send(ipc::Accepting{0});
-    if (std::chrono::steady_clock::now() - up_since_ >= limits::kBackoffForget) {
-      backoff_.reset();
-      crashes_ = 0;
+  // Without a map, what the configuration directory knows of these services is the map.
+  if (config_.services.empty()) {
+    for (const auto& index : find_known(config_.known_services, tunnel)) {
+      if (index) config_.services.push_back(config_.known_services[*index]);
     }
   }
-  if (std::exchange(reload_, false)) return connect();
-  if (!down_ && exit.how == Exit::How::kStatus && exit.number == ipc::kNoRoots)
-    return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
-  if (!down_) return retry("the net process " + exit.describe(), exit.how != Exit::How::kNotStarted);
-  const std::string& reason = down_->reason.value;
-  switch (down_->what) {
+  const bool partial = source && listeners_.empty();
+  const Result<Assignment> assignment =
+      partial ? find_known(config_.services, tunnel) : match_services(config_.mode, config_.services, tunnel);
+  if (!assignment) {
+    end(ExitStatus::kProtocol, assignment.error().text());
+    return false;
+  }
+  services_ = tunnel;
+  if (source) {
+    auto listeners = assign_listeners(std::move(listeners_), *assignment, config_.services, bind_addresses_);
+    if (!listeners) {
+      end(ExitStatus::kCannotBind, listeners.error().text());
+      return false;
+    }
+    listeners_ = std::move(*listeners);
+    return hand_over_listeners();
+  }
+  std::vector<size_t> mappings;
+  for (const auto& index : *assignment)
+    mappings.push_back(index.value());
+  targets_.set_mappings(mappings);
+  return true;
+}
+
+bool Supervisor::hand_over_listeners() {
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    Listener& listener = listeners_[i];
+    if (listener.stdio) {
+      bridge_->port().send(ipc::Stdio{static_cast<uint16_t>(i)});
+      continue;
+    }
+    for (const Address& address : listener.addresses)
+      if (listener.port != 0) log_.info("Resolved bind IP: " + host_of(address));
+    if (auto listening = start_listening(listener); !listening) {
+      end(ExitStatus::kCannotBind, listening.error().text());
+      return false;
+    }
+    const std::string name = listener.name();
+    for (UniqueFd& socket : listener.sockets) {
+      bridge_->port().send(ipc::Listener{static_cast<uint16_t>(i), {name}}, std::move(socket));
+    }
+    log_.info("Listening for new connection on " + name +
+              (services_[i].empty() ? "" : " for service " + services_[i]));
+  }
+  return true;
+}
+
+void Supervisor::on_attempt_end(const Attempt::End& how) {
+  targets_.cancel_all();
+  if (phase_ == Phase::kTrying) stop_accepting();
+  deferred_.destroy(std::move(attempt_));
+  switch (phase_) {
+    case Phase::kTrying:
+      break;
+    case Phase::kStopping:
+      if (!bridge_->running()) end(ExitStatus::kSuccess);
+      return;
+    case Phase::kStarting:
+    case Phase::kWaiting:
+    case Phase::kEnded:
+      return;
+  }
+  switch (how.reason) {
+    case Attempt::Reason::kNotResolved:
+    case Attempt::Reason::kNotConnected:
+    case Attempt::Reason::kNoProcess:
+      return retry(how.text, false);
+    case Attempt::Reason::kExit:
+      if (how.exit.how == Exit::How::kStatus && how.exit.number == ipc::kNoRoots)
+        return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
+      return retry(how.text, how.exit.how != Exit::How::kNotStarted);
+    case Attempt::Reason::kDown:
+      return on_down(how.down);
+  }
+}
+
+void Supervisor::stop_accepting() {
+  const auto served = attempt_->served();
+  if (!served) return;
+  bridge_->port().send(ipc::Accepting{0});
+  if (*served < limits::kBackoffForget) return;
+  backoff_.reset();
+  crashes_ = 0;
+}
+
+// Decides between another try and the end.
+void Supervisor::on_down(const ipc::Down& down) {
+  const std::string& reason = down.reason.value;
+  switch (down.what) {
     case DownClass::kStopped:
       return retry("the net process stopped by itself", true);
     case DownClass::kClosed: {
-      std::string text = "the service closed the tunnel: code " + std::to_string(down_->close_code);
+      std::string text = "the service closed the tunnel: code " + std::to_string(down.close_code);
       if (!reason.empty()) text += " (" + reason + ")";
       log_.info(text);
       return end(ExitStatus::kSuccess);
@@ -318,7 +265,7 @@ void Supervisor::on_net_exit(const Exit& exit) {
     case DownClass::kCannotAsk:
       return end(ExitStatus::kUsage, reason);
     case DownClass::kRejected:
-      return retry("the service answered: " + reason, false, std::chrono::seconds(down_->retry_after));
+      return retry("the service answered: " + reason, false, std::chrono::seconds(down.retry_after));
     case DownClass::kLost:
     case DownClass::kTls:
       return retry(reason, false);
@@ -362,12 +309,9 @@ void Supervisor::stop() {
   retry_timer_.stop();
   stop_timer_.start(limits::kStopChild);
   if (!bridge_->ready()) return end(ExitStatus::kSuccess);
-  bridge_->port().set_state(State::kStopping);
+  bridge_->port().set_state(ipc::State::kStopping);
   bridge_->port().send(ipc::Stop{});
-  if (!net_) return;
-  if (!net_->ready()) return net_->kill();
-  net_->port().set_state(State::kStopping);
-  net_->port().send(ipc::Stop{});
+  if (attempt_ && !attempt_->stop()) attempt_.reset();
 }
 
 void Supervisor::on_reload_signal() {
@@ -375,25 +319,29 @@ void Supervisor::on_reload_signal() {
   if (stdio_) return on_stop_signal();
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
   if (!config_.access_token_file.empty()) {
-    if (!is_plain_file(config_.access_token_file)) {
-      return log_.error("not reloaded: cannot read the access token from '" + config_.access_token_file +
-                        "' again: it is not a plain file");
-    }
-    auto token = config::read_token_file(config_.access_token_file);
-    wipe_task_.start();
-    if (!token) return log_.error("not reloaded: " + token.error().text());
-    config_.access_token = std::move(*token);
+    if (auto read = read_token_again(); !read) return log_.error("not reloaded: " + read.error().text());
   }
   log_.info("reconnecting");
   backoff_.reset();
-  if (net_) {
-    // Its exit starts the next one.
-    reload_ = true;
-    net_->kill();
-  } else if (phase_ == Phase::kWaiting) {
-    retry_timer_.stop();
-    connect();
+  if (phase_ == Phase::kStarting) return;
+  if (attempt_) {
+    targets_.cancel_all();
+    stop_accepting();
+    attempt_.reset();
   }
+  retry_timer_.stop();
+  connect();
+}
+
+Result<> Supervisor::read_token_again() {
+  const std::string& path = config_.access_token_file;
+  if (!is_plain_file(path))
+    return Error("cannot read the access token from '" + path + "' again: it is not a plain file");
+  auto token = config::read_token_file(path);
+  wipe_task_.start();
+  if (!token) return token.error();
+  config_.access_token = std::move(*token);
+  return {};
 }
 
 void Supervisor::end(ExitStatus status, const std::string& error) {

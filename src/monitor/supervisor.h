@@ -1,4 +1,4 @@
-// The life of a run: the bridge, one tunnel connection after the other, and how it all ends.
+// The life of a run: the bridge, one attempt at a tunnel connection after the other, and how it all ends.
 #pragma once
 
 #include <memory>
@@ -8,12 +8,10 @@
 #include <vector>
 
 #include "base/exit_status.h"
-#include "base/token_bucket.h"
 #include "config/config.h"
 #include "event/loop.h"
+#include "monitor/attempt.h"
 #include "monitor/backoff.h"
-#include "monitor/child.h"
-#include "monitor/dialer.h"
 #include "monitor/launcher.h"
 #include "monitor/listeners.h"
 #include "monitor/resolver.h"
@@ -28,7 +26,8 @@ class Supervisor {
   // localhost.
   Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
              std::vector<Listener> listeners, std::vector<Address> bind_addresses);
-  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
 
   // Starts the bridge; the rest follows from the loop, which is stopped at the end.
   void begin();
@@ -40,40 +39,31 @@ class Supervisor {
 
  private:
   enum class Phase : uint8_t {
-    kStarting,     // the bridge enters its sandbox
-    kConnecting,   // resolving, dialling
-    kNegotiating,  // net: TLS, upgrade, services
-    kUp,
-    kWaiting,   // for the next try
-    kStopping,  // told to end
+    kStarting,  // the bridge enters its sandbox
+    kTrying,    // there is an attempt
+    kWaiting,   // for the next one
+    kStopping,  // told to end; the attempt, if there is one, ends first
     kEnded,
   };
 
-  ipc::Setup make_setup(bool for_net) const;
-  void connect();
-  void dial(Result<Addresses> addresses);
-  void start_net(Result<Connected> connected);
-  void grant();
-  void on_up(const ipc::Up& up);
-  bool assign_services(const std::vector<std::string>& tunnel);
-  bool assign_listeners(const Assignment& assignment);
-  Result<Listener> bind_late(std::optional<size_t> mapping) const;
-  bool hand_over_listeners();
-  void hand_over_targets();
-  void serve();
-  void on_net_exit(const Exit& exit);
   void on_bridge_exit(const Exit& exit);
-  void on_down(const ipc::Down& down);
-  void retry(const std::string& why, bool crashed, std::chrono::seconds not_before = {});
-  void on_dial(const ipc::Dial& dial);
-  void on_dialed(uint32_t cookie, Result<Connected> connected);
   void on_counters(const ipc::Counters& counters);
-
   void on_stdio_ended(const ipc::StdioEnded& message);
 
-  void stop();
+  void connect();
+  void on_up(const std::vector<std::string>& announced);
+  bool assign_services(const std::vector<std::string>& tunnel);
+  bool hand_over_listeners();
+  void on_attempt_end(const Attempt::End& how);
+  void on_down(const ipc::Down& down);
+  // For the attempt, if it served, nobody is accepted any more.
+  void stop_accepting();
+  void retry(const std::string& why, bool crashed, std::chrono::seconds not_before = {});
+
   void on_stop_signal();
   void on_reload_signal();
+  Result<> read_token_again();
+  void stop();
   void end(ExitStatus status, const std::string& error = "");
 
   event::Loop& loop_;
@@ -82,30 +72,21 @@ class Supervisor {
   Launcher& launcher_;
   std::vector<Listener> listeners_;
   const std::vector<Address> bind_addresses_;
-  const bool stdio_;       // standard input and output are a local client
-  const std::string url_;  // wss://HOST:PORT
+  const bool stdio_;  // standard input and output are a local client
 
   Phase phase_ = Phase::kStarting;
   ExitStatus status_ = ExitStatus::kSuccess;
-  std::unique_ptr<Child> bridge_;
-  std::unique_ptr<Child> net_;
   Resolver resolver_;
+  std::unique_ptr<Child> bridge_;
   Targets targets_;
-  std::unique_ptr<Dialer> dialer_;
+  std::unique_ptr<Attempt> attempt_;
   event::Deferred deferred_;
-  UniqueFd socket_;   // connected, for the net that starts
-  UniqueFd sibling_;  // the bridge's end of the channel to net, until the services match
-  std::optional<ipc::Down> down_;
   std::vector<std::string> services_;  // by index, once they are known
-  bool reload_ = false;
 
-  TokenBucket dials_;
-  bool dials_noted_ = false;
   Backoff backoff_;
   std::minstd_rand random_;
   int tries_ = 0;    // since the tunnel was last up
   int crashes_ = 0;  // of net, in a row
-  std::chrono::steady_clock::time_point up_since_;
   event::Timer retry_timer_;
   event::Timer stop_timer_;
   event::Task wipe_task_;  // after each use of a token

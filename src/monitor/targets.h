@@ -1,7 +1,7 @@
-// The local services of a destination: connects to the one that the bridge names by its index, with retries.
+// The local services of a destination: serves the bridge's DIALs. Connects to the service that the bridge
+// names by its index, with retries, and hands it the socket.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,8 +9,10 @@
 
 #include "base/address.h"
 #include "base/exhaustion.h"
+#include "base/token_bucket.h"
 #include "config/config.h"
 #include "event/loop.h"
+#include "monitor/child.h"
 #include "monitor/dialer.h"
 #include "monitor/resolver.h"
 
@@ -18,56 +20,64 @@ namespace localproxy::monitor {
 
 class Targets {
  public:
-  // The end of a dial: a socket, or why the last try failed.
-  using Callback = std::function<void(uint32_t cookie, Result<Connected> connected)>;
-
+  // from: the local addresses to connect from; empty: any.
   Targets(event::Loop& loop, Log& log, Resolver& resolver, const config::Config& config,
-          std::vector<Address> from, Callback callback)
-      : loop_(loop),
-        log_(log),
-        resolver_(resolver),
-        config_(config),
-        from_(std::move(from)),
-        callback_(std::move(callback)),
-        deferred_(loop),
-        refuse_(loop, [this] { refuse(); }) {}
+          std::vector<Address> from);
 
-  // mappings[i]: the entry of -d for the service with index i.
-  void set_mappings(std::vector<size_t> mappings) { mappings_ = std::move(mappings); }
-  // False: no such service, or the cookie is in use. Too many dials at once: this one fails.
-  bool dial(uint16_t service, uint32_t cookie);
-  void cancel(uint32_t cookie);
-  void cancel_all();
+  // From now on serves what the bridge asks for. It is killed when it asks for what it may not have.
+  void serve(Child& bridge);
+  // mappings[i]: the entry of -d for the service with index i. Tells the bridge.
+  void set_mappings(const std::vector<size_t>& mappings);
+  // Nobody waits any more.
+  void cancel_all() { dials_.clear(); }
 
  private:
-  struct Dial {
-    const config::LocalAddress* target = nullptr;
-    std::string name;
-    int tries = 0;
-    std::unique_ptr<Dialer> dialer;
-    std::unique_ptr<event::Timer> retry;
+  // A row of the table: where a service is.
+  struct Target {
+    std::string name;  // as the log has it
+    std::string host;
+    uint16_t port = 0;
+    Addresses known;  // empty: the host has to be looked up
   };
-  void attempt(uint32_t cookie);
-  void connect(uint32_t cookie, Result<Addresses> addresses);
-  void on_result(uint32_t cookie, Result<Connected> connected);
-  void refuse();
+  struct Dial {
+    Dial(Targets& owner, uint32_t number, const Target& where)
+        : cookie(number), target(where), retry(owner.loop_, [this, &owner] { owner.begin(*this); }) {}
+
+    const uint32_t cookie;
+    const Target& target;
+    int tries = 0;
+    Resolver::Question lookup;
+    std::unique_ptr<Dialer> dialer;
+    event::Timer retry;
+  };
+
+  void on_dial(const ipc::Dial& message);
+  // False: no such service, or the cookie is in use.
+  bool dial(uint16_t service, uint32_t cookie);
+  void begin(Dial& dial);
+  void connect(Dial& dial, Addresses addresses);
+  void on_connected(Dial& dial, Connected connected);
+  void on_failure(Dial& dial, const std::string& why);
   // The dial has met a shortage, which is no fault of the service: it waits and is no try.
   void wait_for_resources(Dial& dial, const std::string& why);
   void enough_again();
-  Dial* find(uint32_t cookie);
+  void retry_in(Dial& dial, std::chrono::milliseconds delay);
+  // It has ended, by what its dialer says.
+  void end(Dial& dial);
+  void send_failed(uint32_t cookie);
 
   event::Loop& loop_;
   Log& log_;
   Resolver& resolver_;
   const config::Config& config_;
   const std::vector<Address> from_;
-  Callback callback_;
-  std::vector<size_t> mappings_;
+  Child* bridge_ = nullptr;
+  std::vector<Target> targets_;  // by the service's index
   std::map<uint32_t, std::unique_ptr<Dial>> dials_;
-  std::vector<uint32_t> refused_;  // cookies
   event::Deferred deferred_;
-  event::Task refuse_;
-  bool refusing_ = false;  // since it was last said
+  TokenBucket allowed_;
+  bool flood_noted_ = false;  // that the bridge asks for more than is allowed
+  bool refusing_ = false;     // since it was last said
   Episode shortage_;
 };
 
