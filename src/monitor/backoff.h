@@ -2,8 +2,11 @@
 // that lost the service together do not come back together.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+
+#include "base/limits.h"
 
 namespace localproxy::monitor {
 
@@ -13,7 +16,12 @@ class Backoff {
 
   // The wait before the next try; `random` is any number, evenly distributed. Between half of the present
   // delay and all of it, which then doubles, up to limits::kBackoffMost.
-  std::chrono::milliseconds next(uint32_t random);
+  std::chrono::milliseconds next(uint32_t random) {
+    const auto half = next_ / 2;
+    const auto wait = half + std::chrono::milliseconds(half.count() == 0 ? 0 : random % half.count());
+    next_ = std::max(first_, std::min(next_ * 2, limits::kBackoffMost));
+    return wait;
+  }
   // A connection was up long enough: begin again.
   void reset() { next_ = first_; }
 

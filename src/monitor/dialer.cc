@@ -42,8 +42,8 @@ Dialer::Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Ad
       stagger_(loop, [this] { next(); }),
       deadline_(loop,
                 [this] {
-                  for (const Attempt& attempt : attempts_)
-                    fail(attempt.address,
+                  for (const Candidate& candidate : candidates_)
+                    fail(candidate.address,
                          "no answer within " + std::to_string(kConnectSeconds.count()) + " seconds");
                   finish();
                 }),
@@ -63,7 +63,7 @@ void Dialer::next() {
     }
     fail(address, begun.error().text());
   }
-  if (attempts_.empty()) finish();
+  if (candidates_.empty()) finish();
 }
 
 Result<> Dialer::begin(const Address& address) {
@@ -79,11 +79,11 @@ Result<> Dialer::begin(const Address& address) {
   if (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {
     return failed("connect", errno);
   }
-  attempts_.push_back({address, std::move(socket), nullptr});
-  Attempt* attempt = &attempts_.back();
-  attempt->watcher = std::make_unique<event::Watcher>(
-      loop_, attempt->socket.get(), [] {}, [this, attempt] { on_connected(attempt); });
-  attempt->watcher->want_write(true);
+  candidates_.push_back({address, std::move(socket), nullptr});
+  Candidate* candidate = &candidates_.back();
+  candidate->watcher = std::make_unique<event::Watcher>(
+      loop_, candidate->socket.get(), [] {}, [this, candidate] { on_connected(candidate); });
+  candidate->watcher->want_write(true);
   return {};
 }
 
@@ -105,23 +105,23 @@ Result<> Dialer::bind_from(int socket, int family) {
   return {};
 }
 
-void Dialer::on_connected(Attempt* attempt) {
+void Dialer::on_connected(Candidate* candidate) {
   int error = 0;
   socklen_t size = sizeof error;
-  if (::getsockopt(attempt->socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  attempt->watcher->want_write(false);
+  if (::getsockopt(candidate->socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  candidate->watcher->want_write(false);
   if (error == 0) {
-    if (winner_ == nullptr) winner_ = attempt;
+    if (winner_ == nullptr) winner_ = candidate;
     return finish();
   }
-  fail(attempt->address, system_error("connect", error).text());
-  attempt->failed = true;
+  fail(candidate->address, system_error("connect", error).text());
+  candidate->failed = true;
   drop_failed_.start();
 }
 
 void Dialer::drop_failed() {
   if (finished_) return;
-  attempts_.remove_if([](const Attempt& attempt) { return attempt.failed; });
+  candidates_.remove_if([](const Candidate& candidate) { return candidate.failed; });
   next();
 }
 
@@ -134,8 +134,8 @@ void Dialer::finish() {
   if (std::exchange(finished_, true)) return;
   stagger_.stop();
   deadline_.stop();
-  for (Attempt& attempt : attempts_)
-    attempt.watcher->want_write(false);
+  for (Candidate& candidate : candidates_)
+    candidate.watcher->want_write(false);
   call_back_.start();
 }
 
@@ -146,7 +146,7 @@ void Dialer::call_back() {
     winner_->watcher.reset();
     result = Connected{std::move(winner_->socket), winner_->address};
   }
-  attempts_.clear();
+  candidates_.clear();
   callback_(std::move(result));
 }
 

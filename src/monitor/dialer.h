@@ -29,14 +29,14 @@ class Dialer {
   using Callback = std::function<void(Result<Connected> connected)>;
 
   // Calls back once, from the loop, unless destroyed before. `from`: the local addresses to connect from, of
-  // which each attempt takes the one of its family; empty: any.
+  // which each connection takes the one of its family; empty: any.
   Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Address> from, Callback callback);
 
-  // Whether the last attempts failed because the kernel has run out of something (base/exhaustion.h).
+  // Whether the last connection failed because the kernel has run out of something (base/exhaustion.h).
   bool is_short() const { return short_; }
 
  private:
-  struct Attempt {
+  struct Candidate {
     Address address;
     UniqueFd socket;
     std::unique_ptr<event::Watcher> watcher;
@@ -47,7 +47,7 @@ class Dialer {
   // What failed in begin().
   Error failed(const char* call, int error);
   Result<> bind_from(int socket, int family);
-  void on_connected(Attempt* attempt);
+  void on_connected(Candidate* candidate);
   void fail(const Address& address, const std::string& why);
   void drop_failed();
   void finish();
@@ -58,8 +58,8 @@ class Dialer {
   std::vector<Address> from_;
   Callback callback_;
   size_t next_ = 0;
-  std::list<Attempt> attempts_;
-  Attempt* winner_ = nullptr;
+  std::list<Candidate> candidates_;
+  Candidate* winner_ = nullptr;
   std::string failures_;
   bool finished_ = false;
   bool short_ = false;

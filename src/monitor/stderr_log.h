@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "event/loop.h"
-#include "monitor/standard_error.h"
+#include "monitor/standard_streams.h"
 
 namespace localproxy::monitor {
 

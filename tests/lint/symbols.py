@@ -39,7 +39,7 @@ EXCEPTIONS = {
     "localproxy": [
         ("C++ streams", "nlohmann-json, config/service_directory.cc: settings and --config-dir"),
         ("snprintf vsnprintf localeconv", "nlohmann-json: numbers of the settings"),
-        ("isatty", "monitor/standard_error.cc and standard_streams.cc: what 0, 1 and 2 are"),
+        ("isatty", "monitor/standard_streams.cc: what 0, 1 and 2 are"),
         ("getpwnam_r getpwuid_r", FIND_USER),
         ("getpwuid", "monitor/check.cc: --check enters no filter"),
         ("if_nametoindex", "config/endpoint.cc: the interface of a link-local address on the command line"),
