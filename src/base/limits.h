@@ -32,8 +32,6 @@ inline constexpr size_t kMaxResponseHead = 16'384;
 inline constexpr size_t kMaxErrorBody = 1'024;
 // Bytes of payload of a WebSocket control frame (RFC 6455, 5.5).
 inline constexpr size_t kMaxControlPayload = 125;
-// Bytes of the value of channel-id that are kept; the real one has 76.
-inline constexpr size_t kMaxChannelId = 256;
 
 // The largest stream or connection id that we make; the next one is 1. AWS's client library, which is in its
 // device SDKs, cannot encode a number of 2^28 or more: every answer fails there, without a word to us.

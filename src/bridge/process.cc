@@ -309,7 +309,7 @@ void Process::begin_stdio() {
   LocalSide local{UniqueFd(STDIN_FILENO), UniqueFd(STDOUT_FILENO), "standard input and output"};
   log_.debug("standard input and output are connected");
   stdio_used_ = add_accepted(*std::exchange(stdio_, std::nullopt), std::move(local));
-  if (stdio_used_ == nullptr) monitor_.send(ipc::StdioEnded{1});
+  if (stdio_used_ == nullptr) monitor_.send(ipc::StdioEnded{true});
 }
 
 Connection* Process::add_accepted(uint16_t service, LocalSide local) {
@@ -358,7 +358,7 @@ void Process::on_idle(Connection& connection) {
 void Process::on_closed(Connection& connection) {
   if (&connection == stdio_used_) {
     stdio_used_ = nullptr;
-    monitor_.send(ipc::StdioEnded{static_cast<uint8_t>(!connection.finished() || connection.cut())});
+    monitor_.send(ipc::StdioEnded{!connection.finished() || connection.cut()});
   }
   if (connection.connected()) log_.info("Disconnected from: " + connection.name());
   counters_.bytes_out += connection.bytes_out();

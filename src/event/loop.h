@@ -49,8 +49,6 @@ class Watcher {
 
   void want_read(bool want);
   void want_write(bool want);
-  bool wants_read() const { return reading_; }
-  bool wants_write() const { return writing_; }
 
  private:
   Callback on_readable_;

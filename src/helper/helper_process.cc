@@ -75,7 +75,7 @@ HelperProcess::HelperProcess(ipc::Role role) {
 const ipc::Setup& HelperProcess::wait_for_setup() {
   loop_.run();
   if (!has_setup_) fatal("no SETUP from the monitor");
-  if (setup_.version != ipc::kTableVersion)
+  if (setup_.version != ipc::table_version())
     fatal("the monitor is of another version; install all parts together");
   log_->set_level(static_cast<LogLevel>(setup_.log_level));
   return setup_;

@@ -26,8 +26,6 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   int fd() const { return fd_.get(); }
-  Role self() const { return self_; }
-  Role peer() const { return peer_; }
   State state() const { return state_; }
   void set_state(State state) { state_ = state; }
 

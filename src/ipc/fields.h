@@ -29,8 +29,13 @@ struct Text {
   std::string value;
 
   Text() = default;
-  // Cuts what is too long; whoever must not cut has checked before.
-  Text(std::string_view text) : value(text.substr(0, Most)) {}     // NOLINT: conversion is the point
+  // Cuts what is too long, for people to see; whoever must not cut has checked before.
+  Text(std::string_view text) : value(text.substr(0, Most)) {  // NOLINT: conversion is the point
+    static constexpr std::string_view kCut = "...";
+    if (text.size() <= Most) return;
+    static_assert(Most > kCut.size());
+    value.replace(Most - kCut.size(), kCut.size(), kCut);
+  }
   Text(const std::string& text) : Text(std::string_view(text)) {}  // NOLINT: conversion is the point
   Text(const char* text) : Text(std::string_view(text)) {}         // NOLINT: conversion is the point
 };
@@ -78,6 +83,12 @@ template <typename... Fields>
 struct TupleSize<std::tuple<Fields&...>> {
   static constexpr size_t kLeast = (size_t{0} + ... + FieldSize<Fields>::kLeast);
   static constexpr size_t kMost = (size_t{0} + ... + FieldSize<Fields>::kMost);
+  static constexpr uint32_t kLayout = [] {
+    uint32_t layout = 0;
+    ((layout = layout * 31 + static_cast<uint32_t>(FieldSize<Fields>::kLeast * 7 + FieldSize<Fields>::kMost)),
+     ...);
+    return layout;
+  }();
 };
 
 template <typename M>
@@ -90,6 +101,9 @@ void put(std::string& out, T value) {
   const size_t at = out.size();
   out.resize(at + sizeof(T));
   store_be(reinterpret_cast<uint8_t*>(out.data()) + at, value);
+}
+inline void put(std::string& out, bool value) {
+  put(out, static_cast<uint8_t>(value));
 }
 template <typename T>
 requires std::is_enum_v<T>
@@ -130,6 +144,12 @@ void encode_fields(const M& message, std::string& out) {
 template <std::unsigned_integral T>
 bool get(ByteReader& in, T& value) {
   return in.take(value);
+}
+inline bool get(ByteReader& in, bool& value) {
+  uint8_t number = 0;
+  if (!in.take(number) || number > 1) return false;
+  value = number != 0;
+  return true;
 }
 template <typename T>
 requires std::is_enum_v<T>

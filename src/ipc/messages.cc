@@ -26,7 +26,8 @@ constexpr Spec row(std::string_view name, uint8_t from, uint8_t to, uint8_t stat
           fds,
           secret,
           TupleSize<Fields<M>>::kLeast,
-          TupleSize<Fields<M>>::kMost};
+          TupleSize<Fields<M>>::kMost,
+          TupleSize<Fields<M>>::kLayout};
 }
 
 using enum State;
@@ -70,7 +71,7 @@ constexpr std::array kTable = {
     row<LookupFailed>("LOOKUP_FAILED", kR, kM, in(kReady)),
     row<Stdio>("STDIO", kM, kB, in(kReady)),
     row<StdioEnded>("STDIO_ENDED", kB, kM, in(kReady, kStopping)),
-    row<Part>("PART", kM, kL, in(kReady), 1),
+    row<PassFd>("PASS_FD", kM, kL, in(kReady), 1),
     row<Launch>("LAUNCH", kM, kL, in(kReady)),
     row<Kill>("KILL", kM, kL, in(kReady)),
     row<Exited>("EXITED", kL, kM, in(kReady, kStopping)),
@@ -140,6 +141,31 @@ std::span<const Spec> table() {
 
 const Spec* find_spec(uint16_t type) {
   return type >= 1 && type <= kTable.size() ? &kTable[type - 1U] : nullptr;
+}
+
+namespace {
+
+// FNV-1a.
+consteval uint32_t hash_of_table() {
+  uint32_t hash = 2'166'136'261U;
+  const auto add = [&hash](uint64_t value) {
+    for (; value != 0; value >>= 8)
+      hash = (hash ^ static_cast<uint8_t>(value)) * 16'777'619U;
+  };
+  for (const Spec& row : kTable) {
+    for (const char byte : row.name)
+      add(static_cast<uint8_t>(byte));
+    for (const uint64_t value : {uint64_t{row.from}, uint64_t{row.to}, uint64_t{row.states},
+                                 uint64_t{row.fds}, uint64_t{row.secret}, uint64_t{row.layout}})
+      add(value + 1);
+  }
+  return hash;
+}
+
+}  // namespace
+
+uint32_t table_version() {
+  return hash_of_table();
 }
 
 size_t max_message_size() {

@@ -1,73 +1,18 @@
-// Every message between two of our processes: its number, its fields, and one table of who may send it to
-// whom, in which state of the receiver, and with how many descriptors.
+// Every message between two of our processes: its fields, in the order of their numbers.
 //
 // A datagram of a SOCK_SEQPACKET socket is one message: its number (2 bytes), then its fields (ipc/fields.h).
+// Who may send it, and when, is in the table (ipc/table.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <string_view>
 #include <tuple>
 
 #include "base/limits.h"
 #include "ipc/fields.h"
+#include "ipc/table.h"
 
 namespace localproxy::ipc {
-
-enum class Role : uint8_t { kMonitor, kNet, kBridge, kResolve, kLaunch, kLast = kLaunch };
-std::string_view to_string(Role role);
-
-// How far the receiver is with the sender. One bit each, so that a row of the table can name several.
-enum class State : uint8_t {
-  kStart = 1,        // a child: waits for SETUP; the monitor: for READY
-  kReady = 2,        // in the sandbox; net waits for GRANT
-  kNegotiating = 4,  // net has the socket: TLS, upgrade, SERVICE_IDS
-  kUp = 8,           // UP was sent, SERVICES not yet
-  kServing = 16,     // connections are carried
-  kStopping = 32,    // STOP was sent
-};
-std::string_view to_string(State state);
-
-enum class Type : uint16_t {
-  kSetup = 1,
-  kReady,
-  kLog,
-  kStop,
-  kGrant,
-  kUp,
-  kServices,
-  kDown,
-  kListener,
-  kTarget,
-  kPeer,
-  kAccepting,
-  kDial,
-  kDialCancel,
-  kDialed,
-  kDialFailed,
-  kCount,
-  kCounters,
-  kAccepted,
-  kOpening,
-  kFailed,
-  kOpen,
-  kFinish,
-  kReset,
-  kLookup,
-  kAddresses,
-  kLookupFailed,
-  kStdio,
-  kStdioEnded,
-  kPart,
-  kLaunch,
-  kKill,
-  kExited,
-  kLast = kExited,
-};
-
-// Changes whenever the table does: a monitor and a helper of different builds must not talk.
-inline constexpr uint32_t kTableVersion = 8;
 
 inline constexpr size_t kMaxPath = 4'096;
 inline constexpr size_t kMaxHost = 255;
@@ -79,16 +24,16 @@ inline constexpr size_t kMaxAddresses = 16;
 // monitor -> child: what to load before the sandbox is entered.
 struct Setup {
   static constexpr Type kType = Type::kSetup;
-  uint32_t version = kTableVersion;
+  uint32_t version = table_version();
   uint32_t parent_pid = 0;
   uint32_t user = 0;  // launch: not 0: whom to become, because it was started by root
   uint32_t group = 0;
   uint8_t log_level = 0;
-  uint8_t landlock = 1;    // 0: --sandbox=no-landlock
-  uint8_t load_roots = 0;  // net: the system's root certificates and those below
-  // 1: SSL_CERT_FILE, or SSL_CERT_DIR, is set, and takes the place of the system's file or directory.
-  uint8_t has_cert_file = 0;
-  uint8_t has_cert_paths = 0;
+  bool landlock = true;     // false: --sandbox=no-landlock
+  bool load_roots = false;  // net: the system's root certificates and those below
+  // Whether SSL_CERT_FILE, or SSL_CERT_DIR, is set, and takes the place of the system's file or directory.
+  bool has_cert_file = false;
+  bool has_cert_paths = false;
   uint8_t cert_paths = 0;  // how many of ca_paths, the first ones, are of SSL_CERT_DIR
   Text<kMaxPath> cert_file;
   TextList<limits::kMaxCaPaths, kMaxPath> ca_paths;
@@ -104,8 +49,8 @@ struct Ready {
   static constexpr Type kType = Type::kReady;
   uint32_t user = 0;
   uint32_t group = 0;
-  uint8_t mdwe = 0;
-  uint8_t namespaces = 0;
+  bool mdwe = false;
+  bool namespaces = false;
   Text<128> not_granted;
   uint8_t landlock_abi = 0;
   uint8_t system_calls = 0;
@@ -138,8 +83,8 @@ enum class ProxyKind : uint8_t {
 // monitor -> net, with the connected TCP socket: all that one tunnel connection needs.
 struct Grant {
   static constexpr Type kType = Type::kGrant;
-  uint8_t source = 0;  // 1: source mode; 0: destination mode
-  uint8_t verify = 1;  // 0: -k
+  bool source = false;  // false: destination mode
+  bool verify = true;   // false: -k
   uint16_t port = 0;
   uint32_t ping_period_ms = 0;
   uint32_t max_connections = 0;  // on one service
@@ -165,9 +110,8 @@ using ServiceList = TextList<limits::kMaxServices, limits::kMaxServiceId>;
 // net -> monitor: the tunnel is up and has these services.
 struct Up {
   static constexpr Type kType = Type::kUp;
-  Text<limits::kMaxChannelId> channel_id;
   ServiceList services;
-  static auto fields(Up& m) { return std::tie(m.channel_id, m.services); }
+  static auto fields(Up& m) { return std::tie(m.services); }
 };
 
 // monitor -> net: the service ids in the order of their indexes.
@@ -178,7 +122,7 @@ struct Services {
 };
 
 // Why a tunnel connection ended.
-enum class DownClass : uint8_t {
+enum class DownReason : uint8_t {
   kStopped,       // we were told to
   kClosed,        // the service sent a close frame
   kRefused,       // 4xx that stays so
@@ -198,7 +142,7 @@ inline constexpr int kNoRoots = 78;
 // net -> monitor, its last message.
 struct Down {
   static constexpr Type kType = Type::kDown;
-  DownClass what = DownClass::kLost;
+  DownReason what = DownReason::kLost;
   uint16_t retry_after = 0;  // seconds that the service asks to be left alone for; 0: it does not say
   uint16_t close_code = 0;
   Text<limits::kMaxLogLine> reason;
@@ -231,7 +175,7 @@ struct Peer {
 
 struct Accepting {
   static constexpr Type kType = Type::kAccepting;
-  uint8_t on = 0;
+  bool on = false;
   static auto fields(Accepting& m) { return std::tie(m.on); }
 };
 
@@ -352,11 +296,10 @@ enum class Unread : uint8_t {
 
 struct LookupFailed {
   static constexpr Type kType = Type::kLookupFailed;
-  uint8_t temporary = 0;
   Text<limits::kMaxLogLine> reason;
   NameFile file = NameFile::kNone;  // the first that could not be read, and should have been
   Unread unread = Unread::kMissing;
-  static auto fields(LookupFailed& m) { return std::tie(m.temporary, m.reason, m.file, m.unread); }
+  static auto fields(LookupFailed& m) { return std::tie(m.reason, m.file, m.unread); }
 };
 
 // monitor -> bridge: its standard input and output are a local client of this service, the only one.
@@ -369,12 +312,12 @@ struct Stdio {
 // bridge -> monitor: that client's connection has ended.
 struct StdioEnded {
   static constexpr Type kType = Type::kStdioEnded;
-  uint8_t lost = 0;  // 1: not in order, bytes may be missing
+  bool lost = false;  // not in order, bytes may be missing
   static auto fields(StdioEnded& m) { return std::tie(m.lost); }
 };
 
 // What a child gets besides /dev/null.
-enum class Slot : uint8_t {
+enum class ChildFd : uint8_t {
   kChannel,  // to the monitor
   kErrors,   // its standard error
   kSibling,  // net's channel to the bridge
@@ -382,18 +325,18 @@ enum class Slot : uint8_t {
 };
 
 // monitor -> launch, with a descriptor for the next child.
-struct Part {
-  static constexpr Type kType = Type::kPart;
-  Slot slot = Slot::kChannel;
-  static auto fields(Part& m) { return std::tie(m.slot); }
+struct PassFd {
+  static constexpr Type kType = Type::kPassFd;
+  ChildFd which = ChildFd::kChannel;
+  static auto fields(PassFd& m) { return std::tie(m.which); }
 };
 
-// monitor -> launch: start a child with the parts that came before.
+// monitor -> launch: start a child with the descriptors that came before.
 struct Launch {
   static constexpr Type kType = Type::kLaunch;
   uint32_t number = 0;  // what the monitor calls it
   Role role = Role::kNet;
-  uint8_t standard_streams = 0;  // 1: it gets standard input and output
+  bool standard_streams = false;  // it gets standard input and output
   static auto fields(Launch& m) { return std::tie(m.number, m.role, m.standard_streams); }
 };
 
@@ -408,30 +351,10 @@ struct Kill {
 struct Exited {
   static constexpr Type kType = Type::kExited;
   uint32_t number = 0;
-  uint8_t by_signal = 0;
+  bool by_signal = false;
   uint8_t value = 0;                      // of the signal, or the exit status
   Text<limits::kMaxLogLine> not_started;  // why; empty: it was
   static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value, m.not_started); }
 };
-
-// One row of the table.
-struct Spec {
-  Type type;
-  std::string_view name;
-  uint8_t from;    // bits: 1 << Role
-  uint8_t to;      // bits: 1 << Role
-  uint8_t states;  // bits: State of the receiver
-  uint8_t fds;     // descriptors, exactly
-  bool secret;     // buffers that held it are wiped
-  size_t least;    // bytes of all fields
-  size_t most;
-};
-
-std::span<const Spec> table();
-// Null: no such type.
-const Spec* find_spec(uint16_t type);
-
-// The longest datagram of the table.
-size_t max_message_size();
 
 }  // namespace localproxy::ipc

@@ -26,7 +26,6 @@ class Port {
   // on_end is called once, from the loop, and nothing after it.
   Port(event::Loop& loop, UniqueFd fd, Role self, Role peer, OnEnd on_end);
 
-  State state() const { return channel_.state(); }
   void set_state(State state) { channel_.set_state(state); }
 
   // handler: void(const M&), void(M&), or with a UniqueFd as second argument when the message carries a

@@ -14,13 +14,13 @@
 
 namespace localproxy::launch {
 
+using ipc::ChildFd;
 using ipc::Role;
-using ipc::Slot;
 
 namespace {
 
-size_t index(Slot slot) {
-  return static_cast<size_t>(slot);
+size_t index(ChildFd which) {
+  return static_cast<size_t>(which);
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ Process::Process(event::Loop& loop, ipc::Port& monitor, Programs programs)
       monitor_(monitor),
       programs_(std::move(programs)),
       child_signal_(loop, SIGCHLD, [this] { reap(); }) {
-  monitor_.on<ipc::Part>([this](const ipc::Part& m, UniqueFd fd) { on_part(m, std::move(fd)); });
+  monitor_.on<ipc::PassFd>([this](const ipc::PassFd& m, UniqueFd fd) { on_pass_fd(m, std::move(fd)); });
   monitor_.on<ipc::Launch>([this](const ipc::Launch& m) { on_launch(m); });
   monitor_.on<ipc::Kill>([this](const ipc::Kill& m) { on_kill(m); });
   monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
@@ -51,23 +51,23 @@ const UniqueFd& Process::program(Role role) const {
   fatal("the monitor asked for a " + std::string(to_string(role)) + " process");
 }
 
-void Process::on_part(const ipc::Part& message, UniqueFd fd) {
+void Process::on_pass_fd(const ipc::PassFd& message, UniqueFd fd) {
   if (!fd) lost_part_ = true;
-  parts_[index(message.slot)] = std::move(fd);
+  parts_[index(message.which)] = std::move(fd);
 }
 
 void Process::on_launch(const ipc::Launch& message) {
   const auto parts = std::exchange(parts_, {});
-  const UniqueFd& channel = parts[index(Slot::kChannel)];
-  const UniqueFd& errors = parts[index(Slot::kErrors)];
-  const UniqueFd& sibling = parts[index(Slot::kSibling)];
+  const UniqueFd& channel = parts[index(ChildFd::kChannel)];
+  const UniqueFd& errors = parts[index(ChildFd::kErrors)];
+  const UniqueFd& sibling = parts[index(ChildFd::kSibling)];
   if (children_.contains(message.number)) fatal("the monitor asked for a child that is there");
   const std::string name = program_name(to_string(message.role));
   if (std::exchange(lost_part_, false))
     return not_started(message.number, system_error("cannot start " + name, EMFILE));
   if (!channel || !errors) fatal("the monitor asked for a child without its parts");
   const int null = programs_.null.get();
-  const bool streams = message.standard_streams != 0;
+  const bool streams = message.standard_streams;
   // As ipc/descriptors.h has them.
   std::vector<int> fds{streams ? STDIN_FILENO : null, streams ? STDOUT_FILENO : null, errors.get(),
                        channel.get()};
@@ -78,7 +78,7 @@ void Process::on_launch(const ipc::Launch& message) {
 }
 
 void Process::not_started(uint32_t number, const Error& why) {
-  monitor_.send(ipc::Exited{number, 0, static_cast<uint8_t>(ExitStatus::kSystem), {why.text()}});
+  monitor_.send(ipc::Exited{number, false, static_cast<uint8_t>(ExitStatus::kSystem), {why.text()}});
 }
 
 void Process::on_kill(const ipc::Kill& message) {
@@ -96,7 +96,7 @@ void Process::reap() {
     }
     const bool by_signal = WIFSIGNALED(status);
     const int value = by_signal ? WTERMSIG(status) : WEXITSTATUS(status);
-    monitor_.send(ipc::Exited{child->first, static_cast<uint8_t>(by_signal), static_cast<uint8_t>(value)});
+    monitor_.send(ipc::Exited{child->first, by_signal, static_cast<uint8_t>(value)});
     child = children_.erase(child);
   }
   end_if_stopped();

@@ -25,7 +25,7 @@ class Process {
   Process(event::Loop& loop, ipc::Port& monitor, Programs programs);
 
  private:
-  void on_part(const ipc::Part& message, UniqueFd fd);
+  void on_pass_fd(const ipc::PassFd& message, UniqueFd fd);
   void on_launch(const ipc::Launch& message);
   void not_started(uint32_t number, const Error& why);
   void on_kill(const ipc::Kill& message);
@@ -38,7 +38,7 @@ class Process {
   event::Loop& loop_;
   ipc::Port& monitor_;
   const Programs programs_;
-  std::array<UniqueFd, static_cast<size_t>(ipc::Slot::kLast) + 1> parts_;  // of the next child
+  std::array<UniqueFd, static_cast<size_t>(ipc::ChildFd::kLast) + 1> parts_;  // of the next child
   bool lost_part_ = false;              // this process had no room for one of them
   std::map<uint32_t, pid_t> children_;  // by the monitor's number
   bool stopping_ = false;

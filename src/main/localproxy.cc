@@ -178,7 +178,8 @@ int proceed(const Context& context, config::Run& run, monitor::Helpers helpers,
     if (!machine) return fail(log, ExitStatus::kUsage, machine.error());
     return print(log, config::describe(config) + *machine);
   }
-  if (auto good = monitor::check_certificates(config); !good) return fail(log, ExitStatus::kUsage, good.error());
+  if (auto good = monitor::check_certificates(config); !good)
+    return fail(log, ExitStatus::kUsage, good.error());
   // The launch process has its own.
   helpers = {};
   return supervise(context, std::move(config), std::move(*listeners), std::move(*on));
@@ -216,7 +217,9 @@ __attribute__((noinline)) int run(config::Run run) {
   localproxy::event::Loop loop;
   const monitor::StderrLog::Flush flush(loop, log);
   monitor::Launcher launcher(loop, log, [&loop] { loop.stop(); });
-  if (auto begun = launcher.begin(*helpers, monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0), stdio); !begun)
+  if (auto begun = launcher.begin(
+          *helpers, monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0), stdio);
+      !begun)
     return fail(log, ExitStatus::kSystem, begun.error());
   const Context context{loop, log, launcher};
   context.run_until([&] { return launcher.state() == monitor::Launcher::State::kReady; });

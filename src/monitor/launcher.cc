@@ -13,8 +13,8 @@
 
 namespace localproxy::monitor {
 
+using ipc::ChildFd;
 using ipc::Role;
-using ipc::Slot;
 
 namespace {
 
@@ -139,10 +139,10 @@ Result<std::unique_ptr<Child>> Launcher::start(Start start, Child::Events events
   if (state_ != State::kReady) return Error("the launch process " + end_);
   const uint32_t number = next_number_++;
   ipc::Port& port = process_->port();
-  port.send(ipc::Part{Slot::kChannel}, std::move(lines->theirs.channel));
-  port.send(ipc::Part{Slot::kErrors}, std::move(lines->theirs.errors));
-  if (start.sibling) port.send(ipc::Part{Slot::kSibling}, std::move(start.sibling));
-  port.send(ipc::Launch{number, start.role, static_cast<uint8_t>(start.standard_streams)});
+  port.send(ipc::PassFd{ChildFd::kChannel}, std::move(lines->theirs.channel));
+  port.send(ipc::PassFd{ChildFd::kErrors}, std::move(lines->theirs.errors));
+  if (start.sibling) port.send(ipc::PassFd{ChildFd::kSibling}, std::move(start.sibling));
+  port.send(ipc::Launch{number, start.role, start.standard_streams});
   auto child = std::make_unique<Child>(loop_, log_, start.role, std::move(lines->ours), start.setup,
                                        launched(number), std::move(events));
   children_.emplace(number, child.get());

@@ -13,7 +13,7 @@
 
 namespace localproxy::monitor {
 
-using ipc::DownClass;
+using ipc::DownReason;
 
 namespace {
 
@@ -243,31 +243,31 @@ void Supervisor::stop_accepting() {
 void Supervisor::on_down(const ipc::Down& down) {
   const std::string& reason = down.reason.value;
   switch (down.what) {
-    case DownClass::kStopped:
+    case DownReason::kStopped:
       return retry("the net process stopped by itself", true);
-    case DownClass::kClosed: {
+    case DownReason::kClosed: {
       std::string text = "the service closed the tunnel: code " + std::to_string(down.close_code);
       if (!reason.empty()) text += " (" + reason + ")";
       log_.info(text);
       return end(ExitStatus::kSuccess);
     }
-    case DownClass::kRefused:
+    case DownReason::kRefused:
       return end(ExitStatus::kRefused,
                  "the service refused the connection: " + reason +
                      ". Trying again would not help: get a new token, for this mode and region");
-    case DownClass::kProxyRefused:
+    case DownReason::kProxyRefused:
       // What has worked before may work again; what never has is a mistake in the configuration.
       if (!services_.empty()) return retry(reason, false);
       return end(ExitStatus::kUnavailable, reason);
-    case DownClass::kProtocol:
+    case DownReason::kProtocol:
       if (!config_.settings.reconnect_on_data_error) return end(ExitStatus::kProtocol, reason);
       return retry(reason, false);
-    case DownClass::kCannotAsk:
+    case DownReason::kCannotAsk:
       return end(ExitStatus::kUsage, reason);
-    case DownClass::kRejected:
+    case DownReason::kRejected:
       return retry("the service answered: " + reason, false, std::chrono::seconds(down.retry_after));
-    case DownClass::kLost:
-    case DownClass::kTls:
+    case DownReason::kLost:
+    case DownReason::kTls:
       return retry(reason, false);
   }
 }

@@ -1,6 +1,5 @@
 #include "net/handshake.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -11,7 +10,7 @@
 
 namespace localproxy::net {
 
-using ipc::DownClass;
+using ipc::DownReason;
 using tls::Io;
 
 Handshake::Handshake(event::Loop& loop, Log& log, tls::Context& context, UniqueFd socket,
@@ -68,7 +67,7 @@ void Handshake::do_proxy() {
 }
 
 void Handshake::begin_tls(Result<std::unique_ptr<tls::Session>> session) {
-  if (!session) return fail(DownClass::kTls, session.error().text());
+  if (!session) return fail(DownReason::kTls, session.error().text());
   session_ = std::move(*session);
   phase_ = Phase::kTls;
   log_.debug("Performing SSL handshake with proxy server");
@@ -78,9 +77,9 @@ void Handshake::begin_tls(Result<std::unique_ptr<tls::Session>> session) {
 void Handshake::do_tls() {
   const Io io = session_->handshake();
   if (io == Io::kClosed)
-    return fail(DownClass::kLost, "the service ended the connection without a close frame");
+    return fail(DownReason::kLost, "the service ended the connection without a close frame");
   if (io == Io::kFailed)
-    return fail(DownClass::kTls, "TLS handshake with " + authority_ + ": " + session_->error());
+    return fail(DownReason::kTls, "TLS handshake with " + authority_ + ": " + session_->error());
   if (io != Io::kDone) return wait(io);
   context_.forget_roots();
   log_.info("Successfully completed SSL handshake with proxy server");
@@ -106,7 +105,7 @@ void Handshake::begin_upgrade() {
   request_.access_token.clear();
   request_.client_token.clear();
   if (!upgrade)
-    return fail(DownClass::kCannotAsk, "the upgrade cannot be asked for: " + upgrade.error().text());
+    return fail(DownReason::kCannotAsk, "the upgrade cannot be asked for: " + upgrade.error().text());
   upgrade_.emplace(HttpTransport(*session_), std::move(*upgrade), wire::HttpExchange::Success::kSwitching);
   phase_ = Phase::kUpgrade;
   do_upgrade();
@@ -136,10 +135,10 @@ void Handshake::do_upgrade() {
         return refuse();
       case HttpClient::Step::kLost:
         if (upgrade_->error().empty())
-          return fail(DownClass::kLost, "the service ended the connection without a close frame");
-        return fail(DownClass::kLost, "connection with " + authority_ + ": " + upgrade_->error());
+          return fail(DownReason::kLost, "the service ended the connection without a close frame");
+        return fail(DownReason::kLost, "connection with " + authority_ + ": " + upgrade_->error());
       case HttpClient::Step::kMalformed:
-        return fail(DownClass::kProtocol, "the answer to the upgrade: " + upgrade_->error());
+        return fail(DownReason::kProtocol, "the answer to the upgrade: " + upgrade_->error());
     }
   }
 }
@@ -160,15 +159,13 @@ void Handshake::log_channel_id() {
 void Handshake::accept() {
   const wire::HttpResponse& response = upgrade_->response();
   auto checked = wire::check_upgrade_response(response, expected_accept_, request_.subprotocol);
-  if (!checked) return fail(DownClass::kProtocol, "the answer to the upgrade: " + checked.error().text());
+  if (!checked) return fail(DownReason::kProtocol, "the answer to the upgrade: " + checked.error().text());
   log_.info("Web socket subprotocol selected: " + request_.subprotocol);
   phase_ = Phase::kEnded;
   deadline_.stop();
   watcher_.want_read(false);
   watcher_.want_write(false);
-  std::string channel_id = response.header("channel-id").value_or("");
-  channel_id.resize(std::min(channel_id.size(), limits::kMaxChannelId));
-  on_upgraded_({std::move(session_), std::move(channel_id), authority_, upgrade_->rest()});
+  on_upgraded_({std::move(session_), authority_, upgrade_->rest()});
 }
 
 void Handshake::refuse() {
@@ -176,7 +173,7 @@ void Handshake::refuse() {
   const int status = response.status;
   // 408 and 429 (RFC 9110, 15.5.9; RFC 6585, 4) are about the moment and not about the request.
   const bool final = status >= 400 && status < 500 && status != 408 && status != 429;
-  fail({final ? DownClass::kRefused : DownClass::kRejected, response.retry_after(), 0,
+  fail({final ? DownReason::kRefused : DownReason::kRejected, response.retry_after(), 0,
         upgrade_->refusal_text()});
 }
 
@@ -184,14 +181,14 @@ void Handshake::on_deadline() {
   if (phase_ == Phase::kProxy) return fail(proxy_->late());
   if (refused()) return refuse();
   const std::string what = phase_ == Phase::kTls ? "the TLS handshake" : "the upgrade";
-  fail(DownClass::kLost, authority_ + " gives no answer to " + what);
+  fail(DownReason::kLost, authority_ + " gives no answer to " + what);
 }
 
 void Handshake::wait(Io io) {
   if (io == Io::kWantWrite) watcher_.want_write(true);
 }
 
-void Handshake::fail(DownClass what, std::string text) {
+void Handshake::fail(DownReason what, std::string text) {
   fail({what, 0, 0, std::move(text)});
 }
 

@@ -33,9 +33,8 @@ struct TunnelRequest {
 // A connection that has been upgraded.
 struct Upgraded {
   std::unique_ptr<tls::Session> session;
-  std::string channel_id;  // the service's name for it, or empty
-  std::string authority;   // HOST:PORT for the log
-  std::string early;       // what the service sent right behind its answer
+  std::string authority;  // HOST:PORT for the log
+  std::string early;      // what the service sent right behind its answer
 };
 
 class Handshake {
@@ -63,7 +62,7 @@ class Handshake {
   void refuse();
   void on_deadline();
   void wait(tls::Io io);
-  void fail(ipc::DownClass what, std::string text);
+  void fail(ipc::DownReason what, std::string text);
   void fail(LinkEnd end);
 
   Log& log_;

@@ -11,7 +11,7 @@
 
 namespace localproxy::net {
 
-using ipc::DownClass;
+using ipc::DownReason;
 using tls::Io;
 
 namespace {
@@ -104,7 +104,7 @@ void Link::take(Bytes bytes) {
   auto taken = reader_.feed(bytes, *this);
   if (taken || state_ == State::kEnded) return;
   if (closing()) return end(end_);
-  close(reader_.close_code(), {DownClass::kProtocol, 0, 0, taken.error().text()});
+  close(reader_.close_code(), {DownReason::kProtocol, 0, 0, taken.error().text()});
 }
 
 Result<> Link::on_data(Bytes bytes) {
@@ -133,7 +133,7 @@ void Link::on_close(uint16_t code, std::string_view reason) {
   const uint16_t answer = code == wire::kCloseNoStatus ? uint16_t{wire::kCloseNormal} : code;
   sender_.send_control(wire::Opcode::kClose, as_bytes(wire::close_payload(answer, "")));
   flush();
-  end({DownClass::kClosed, 0, code, std::string(reason)});
+  end({DownReason::kClosed, 0, code, std::string(reason)});
 }
 
 // ---- writing ----
@@ -167,8 +167,8 @@ void Link::ping() {
   const Liveness::Verdict verdict = liveness_.judge(sender_.outbox().messages(), paused_);
   if (verdict == Liveness::Verdict::kSilent ||
       (verdict == Liveness::Verdict::kQuiet && nothing_acknowledged())) {
-    return end(DownClass::kLost, "nothing was heard from the service for " +
-                                     std::to_string(limits::kDeadPeer.count() / 1000) + " seconds");
+    return end(DownReason::kLost, "nothing was heard from the service for " +
+                                      std::to_string(limits::kDeadPeer.count() / 1000) + " seconds");
   }
   if (!sender_.outbox().has_room()) return;  // there is traffic enough
   sender_.send_control(wire::Opcode::kPing, {});
@@ -206,14 +206,14 @@ void Link::wait_or_end(Io io) {
       return watcher_.want_write(true);
     case Io::kClosed:
       if (closing()) return end(end_);
-      return end(DownClass::kLost, "the service ended the connection without a close frame");
+      return end(DownReason::kLost, "the service ended the connection without a close frame");
     case Io::kFailed:
       if (closing()) return end(end_);
-      return end(DownClass::kLost, "connection with " + authority_ + ": " + session_->error());
+      return end(DownReason::kLost, "connection with " + authority_ + ": " + session_->error());
   }
 }
 
-void Link::end(DownClass what, std::string reason) {
+void Link::end(DownReason what, std::string reason) {
   end({what, 0, 0, std::move(reason)});
 }
 

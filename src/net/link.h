@@ -60,7 +60,7 @@ class Link : public wire::WebSocketEvents {
   tls::Io send();
   void ping();
   bool nothing_acknowledged() const;
-  void end(ipc::DownClass what, std::string reason);
+  void end(ipc::DownReason what, std::string reason);
   void end(LinkEnd end);
   // What to do about an outcome of TLS that is not kDone: wait for the socket, or end.
   void wait_or_end(tls::Io io);

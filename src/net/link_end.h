@@ -9,7 +9,7 @@
 namespace localproxy::net {
 
 struct LinkEnd {
-  ipc::DownClass what = ipc::DownClass::kLost;
+  ipc::DownReason what = ipc::DownReason::kLost;
   uint16_t retry_after = 0;  // seconds; 0: the service does not say
   uint16_t close_code = 0;
   std::string reason;

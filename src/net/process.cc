@@ -11,7 +11,7 @@
 
 namespace localproxy::net {
 
-using ipc::DownClass;
+using ipc::DownReason;
 using ipc::Port;
 using ipc::Role;
 using ipc::State;
@@ -63,7 +63,7 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
           loop,
           [this] {
             close(wire::kCloseGoingAway,
-                  {DownClass::kLost, 0, 0, "the service did not say which services the tunnel has"});
+                  {DownReason::kLost, 0, 0, "the service did not say which services the tunnel has"});
           }),
       orphaned_(loop, [this] { loop_.stop(); }),
       silence_(loop, [this] { tunnel_->waited(); }),
@@ -93,7 +93,7 @@ void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
   version_ = std::min<int>(grant.peer_version, subprotocol);
   // Version 1 of the protocol has no SERVICE_IDS.
   names_services_ = subprotocol > 1;
-  if (!socket) return report_and_exit({DownClass::kLost, 0, 0, kNoRoom});
+  if (!socket) return report_and_exit({DownReason::kLost, 0, 0, kNoRoom});
   handshake_ = std::make_unique<Handshake>(
       loop_, log_, context_, std::move(socket), request_of(grant),
       [this](Upgraded upgraded) { on_upgraded(std::move(upgraded)); },
@@ -114,7 +114,7 @@ void Process::on_services(const ipc::Services& message) {
   bridge_.set_reading(true);
   for (const std::string& early : std::exchange(early_, {})) {
     if (auto taken = tunnel_->receive(as_bytes(early)); !taken) {
-      return close(wire::kCloseProtocolError, {DownClass::kProtocol, 0, 0, taken.error().text()});
+      return close(wire::kCloseProtocolError, {DownReason::kProtocol, 0, 0, taken.error().text()});
     }
   }
   link_->carry(*tunnel_);
@@ -146,7 +146,7 @@ void Process::end_tunnel() {
   if (link_ && link_->closing()) return;
   // In front of the close frame, and behind everything that was accepted.
   if (source_ && tunnel_) tunnel_->end_streams();
-  close(wire::kCloseNormal, {DownClass::kStopped, 0, 0, ""});
+  close(wire::kCloseNormal, {DownReason::kStopped, 0, 0, ""});
 }
 
 void Process::close(uint16_t code, LinkEnd end) {
@@ -157,7 +157,6 @@ void Process::close(uint16_t code, LinkEnd end) {
 // ---- the link ----
 
 void Process::on_upgraded(Upgraded upgraded) {
-  channel_id_ = upgraded.channel_id;
   link_ = std::make_unique<Link>(loop_, log_, std::move(upgraded), ping_period_, sender_, *this);
   deferred_.destroy(std::move(handshake_));
   if (names_services_) {
@@ -170,7 +169,7 @@ void Process::on_upgraded(Upgraded upgraded) {
 
 void Process::announce(std::vector<std::string> services) {
   services_deadline_.stop();
-  monitor_.send(ipc::Up{{channel_id_}, {std::move(services)}});
+  monitor_.send(ipc::Up{{std::move(services)}});
   if (phase_ == Phase::kNegotiating) {
     phase_ = Phase::kAnnounced;
     monitor_.set_state(State::kUp);
@@ -195,7 +194,7 @@ Result<> Process::on_early_message(Bytes bytes) {
 }
 
 void Process::on_end(const LinkEnd& end) {
-  if (end.what != DownClass::kClosed || channels_.empty()) return report_and_exit(end);
+  if (end.what != DownReason::kClosed || channels_.empty()) return report_and_exit(end);
   // The tunnel was closed in order: what it brought is delivered before the local connections are.
   end_ = end;
   phase_ = Phase::kDraining;

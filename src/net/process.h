@@ -96,7 +96,6 @@ class Process : public LinkEvents, public TunnelEvents, public LocalChannelEvent
   std::unique_ptr<Handshake> handshake_;
   std::unique_ptr<Tunnel> tunnel_;
   std::unique_ptr<Link> link_;
-  std::string channel_id_;
   std::vector<std::string> early_;  // messages that came before SERVICES
   std::unordered_map<ConnectionNumber, std::unique_ptr<LocalChannel>> channels_;
   ConnectionNumber next_number_ = 1;  // destination: we number

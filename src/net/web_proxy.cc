@@ -8,7 +8,7 @@
 
 namespace localproxy::net {
 
-using ipc::DownClass;
+using ipc::DownReason;
 using tls::Io;
 
 namespace {
@@ -21,26 +21,26 @@ constexpr const char* kHowToSay =
 
 struct Refused {
   int status;
-  DownClass what;
+  DownReason what;
   const char* text;  // what the proxy does
 };
 
 // Statuses of their own words; the others are told by their first digit.
 constexpr Refused kRefused[] = {
-    {403, DownClass::kProxyRefused, "does not allow the connection to"},
-    {407, DownClass::kProxyRefused, "wants to know who asks for the connection to"},
-    {408, DownClass::kLost, "has not taken the request in time for"},
-    {429, DownClass::kLost, "has had too many requests to connect to"},
-    {502, DownClass::kLost, "cannot reach"},
-    {503, DownClass::kLost, "cannot reach"},
-    {504, DownClass::kLost, "cannot reach"},
+    {403, DownReason::kProxyRefused, "does not allow the connection to"},
+    {407, DownReason::kProxyRefused, "wants to know who asks for the connection to"},
+    {408, DownReason::kLost, "has not taken the request in time for"},
+    {429, DownReason::kLost, "has had too many requests to connect to"},
+    {502, DownReason::kLost, "cannot reach"},
+    {503, DownReason::kLost, "cannot reach"},
+    {504, DownReason::kLost, "cannot reach"},
 };
 
 Refused look_up(int status) {
   for (const Refused& row : kRefused)
     if (row.status == status) return row;
   const bool final = status >= 400 && status < 500;
-  return {status, final ? DownClass::kProxyRefused : DownClass::kLost, "does not connect to"};
+  return {status, final ? DownReason::kProxyRefused : DownReason::kLost, "does not connect to"};
 }
 
 // What 407 asks for.
@@ -71,14 +71,14 @@ WebProxy::WebProxy(tls::Context& context, Log& log, UniqueFd socket, WebProxyReq
                                               .user_agent = "localproxy/" LOCALPROXY_VERSION});
   request.credentials.clear();
   if (!connect) {
-    fail(DownClass::kCannotAsk, "the " + name_ + " cannot be asked: " + connect.error().text());
+    fail(DownReason::kCannotAsk, "the " + name_ + " cannot be asked: " + connect.error().text());
     return;
   }
   if (phase_ == Phase::kTls) {
     // Always verified: -k is about the service.
     auto session = tls::Session::create(context, std::move(socket_), request.host, true, "https_proxy");
     if (!session) {
-      fail(DownClass::kTls, "the " + name_ + ": " + session.error().text());
+      fail(DownReason::kTls, "the " + name_ + ": " + session.error().text());
       return;
     }
     session_ = std::move(*session);
@@ -104,7 +104,7 @@ Io WebProxy::advance() {
 
 LinkEnd WebProxy::late() const {
   if (refused()) return refusal();
-  return {DownClass::kLost, 0, 0,
+  return {DownReason::kLost, 0, 0,
           "the " + name_ + " gives no answer to " +
               (phase_ == Phase::kTls ? "the TLS handshake" : "the request to connect to " + target_)};
 }
@@ -117,7 +117,7 @@ Result<std::unique_ptr<tls::Session>> WebProxy::session(const std::string& host,
 Io WebProxy::do_tls() {
   const Io io = session_->handshake();
   if (io == Io::kFailed || io == Io::kClosed)
-    return fail(DownClass::kTls, "TLS handshake with the " + name_ + ": " + session_->error());
+    return fail(DownReason::kTls, "TLS handshake with the " + name_ + ": " + session_->error());
   if (io != Io::kDone) return io;
   log_.debug("TLS with the " + name_ + ": " + session_->description());
   phase_ = Phase::kConnect;
@@ -143,10 +143,10 @@ Io WebProxy::do_connect() {
       case HttpClient::Step::kRefused:
         return refuse();
       case HttpClient::Step::kLost:
-        return fail(DownClass::kLost, "the " + name_ + " ended the connection before it had answered" +
-                                          (client_->error().empty() ? "" : ": " + client_->error()));
+        return fail(DownReason::kLost, "the " + name_ + " ended the connection before it had answered" +
+                                           (client_->error().empty() ? "" : ": " + client_->error()));
       case HttpClient::Step::kMalformed:
-        return fail(DownClass::kLost, "the answer of the " + name_ + " is none: " + client_->error());
+        return fail(DownReason::kLost, "the answer of the " + name_ + " is none: " + client_->error());
     }
   }
 }
@@ -161,7 +161,7 @@ void WebProxy::log_head() {
 Io WebProxy::accept() {
   // A server of TLS waits for the client's first word, so these are nobody's that we asked for.
   if (!client_->rest().empty())
-    return fail(DownClass::kLost,
+    return fail(DownReason::kLost,
                 "the " + name_ + " sent bytes behind its answer, before the service was asked");
   log_.info("the " + name_ + " has connected to " + target_);
   phase_ = Phase::kDone;
@@ -184,7 +184,7 @@ LinkEnd WebProxy::refusal() const {
   return {refused.what, response.retry_after(), 0, text};
 }
 
-Io WebProxy::fail(DownClass what, std::string reason) {
+Io WebProxy::fail(DownReason what, std::string reason) {
   phase_ = Phase::kFailed;
   client_.reset();
   end_ = {what, 0, 0, std::move(reason)};

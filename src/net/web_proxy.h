@@ -51,7 +51,7 @@ class WebProxy {
   tls::Io accept();
   tls::Io refuse();
   LinkEnd refusal() const;
-  tls::Io fail(ipc::DownClass what, std::string reason);
+  tls::Io fail(ipc::DownReason what, std::string reason);
 
   tls::Context& context_;
   Log& log_;

@@ -65,9 +65,7 @@ void Process::on_lookup(const ipc::Lookup& message) {
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> found(raw, &::freeaddrinfo);
   loop_.stop();
   if (error != 0) {
-    const bool temporary = error == EAI_AGAIN || error == EAI_SYSTEM || error == EAI_MEMORY;
     ipc::LookupFailed failed;
-    failed.temporary = static_cast<uint8_t>(temporary);
     failed.reason.value = ::gai_strerror(error);
     note_unread(failed);
     monitor_.send(failed);

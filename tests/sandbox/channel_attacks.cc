@@ -167,7 +167,7 @@ TEST(FieldsTest, AListOfMoreThanItsLimitEndsTheReceiver) {
 
 TEST(FieldsTest, AnotherVersionOfTheTableEndsTheReceiver) {
   ipc::Setup setup;
-  setup.version = ipc::kTableVersion + 1;
+  setup.version = ipc::table_version() + 1;
   for (const Role role : {Role::kNet, Role::kBridge, Role::kResolve, Role::kLaunch})
     expect_end(role, false, datagram_of(setup), 0, "the monitor is of another version");
 }
@@ -181,9 +181,9 @@ TEST(FieldsTest, AParentThatIsAnotherEndsTheReceiver) {
 }
 
 TEST(FieldsTest, EnumsHaveNoOtherValues) {
-  std::string bytes = datagram_of(ipc::Part{});
+  std::string bytes = datagram_of(ipc::PassFd{});
   bytes.back() = 3;
-  expect_end(Role::kLaunch, true, bytes, 1, "the fields of PART are wrong");
+  expect_end(Role::kLaunch, true, bytes, 1, "the fields of PASS_FD are wrong");
   bytes = datagram_of(ipc::Launch{});
   bytes[bytes.size() - 2] = 5;
   expect_end(Role::kLaunch, true, bytes, 0, "the fields of LAUNCH are wrong");
@@ -194,8 +194,8 @@ TEST(FieldsTest, LaunchStartsTheHelpersAndNothingElse) {
     const Silence silence;
     Victim victim(Role::kLaunch);
     ASSERT_NO_FATAL_FAILURE(victim.begin());
-    victim.send(ipc::Part{ipc::Slot::kChannel}, {silence.socket.get()});
-    victim.send(ipc::Part{ipc::Slot::kErrors}, {silence.socket.get()});
+    victim.send(ipc::PassFd{ipc::ChildFd::kChannel}, {silence.socket.get()});
+    victim.send(ipc::PassFd{ipc::ChildFd::kErrors}, {silence.socket.get()});
     victim.send(ipc::Launch{1, role, 0});
     EXPECT_EQ(victim.end(), kSystem);
     EXPECT_THAT(victim.said(), HasSubstr("the monitor asked for a "));

@@ -18,7 +18,7 @@ template <typename Visit>
 void for_all_messages(Visit visit) {
   for_each_of<Setup, Ready, LogLine, Stop, Grant, Up, Services, Down, Listener, Target, Peer, Accepting, Dial,
               DialCancel, Dialed, DialFailed, Count, Counters, Accepted, Opening, Failed, Open, Finish, Reset,
-              Lookup, Addresses, LookupFailed, Stdio, StdioEnded, Part, Launch, Kill, Exited>(visit);
+              Lookup, Addresses, LookupFailed, Stdio, StdioEnded, PassFd, Launch, Kill, Exited>(visit);
 }
 
 enum class Size { kLeast, kSome, kMost };
@@ -37,6 +37,9 @@ void fill(T& value, Size size) {
   value = size == Size::kLeast  ? T{0}
           : size == Size::kMost ? T(~T{0})
                                 : static_cast<T>(0x0102030405060708ULL);
+}
+inline void fill(bool& value, Size size) {
+  value = size != Size::kLeast;
 }
 template <typename T>
 requires std::is_enum_v<T>

@@ -99,6 +99,10 @@ bool put_too_large(std::string& out, const T& value, bool) {
   put(out, value);
   return false;
 }
+bool put_too_large(std::string& out, const bool&, bool second) {
+  out += second ? '\xff' : '\2';
+  return true;
+}
 template <size_t Most>
 bool put_too_large(std::string& out, const Text<Most>&, bool) {
   append_number(out, Most + 1);
@@ -153,8 +157,8 @@ TEST(MessagesTest, NothingAboveItsBoundIsDecoded) {
     SCOPED_TRACE(name_of(kind));
     tried += refuse_too_large<M>(std::make_index_sequence<std::tuple_size_v<Fields<M>>>());
   });
-  // Each of the 21 texts and lists of the table, twice.
-  EXPECT_EQ(tried, 2U * 21U);
+  // Each of the 20 texts and lists and of the 12 bools of the table, twice.
+  EXPECT_EQ(tried, 2U * (20U + 12U));
 }
 
 TEST(MessagesTest, ALengthBeyondTheEndIsNotDecoded) {
@@ -165,11 +169,11 @@ TEST(MessagesTest, ALengthBeyondTheEndIsNotDecoded) {
 }
 
 TEST(MessagesTest, DownHasTheClassesOfItsEnumAndNoOthers) {
-  std::string bytes = encode(Down{DownClass::kStopped, 1, 2, {"x"sv}});
+  std::string bytes = encode(Down{DownReason::kStopped, 1, 2, {"x"sv}});
   for (int number = 0; number < 256; ++number) {
     bytes[0] = static_cast<char>(number);
     Down got;
-    const bool known = number <= static_cast<int>(DownClass::kLast);
+    const bool known = number <= static_cast<int>(DownReason::kLast);
     EXPECT_EQ(decode_fields(as_bytes(bytes), got), known) << number;
     if (known) {
       EXPECT_EQ(static_cast<int>(got.what), number);
@@ -183,10 +187,21 @@ TEST(MessagesTest, NumbersAreInNetworkByteOrder) {
   EXPECT_EQ(encode(Services{{{"a", ""}}}), std::string_view("\0\2\0\1a\0\0", 7));
 }
 
-TEST(MessagesTest, ATextIsCutToItsBound) {
+TEST(MessagesTest, ATextIsVisiblyCutToItsBound) {
   const std::string longer(kMaxHost + 10, 'h');
-  EXPECT_EQ(Text<kMaxHost>(longer).value, longer.substr(0, kMaxHost));
+  EXPECT_EQ(Text<kMaxHost>(longer).value, longer.substr(0, kMaxHost - 3) + "...");
+  const std::string longest(kMaxHost, 'h');
+  EXPECT_EQ(Text<kMaxHost>(longest).value, longest);
   EXPECT_EQ(Text<kMaxHost>("short"sv).value, "short");
+}
+
+TEST(MessagesTest, ABoolIsZeroOrOne) {
+  for (int byte = 0; byte < 256; ++byte) {
+    Accepting message;
+    const std::string bytes(1, static_cast<char>(byte));
+    ASSERT_EQ(decode_fields(as_bytes(bytes), message), byte <= 1) << byte;
+    EXPECT_EQ(message.on, byte == 1) << byte;
+  }
 }
 
 TEST(MessagesDeathTest, TextsAndListsAboveTheirBoundAreNotSent) {
