@@ -1,12 +1,12 @@
 // localproxy-bridge: bytes between local sockets and channels. It connects nothing and parses nothing.
-#include "bridge/process.h"
+#include "bridge/bridge_process.h"
 #include "helper/helper_process.h"
 
 int main() {
   using namespace localproxy;
   helper::HelperProcess self(ipc::Role::kBridge);
   self.wait_for_setup();
-  bridge::Process process(self.loop(), self.log(), self.monitor());
+  bridge::BridgeProcess process(self.loop(), self.log(), self.monitor());
   self.enter_sandbox(sandbox::kBridgePolicy);
   return self.run();
 }

@@ -3,15 +3,15 @@
 
 #include "helper/helper_process.h"
 #include "ipc/descriptors.h"
-#include "launch/process.h"
+#include "launch/launch_process.h"
 
 int main() {
   using namespace localproxy;
   helper::HelperProcess self(ipc::Role::kLaunch);
   const ipc::Setup& setup = self.wait_for_setup();
-  launch::Process process(self.loop(), self.monitor(),
-                          {UniqueFd(ipc::kNetProgramFd), UniqueFd(ipc::kBridgeProgramFd),
-                           UniqueFd(ipc::kResolveProgramFd), UniqueFd(ipc::kNullFd)});
+  launch::LaunchProcess process(self.loop(), self.monitor(),
+                                {UniqueFd(ipc::kNetProgramFd), UniqueFd(ipc::kBridgeProgramFd),
+                                 UniqueFd(ipc::kResolveProgramFd), UniqueFd(ipc::kNullFd)});
   sandbox::PolicyInputs inputs{
       .programs = {ipc::kNetProgramFd, ipc::kBridgeProgramFd, ipc::kResolveProgramFd},
       .certificate_directories = setup.ca_paths.value};

@@ -97,7 +97,7 @@ int print(Log& log, const std::string& text) {
 }
 
 // What the steps of a run share. The loop runs nowhere but in these steps.
-struct Context {
+struct RunContext {
   localproxy::event::Loop& loop;  // <event2/event.h> has a struct event
   monitor::StderrLog& log;
   monitor::Launcher& launcher;
@@ -115,7 +115,7 @@ struct Context {
   }
 };
 
-int report_sandbox(const Context& context, const config::Config& config) {
+int report_sandbox(const RunContext& context, const config::Config& config) {
   monitor::StderrLog& log = context.log;
   monitor::IdleHelpers helpers(config, context.loop, context.launcher, context.stop_loop());
   helpers.begin();
@@ -132,8 +132,8 @@ int report_sandbox(const Context& context, const config::Config& config) {
 }
 
 // The run itself, in the sandbox.
-int supervise(const Context& context, config::Config config, std::vector<monitor::Listener> listeners,
-              std::vector<Address> on) {
+int supervise(const RunContext& context, config::Config config,
+              std::vector<monitor::ServiceListener> listeners, std::vector<Address> on) {
   monitor::StderrLog& log = context.log;
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
   const sandbox::LandlockRules rules = landlock_rules(config);
@@ -151,7 +151,7 @@ int supervise(const Context& context, config::Config config, std::vector<monitor
 }
 
 // Everything between the start of the launch process and its end. ids: whom to become.
-int proceed(const Context& context, config::Run& run, monitor::Helpers helpers,
+int proceed(const RunContext& context, config::Run& run, monitor::Helpers helpers,
             const std::optional<sandbox::Ids>& ids) {
   config::Config& config = run.config;
   monitor::StderrLog& log = context.log;
@@ -221,7 +221,7 @@ __attribute__((noinline)) int run(config::Run run) {
           *helpers, monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0), stdio);
       !begun)
     return fail(log, ExitStatus::kSystem, begun.error());
-  const Context context{loop, log, launcher};
+  const RunContext context{loop, log, launcher};
   context.run_until([&] { return launcher.state() == monitor::Launcher::State::kReady; });
   if (launcher.state() == monitor::Launcher::State::kEnded)
     return fail(log, ExitStatus::kSystem, Error("the launch process " + launcher.end()));

@@ -12,7 +12,7 @@
 #include "base/secret.h"
 #include "helper/helper_process.h"
 #include "ipc/descriptors.h"
-#include "net/process.h"
+#include "net/net_process.h"
 #include "tls/context.h"
 #include "tls/memory.h"
 
@@ -49,7 +49,7 @@ __attribute__((noinline)) int run() {
   const ipc::Setup& setup = self.wait_for_setup();
   auto context = tls::Context::create(roots_of(setup), self.log());
   if (!context) refuse(context.error().text());
-  net::Process process(self.loop(), self.log(), **context, self.monitor(), UniqueFd(ipc::kSiblingFd));
+  net::NetProcess process(self.loop(), self.log(), **context, self.monitor(), UniqueFd(ipc::kSiblingFd));
   // OpenSSL's check of a certificate asks libc for the time, which reads the time zone when it is first
   // asked.
   ::tzset();

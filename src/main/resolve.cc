@@ -1,12 +1,12 @@
 // localproxy-resolve: one name lookup. It holds nothing.
 #include "helper/helper_process.h"
-#include "resolve/process.h"
+#include "resolve/resolve_process.h"
 
 int main() {
   using namespace localproxy;
   helper::HelperProcess self(ipc::Role::kResolve);
   self.wait_for_setup();
-  resolve::Process process(self.loop(), self.monitor());
+  resolve::ResolveProcess process(self.loop(), self.monitor());
   self.enter_sandbox(sandbox::kResolvePolicy);
   return self.run();
 }

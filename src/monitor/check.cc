@@ -82,9 +82,9 @@ Result<> check_certificates(const config::Config& config) {
   return check_file("SSL_CERT_FILE", config.cert_file.value_or(""));
 }
 
-std::vector<std::string> give_back(std::vector<Listener>& listeners) {
+std::vector<std::string> give_back(std::vector<ServiceListener>& listeners) {
   std::vector<std::string> places;
-  for (const Listener& listener : listeners)
+  for (const ServiceListener& listener : listeners)
     places.push_back(listener.addresses.empty() ? listener.name()
                                                 : join(listener.addresses, ", ", [](const Address& address) {
                                                     return to_string(address);

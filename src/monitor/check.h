@@ -13,7 +13,7 @@
 namespace localproxy::monitor {
 
 // Closes listeners, and removes their files while that is still allowed. What they were bound to, in words.
-std::vector<std::string> give_back(std::vector<Listener>& listeners);
+std::vector<std::string> give_back(std::vector<ServiceListener>& listeners);
 
 // Whether the given root certificates can be read. REQUIRES: the ids of a run.
 Result<> check_certificates(const config::Config& config);

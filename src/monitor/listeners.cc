@@ -47,8 +47,8 @@ uint16_t port_of(int socket) {
   return bound.port();
 }
 
-Result<Listener> try_bind(const std::vector<Address>& addresses) {
-  Listener listener;
+Result<ServiceListener> try_bind(const std::vector<Address>& addresses) {
+  ServiceListener listener;
   int last_error = 0;
   for (Address address : addresses) {
     if (listener.port != 0) address.set_port(listener.port);
@@ -70,12 +70,12 @@ Result<Listener> try_bind(const std::vector<Address>& addresses) {
 
 }  // namespace
 
-std::string Listener::name() const {
+std::string ServiceListener::name() const {
   if (stdio) return "standard input and output";
   return file.path().empty() ? "port " + std::to_string(port) : file.path();
 }
 
-Result<Listener> bind_service(const config::ServiceMapping& mapping, std::vector<Address> on) {
+Result<ServiceListener> bind_service(const config::ServiceMapping& mapping, std::vector<Address> on) {
   switch (mapping.address.kind) {
     case config::LocalAddress::Kind::kTcp:
       if (on.empty()) {
@@ -90,17 +90,17 @@ Result<Listener> bind_service(const config::ServiceMapping& mapping, std::vector
     case config::LocalAddress::Kind::kStdio:
       break;
   }
-  Listener listener;
+  ServiceListener listener;
   listener.stdio = true;
   return listener;
 }
 
-Result<Listener> bind_unix_listener(const std::string& path) {
+Result<ServiceListener> bind_unix_listener(const std::string& path) {
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return system_error("cannot listen on " + path, errno);
   auto file = SocketFile::bind(socket.get(), path);
   if (!file) return file.error();
-  Listener listener;
+  ServiceListener listener;
   listener.addresses.push_back(unix_address(path));
   listener.sockets.push_back(std::move(socket));
   listener.file = std::move(*file);
@@ -112,7 +112,7 @@ std::vector<Address> listen_addresses(const config::ServiceMapping& mapping,
   return mapping.address.host.empty() ? otherwise : known_addresses(mapping.address.host, 0);
 }
 
-Result<Listener> bind_listener(std::vector<Address> addresses) {
+Result<ServiceListener> bind_listener(std::vector<Address> addresses) {
   const bool any_port = addresses.front().port() == 0;
   auto bound = try_bind(addresses);
   for (int i = 0; i < kFreePortTries && !bound && any_port; ++i)
@@ -120,10 +120,11 @@ Result<Listener> bind_listener(std::vector<Address> addresses) {
   return bound;
 }
 
-Result<std::vector<Listener>> assign_listeners(std::vector<Listener> bound, const Assignment& assignment,
-                                               const std::vector<config::ServiceMapping>& services,
-                                               const std::vector<Address>& addresses) {
-  std::vector<Listener> assigned;
+Result<std::vector<ServiceListener>> assign_listeners(std::vector<ServiceListener> bound,
+                                                      const Assignment& assignment,
+                                                      const std::vector<config::ServiceMapping>& services,
+                                                      const std::vector<Address>& addresses) {
+  std::vector<ServiceListener> assigned;
   for (const auto& index : assignment) {
     if (index && !bound.empty()) {
       assigned.push_back(std::move(bound[*index]));
@@ -137,7 +138,7 @@ Result<std::vector<Listener>> assign_listeners(std::vector<Listener> bound, cons
   return assigned;
 }
 
-Result<> start_listening(const Listener& listener) {
+Result<> start_listening(const ServiceListener& listener) {
   for (size_t i = 0; i < listener.sockets.size(); ++i) {
     if (::listen(listener.sockets[i].get(), limits::kListenBacklog) != 0) {
       return cannot("listen on", listener.addresses[i], errno);

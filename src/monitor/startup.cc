@@ -80,8 +80,8 @@ Result<std::vector<Address>> Startup::bind_addresses() const {
   return addresses_of(bind_host(), "-b");
 }
 
-Result<std::vector<Listener>> Startup::bind_all(const std::vector<Address>& on) const {
-  std::vector<Listener> listeners;
+Result<std::vector<ServiceListener>> Startup::bind_all(const std::vector<Address>& on) const {
+  std::vector<ServiceListener> listeners;
   if (config_.mode != config::Mode::kSource) return listeners;
   for (const config::ServiceMapping& mapping : config_.services) {
     const std::string& host = mapping.address.host;
@@ -101,8 +101,8 @@ Result<std::vector<Address>> Startup::addresses_of(const std::string& host, cons
   return addresses;
 }
 
-Result<> give_away(const std::vector<Listener>& listeners, uid_t user, gid_t group) {
-  for (const Listener& listener : listeners) {
+Result<> give_away(const std::vector<ServiceListener>& listeners, uid_t user, gid_t group) {
+  for (const ServiceListener& listener : listeners) {
     if (listener.file.path().empty()) continue;
     if (auto given = listener.file.give_to(user, group); !given) return given;
   }

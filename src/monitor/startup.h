@@ -49,7 +49,7 @@ class Startup {
   // The addresses of -b, or of localhost. A name whose lookup has not ended is an error.
   Result<std::vector<Address>> bind_addresses() const;
   // Binds everything that a source was asked to listen on: a busy port is noticed before the token is used.
-  Result<std::vector<Listener>> bind_all(const std::vector<Address>& on) const;
+  Result<std::vector<ServiceListener>> bind_all(const std::vector<Address>& on) const;
 
  private:
   std::string bind_host() const;
@@ -65,6 +65,6 @@ class Startup {
 };
 
 // Makes the files of UNIX sockets another user's. REQUIRES: root.
-Result<> give_away(const std::vector<Listener>& listeners, uid_t user, gid_t group);
+Result<> give_away(const std::vector<ServiceListener>& listeners, uid_t user, gid_t group);
 
 }  // namespace localproxy::monitor

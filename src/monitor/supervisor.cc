@@ -35,14 +35,15 @@ bool is_plain_file(const std::string& path) {
 }  // namespace
 
 Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
-                       std::vector<Listener> listeners, std::vector<Address> bind_addresses)
+                       std::vector<ServiceListener> listeners, std::vector<Address> bind_addresses)
     : loop_(loop),
       log_(log),
       config_(std::move(config)),
       launcher_(launcher),
       listeners_(std::move(listeners)),
       bind_addresses_(std::move(bind_addresses)),
-      stdio_(std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.stdio; })),
+      stdio_(std::any_of(listeners_.begin(), listeners_.end(),
+                         [](const ServiceListener& l) { return l.stdio; })),
       resolver_(loop, launcher_, setup_of(config_, launcher.pid())),
       targets_(loop, log, resolver_, config_,
                config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_),
@@ -180,7 +181,7 @@ bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
 
 bool Supervisor::hand_over_listeners() {
   for (size_t i = 0; i < listeners_.size(); ++i) {
-    Listener& listener = listeners_[i];
+    ServiceListener& listener = listeners_[i];
     if (listener.stdio) {
       bridge_->port().send(ipc::Stdio{static_cast<uint16_t>(i)});
       continue;

@@ -25,7 +25,7 @@ class Supervisor {
   // listeners: one for each entry of config.services in source mode, bound. bind_addresses: of -b or
   // localhost.
   Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
-             std::vector<Listener> listeners, std::vector<Address> bind_addresses);
+             std::vector<ServiceListener> listeners, std::vector<Address> bind_addresses);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
@@ -70,7 +70,7 @@ class Supervisor {
   StderrLog& log_;
   config::Config config_;
   Launcher& launcher_;
-  std::vector<Listener> listeners_;
+  std::vector<ServiceListener> listeners_;
   const std::vector<Address> bind_addresses_;
   const bool stdio_;  // standard input and output are a local client
 

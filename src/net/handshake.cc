@@ -36,7 +36,7 @@ Handshake::Handshake(event::Loop& loop, Log& log, tls::Context& context, UniqueF
     begin_tls(tls::Session::create(context_, std::move(socket), request_.host, request_.verify));
     return;
   }
-  proxy_ = std::make_unique<WebProxy>(context_, log_, std::move(socket), request_.proxy, authority_);
+  proxy_ = std::make_unique<ProxyHandshake>(context_, log_, std::move(socket), request_.proxy, authority_);
   phase_ = Phase::kProxy;
   start_.start();
 }

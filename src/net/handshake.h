@@ -13,7 +13,7 @@
 #include "event/loop.h"
 #include "net/http_client.h"
 #include "net/link_end.h"
-#include "net/web_proxy.h"
+#include "net/proxy_handshake.h"
 #include "tls/session.h"
 
 namespace localproxy::net {
@@ -27,7 +27,7 @@ struct TunnelRequest {
   std::string subprotocol;
   Secret access_token;
   Secret client_token;  // empty: none
-  WebProxyRequest proxy;
+  ProxyRequest proxy;
 };
 
 // A connection that has been upgraded.
@@ -71,7 +71,7 @@ class Handshake {
   const std::string authority_;
   OnUpgraded on_upgraded_;
   Phase phase_ = Phase::kTls;
-  std::unique_ptr<WebProxy> proxy_;        // until it passes bytes on
+  std::unique_ptr<ProxyHandshake> proxy_;  // until it passes bytes on
   std::unique_ptr<tls::Session> session_;  // with the service
   std::string expected_accept_;
   std::optional<HttpClient> upgrade_;

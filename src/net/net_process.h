@@ -21,11 +21,11 @@
 
 namespace localproxy::net {
 
-class Process : public LinkEvents, public TunnelEvents, public LocalChannelEvents {
+class NetProcess : public LinkEvents, public TunnelEvents, public LocalChannelEvents {
  public:
   // monitor: the port on which SETUP was received and READY sent. bridge: fd of the channel to the bridge.
-  Process(event::Loop& loop, Log& log, tls::Context& context, ipc::Port& monitor, UniqueFd bridge);
-  ~Process() override;
+  NetProcess(event::Loop& loop, Log& log, tls::Context& context, ipc::Port& monitor, UniqueFd bridge);
+  ~NetProcess() override;
 
  private:
   enum class Phase : uint8_t {

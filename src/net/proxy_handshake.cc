@@ -1,4 +1,4 @@
-#include "net/web_proxy.h"
+#include "net/proxy_handshake.h"
 
 #include <utility>
 
@@ -57,8 +57,8 @@ std::string how_to_identify(const wire::HttpResponse& response, bool has_credent
 
 }  // namespace
 
-WebProxy::WebProxy(tls::Context& context, Log& log, UniqueFd socket, WebProxyRequest& request,
-                   std::string target)
+ProxyHandshake::ProxyHandshake(tls::Context& context, Log& log, UniqueFd socket, ProxyRequest& request,
+                               std::string target)
     : context_(context),
       log_(log),
       socket_(std::move(socket)),
@@ -88,7 +88,7 @@ WebProxy::WebProxy(tls::Context& context, Log& log, UniqueFd socket, WebProxyReq
                   wire::HttpExchange::Success::kAny2xx);
 }
 
-Io WebProxy::advance() {
+Io ProxyHandshake::advance() {
   switch (phase_) {
     case Phase::kTls:
       return do_tls();
@@ -102,19 +102,19 @@ Io WebProxy::advance() {
   return Io::kFailed;
 }
 
-LinkEnd WebProxy::late() const {
+LinkEnd ProxyHandshake::late() const {
   if (refused()) return refusal();
   return {DownReason::kLost, 0, 0,
           "the " + name_ + " gives no answer to " +
               (phase_ == Phase::kTls ? "the TLS handshake" : "the request to connect to " + target_)};
 }
 
-Result<std::unique_ptr<tls::Session>> WebProxy::session(const std::string& host, bool verify) {
+Result<std::unique_ptr<tls::Session>> ProxyHandshake::session(const std::string& host, bool verify) {
   if (session_) return tls::Session::create(context_, std::move(session_), host, verify);
   return tls::Session::create(context_, std::move(socket_), host, verify);
 }
 
-Io WebProxy::do_tls() {
+Io ProxyHandshake::do_tls() {
   const Io io = session_->handshake();
   if (io == Io::kFailed || io == Io::kClosed)
     return fail(DownReason::kTls, "TLS handshake with the " + name_ + ": " + session_->error());
@@ -124,7 +124,7 @@ Io WebProxy::do_tls() {
   return do_connect();
 }
 
-Io WebProxy::do_connect() {
+Io ProxyHandshake::do_connect() {
   for (;;) {
     switch (client_->advance()) {
       case HttpClient::Step::kWantRead:
@@ -151,14 +151,14 @@ Io WebProxy::do_connect() {
   }
 }
 
-void WebProxy::log_head() {
+void ProxyHandshake::log_head() {
   const wire::HttpResponse& response = client_->response();
   log_.debug("the " + name_ + " answers: " + response.status_line);
   for (const std::string& header : response.shown_headers())
     log_.debug(header);
 }
 
-Io WebProxy::accept() {
+Io ProxyHandshake::accept() {
   // A server of TLS waits for the client's first word, so these are nobody's that we asked for.
   if (!client_->rest().empty())
     return fail(DownReason::kLost,
@@ -168,14 +168,14 @@ Io WebProxy::accept() {
   return Io::kDone;
 }
 
-Io WebProxy::refuse() {
+Io ProxyHandshake::refuse() {
   phase_ = Phase::kFailed;
   end_ = refusal();
   return Io::kFailed;
 }
 
 // Also while its reason is still on its way.
-LinkEnd WebProxy::refusal() const {
+LinkEnd ProxyHandshake::refusal() const {
   const wire::HttpResponse& response = client_->response();
   const Refused refused = look_up(response.status);
   std::string text = "the " + name_ + " " + refused.text + " " + target_ + ": " + client_->refusal_text();
@@ -184,7 +184,7 @@ LinkEnd WebProxy::refusal() const {
   return {refused.what, response.retry_after(), 0, text};
 }
 
-Io WebProxy::fail(DownReason what, std::string reason) {
+Io ProxyHandshake::fail(DownReason what, std::string reason) {
   phase_ = Phase::kFailed;
   client_.reset();
   end_ = {what, 0, 0, std::move(reason)};

@@ -1,4 +1,4 @@
-#include "bridge/connection.h"
+#include "bridge/local_connection.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -32,14 +32,14 @@ std::string pattern(size_t size) {
 enum class End { kNone, kFin, kReset };
 
 // A client's TCP connection, the connection under test, and net's end of the channel.
-class ConnectionTest : public testing::Test, public ConnectionEvents {
+class ConnectionTest : public testing::Test, public LocalConnectionEvents {
  protected:
   void SetUp() override {
     ::signal(SIGPIPE, SIG_IGN);
     auto channel = make_socketpair(SOCK_STREAM);
     ASSERT_TRUE(channel.ok());
     net_ = std::move(channel->second);
-    connection_ = std::make_unique<Connection>(loop_, pool_, 5, 2, std::move(channel->first), *this);
+    connection_ = std::make_unique<LocalConnection>(loop_, pool_, 5, 2, std::move(channel->first), *this);
     FdPair tcp = test::tcp_pair();
     client_ = std::move(tcp.first);
     socket_ = std::move(tcp.second);
@@ -52,12 +52,12 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
     ++channel_ends_;
     if (at_channel_end_) at_channel_end_();
   }
-  void on_idle(Connection&) override { ++idle_; }
+  void on_idle(LocalConnection&) override { ++idle_; }
   void on_shortage(const std::string& why) override {
     ++shortages_;
     shortage_ = why;
   }
-  void on_closed(Connection& connection) override {
+  void on_closed(LocalConnection& connection) override {
     EXPECT_EQ(&connection, connection_.get());
     EXPECT_TRUE(connection.closed());
     ++closed_;
@@ -102,7 +102,7 @@ class ConnectionTest : public testing::Test, public ConnectionEvents {
   event::Loop loop_;
   event::Task destroy_{loop_, [this] { connection_.reset(); }};
   PipePool pool_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<LocalConnection> connection_;
   UniqueFd net_, client_, socket_;
   int channel_ends_ = 0;
   int closed_ = 0;

@@ -20,9 +20,9 @@ struct Programs {
   UniqueFd null;  // /dev/null
 };
 
-class Process {
+class LaunchProcess {
  public:
-  Process(event::Loop& loop, ipc::Port& monitor, Programs programs);
+  LaunchProcess(event::Loop& loop, ipc::Port& monitor, Programs programs);
 
  private:
   void on_pass_fd(const ipc::PassFd& message, UniqueFd fd);

@@ -1,4 +1,4 @@
-#include "launch/process.h"
+#include "launch/launch_process.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ size_t index(ChildFd which) {
 
 }  // namespace
 
-Process::Process(event::Loop& loop, ipc::Port& monitor, Programs programs)
+LaunchProcess::LaunchProcess(event::Loop& loop, ipc::Port& monitor, Programs programs)
     : loop_(loop),
       monitor_(monitor),
       programs_(std::move(programs)),
@@ -36,7 +36,7 @@ Process::Process(event::Loop& loop, ipc::Port& monitor, Programs programs)
   monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
 }
 
-const UniqueFd& Process::program(Role role) const {
+const UniqueFd& LaunchProcess::program(Role role) const {
   switch (role) {
     case Role::kNet:
       return programs_.net;
@@ -51,12 +51,12 @@ const UniqueFd& Process::program(Role role) const {
   fatal("the monitor asked for a " + std::string(to_string(role)) + " process");
 }
 
-void Process::on_pass_fd(const ipc::PassFd& message, UniqueFd fd) {
+void LaunchProcess::on_pass_fd(const ipc::PassFd& message, UniqueFd fd) {
   if (!fd) lost_part_ = true;
   parts_[index(message.which)] = std::move(fd);
 }
 
-void Process::on_launch(const ipc::Launch& message) {
+void LaunchProcess::on_launch(const ipc::Launch& message) {
   const auto parts = std::exchange(parts_, {});
   const UniqueFd& channel = parts[index(ChildFd::kChannel)];
   const UniqueFd& errors = parts[index(ChildFd::kErrors)];
@@ -77,17 +77,17 @@ void Process::on_launch(const ipc::Launch& message) {
   children_.emplace(message.number, *pid);
 }
 
-void Process::not_started(uint32_t number, const Error& why) {
+void LaunchProcess::not_started(uint32_t number, const Error& why) {
   monitor_.send(ipc::Exited{number, false, static_cast<uint8_t>(ExitStatus::kSystem), {why.text()}});
 }
 
-void Process::on_kill(const ipc::Kill& message) {
+void LaunchProcess::on_kill(const ipc::Kill& message) {
   // One that has just ended is not there any more.
   const auto found = children_.find(message.number);
   if (found != children_.end()) ::kill(found->second, SIGKILL);
 }
 
-void Process::reap() {
+void LaunchProcess::reap() {
   for (auto child = children_.begin(); child != children_.end();) {
     int status = 0;
     if (::waitpid(child->second, &status, WNOHANG) != child->second) {
@@ -102,7 +102,7 @@ void Process::reap() {
   end_if_stopped();
 }
 
-void Process::on_stop() {
+void LaunchProcess::on_stop() {
   monitor_.set_state(ipc::State::kStopping);
   stopping_ = true;
   for (const auto& [number, pid] : children_)
@@ -110,7 +110,7 @@ void Process::on_stop() {
   end_if_stopped();
 }
 
-void Process::end_if_stopped() {
+void LaunchProcess::end_if_stopped() {
   if (stopping_ && children_.empty()) loop_.stop();
 }
 

@@ -12,16 +12,16 @@
 
 #include "base/exhaustion.h"
 #include "base/log.h"
-#include "bridge/connection.h"
+#include "bridge/local_connection.h"
 #include "event/loop.h"
 #include "ipc/port.h"
 
 namespace localproxy::bridge {
 
-class Process : public ConnectionEvents {
+class BridgeProcess : public LocalConnectionEvents {
  public:
-  Process(event::Loop& loop, Log& log, ipc::Port& monitor);
-  ~Process() override;
+  BridgeProcess(event::Loop& loop, Log& log, ipc::Port& monitor);
+  ~BridgeProcess() override;
 
  private:
   struct Listener {
@@ -32,7 +32,7 @@ class Process : public ConnectionEvents {
     bool full = false;  // it has said that it is
   };
   struct Slot {
-    std::unique_ptr<Connection> connection;
+    std::unique_ptr<LocalConnection> connection;
     uint32_t cookie = 0;  // of the dial that is under way, or 0
   };
 
@@ -50,11 +50,11 @@ class Process : public ConnectionEvents {
   void on_finish(const ipc::Finish& message);
   void on_reset(const ipc::Reset& message);
   void on_peer_end(ipc::Port::End end, const std::string& what);
-  // ConnectionEvents.
+  // LocalConnectionEvents.
   void on_channel_end() override;
-  void on_idle(Connection& connection) override;
+  void on_idle(LocalConnection& connection) override;
   void on_shortage(const std::string& why) override;
-  void on_closed(Connection& connection) override;
+  void on_closed(LocalConnection& connection) override;
 
   bool may_accept(const Listener& listener);
   void accept(Listener& listener);
@@ -62,14 +62,14 @@ class Process : public ConnectionEvents {
   // After a while, or when a connection has ended: tries again what a shortage stopped.
   void resume();
   void open_waiting();
-  Connection* add_accepted(uint16_t service, LocalSide local);
+  LocalConnection* add_accepted(uint16_t service, LocalSide local);
   // Watches the listeners of the services that have room, while accepting is on.
   void update_listeners();
   // Makes a connection of standard input and output, once, when accepting is on.
   void begin_stdio();
   Slot* find(uint32_t number);
   // Null: there is no channel for it; the shortage is noted.
-  Connection* add(uint32_t number, uint16_t service, bool accepted);
+  LocalConnection* add(uint32_t number, uint16_t service, bool accepted);
   void drop_peer();
   void cancel_dial(Slot& slot);
   ipc::Counters counters() const;
@@ -90,16 +90,16 @@ class Process : public ConnectionEvents {
   std::string shortage_of_;  // why, as it was said
   // The connections of the present net, by number, and those of earlier ones that still flush.
   std::unordered_map<uint32_t, Slot> connections_;
-  std::unordered_map<Connection*, std::unique_ptr<Connection>> leaving_;
-  std::vector<Connection*> closed_;  // of both
+  std::unordered_map<LocalConnection*, std::unique_ptr<LocalConnection>> leaving_;
+  std::vector<LocalConnection*> closed_;  // of both
   event::Task destroy_closed_;
   std::map<uint16_t, uint32_t> open_;             // by service
   std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number
   uint32_t max_connections_ = 0;
   std::chrono::seconds idle_timeout_{0};
   std::chrono::seconds half_close_linger_{0};
-  std::optional<uint16_t> stdio_;           // the service of standard input and output, until they are used
-  const Connection* stdio_used_ = nullptr;  // their connection
+  std::optional<uint16_t> stdio_;  // the service of standard input and output, until they are used
+  const LocalConnection* stdio_used_ = nullptr;  // their connection
   uint32_t next_number_ = 1;
   uint32_t next_cookie_ = 1;
   bool accepting_ = false;

@@ -1,4 +1,4 @@
-#include "resolve/process.h"
+#include "resolve/resolve_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,11 +52,11 @@ void note_unread(ipc::LookupFailed& failed) {
 
 }  // namespace
 
-Process::Process(event::Loop& loop, ipc::Port& monitor) : loop_(loop), monitor_(monitor) {
+ResolveProcess::ResolveProcess(event::Loop& loop, ipc::Port& monitor) : loop_(loop), monitor_(monitor) {
   monitor_.on<ipc::Lookup>([this](const ipc::Lookup& message) { on_lookup(message); });
 }
 
-void Process::on_lookup(const ipc::Lookup& message) {
+void ResolveProcess::on_lookup(const ipc::Lookup& message) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;

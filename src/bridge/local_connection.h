@@ -12,19 +12,19 @@
 
 namespace localproxy::bridge {
 
-class Connection;
+class LocalConnection;
 
 // What a connection tells its owner, which must not destroy it during the call.
-class ConnectionEvents {
+class LocalConnectionEvents {
  public:
-  virtual ~ConnectionEvents() = default;
+  virtual ~LocalConnectionEvents() = default;
   // The channel ended: read what net has said about it before deciding what its end means.
   virtual void on_channel_end() = 0;
   // Nothing moved for the idle timeout; the connection now ends.
-  virtual void on_idle(Connection& connection) = 0;
+  virtual void on_idle(LocalConnection& connection) = 0;
   // The kernel has run out of something that moving bytes takes; the connection waits a moment, each time.
   virtual void on_shortage(const std::string& why) = 0;
-  virtual void on_closed(Connection& connection) = 0;
+  virtual void on_closed(LocalConnection& connection) = 0;
 };
 
 // Where a connection's bytes come from and go to on this machine.
@@ -34,12 +34,12 @@ struct LocalSide {
   std::string name;  // for the log
 };
 
-class Connection {
+class LocalConnection {
  public:
-  Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
-             ConnectionEvents& events);
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  LocalConnection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
+                  LocalConnectionEvents& events);
+  LocalConnection(const LocalConnection&) = delete;
+  LocalConnection& operator=(const LocalConnection&) = delete;
 
   uint32_t number() const { return number_; }
   uint16_t service() const { return service_; }
@@ -94,7 +94,7 @@ class Connection {
   event::Loop& loop_;
   const uint32_t number_;
   const uint16_t service_;
-  ConnectionEvents& events_;
+  LocalConnectionEvents& events_;
   State state_ = State::kDialing;
   LocalSide local_;
   UniqueFd channel_;

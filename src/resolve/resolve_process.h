@@ -7,9 +7,9 @@
 
 namespace localproxy::resolve {
 
-class Process {
+class ResolveProcess {
  public:
-  Process(event::Loop& loop, ipc::Port& monitor);
+  ResolveProcess(event::Loop& loop, ipc::Port& monitor);
 
  private:
   void on_lookup(const ipc::Lookup& message);

@@ -1,4 +1,4 @@
-#include "bridge/process.h"
+#include "bridge/bridge_process.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +26,7 @@ constexpr uint32_t kMaxOvershoot = 2;
 
 }  // namespace
 
-Process::Process(event::Loop& loop, Log& log, Port& monitor)
+BridgeProcess::BridgeProcess(event::Loop& loop, Log& log, Port& monitor)
     : loop_(loop),
       log_(log),
       monitor_(monitor),
@@ -44,11 +44,11 @@ Process::Process(event::Loop& loop, Log& log, Port& monitor)
   monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
 }
 
-Process::~Process() = default;
+BridgeProcess::~BridgeProcess() = default;
 
 // ---- the monitor ----
 
-void Process::on_listener(const ipc::Listener& message, UniqueFd fd) {
+void BridgeProcess::on_listener(const ipc::Listener& message, UniqueFd fd) {
   if (!fd) fatal(system_error("cannot listen on " + std::string(message.name.value), EMFILE).text());
   auto listener =
       std::make_unique<Listener>(Listener{message.service, message.name.value, std::move(fd), nullptr});
@@ -58,12 +58,12 @@ void Process::on_listener(const ipc::Listener& message, UniqueFd fd) {
   update_listeners();
 }
 
-void Process::on_target(const ipc::Target& message) {
+void BridgeProcess::on_target(const ipc::Target& message) {
   if (targets_.size() <= message.service) targets_.resize(message.service + 1U);
   targets_[message.service] = true;
 }
 
-void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
+void BridgeProcess::on_peer(const ipc::Peer& message, UniqueFd fd) {
   drop_peer();
   // net notices that nobody has the other end, and the monitor starts another one.
   if (!fd) return on_shortage(system_error("cannot take the channel to the net process", EMFILE).text());
@@ -84,13 +84,13 @@ void Process::on_peer(const ipc::Peer& message, UniqueFd fd) {
   begin_stdio();
 }
 
-void Process::on_accepting(const ipc::Accepting& message) {
+void BridgeProcess::on_accepting(const ipc::Accepting& message) {
   accepting_ = message.on != 0;
   update_listeners();
   begin_stdio();
 }
 
-void Process::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
+void BridgeProcess::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
   if (!fd) {
     on_shortage(
         system_error("cannot take a connection to " + std::string(message.name.value), EMFILE).text());
@@ -106,7 +106,7 @@ void Process::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
   slot->connection->connect({std::move(fd), UniqueFd(), message.name.value}, idle_timeout_);
 }
 
-void Process::on_dial_failed(const ipc::DialFailed& message) {
+void BridgeProcess::on_dial_failed(const ipc::DialFailed& message) {
   const auto dial = dials_.find(message.cookie);
   if (dial == dials_.end()) return;
   const uint32_t number = dial->second;
@@ -118,12 +118,12 @@ void Process::on_dial_failed(const ipc::DialFailed& message) {
   slot->connection->reset();
 }
 
-void Process::on_stdio(const ipc::Stdio& message) {
+void BridgeProcess::on_stdio(const ipc::Stdio& message) {
   stdio_ = message.service;
   begin_stdio();
 }
 
-void Process::on_stop() {
+void BridgeProcess::on_stop() {
   monitor_.set_state(ipc::State::kStopping);
   stopping_ = true;
   accepting_ = false;
@@ -133,9 +133,9 @@ void Process::on_stop() {
   end_if_stopped();
 }
 
-ipc::Counters Process::counters() const {
+ipc::Counters BridgeProcess::counters() const {
   ipc::Counters now = counters_;
-  const auto add = [&now](const Connection& connection) {
+  const auto add = [&now](const LocalConnection& connection) {
     if (connection.closed()) return;
     now.bytes_out += connection.bytes_out();
     now.bytes_in += connection.bytes_in();
@@ -147,13 +147,13 @@ ipc::Counters Process::counters() const {
   return now;
 }
 
-void Process::end_if_stopped() {
+void BridgeProcess::end_if_stopped() {
   if (stopping_ && connections_.empty() && leaving_.empty()) loop_.stop();
 }
 
 // ---- net ----
 
-void Process::on_open(const ipc::Open& message) {
+void BridgeProcess::on_open(const ipc::Open& message) {
   const bool known = message.service < targets_.size() && targets_[message.service];
   const bool waits = std::ranges::any_of(
       to_open_, [&](const ipc::Open& open) { return open.connection == message.connection; });
@@ -171,7 +171,7 @@ void Process::on_open(const ipc::Open& message) {
   if (!pause_.running()) open_waiting();
 }
 
-void Process::open_waiting() {
+void BridgeProcess::open_waiting() {
   for (; !to_open_.empty(); to_open_.pop_front()) {
     const ipc::Open& open = to_open_.front();
     if (add(open.connection, open.service, false) == nullptr) return;
@@ -182,28 +182,28 @@ void Process::open_waiting() {
   }
 }
 
-void Process::on_finish(const ipc::Finish& message) {
+void BridgeProcess::on_finish(const ipc::Finish& message) {
   if (Slot* slot = find(message.connection)) slot->connection->finish();
 }
 
-void Process::on_reset(const ipc::Reset& message) {
+void BridgeProcess::on_reset(const ipc::Reset& message) {
   std::erase_if(to_open_, [&](const ipc::Open& open) { return open.connection == message.connection; });
   if (Slot* slot = find(message.connection)) slot->connection->reset();
 }
 
-void Process::on_peer_end(Port::End end, const std::string& what) {
+void BridgeProcess::on_peer_end(Port::End end, const std::string& what) {
   if (end == Port::End::kViolation) log_.error(what);
   drop_peer();
 }
 
-void Process::drop_peer() {
+void BridgeProcess::drop_peer() {
   // A port may not be destroyed from inside one of its handlers.
   old_peers_.destroy(std::move(peer_));
   to_open_.clear();
   update_listeners();
   for (auto& [number, slot] : std::exchange(connections_, {})) {
     cancel_dial(slot);
-    Connection* connection = slot.connection.get();
+    LocalConnection* connection = slot.connection.get();
     leaving_.emplace(connection, std::move(slot.connection));
     // What was finished before still has its end, if its local side is there; all others have lost the tunnel
     // in the middle.
@@ -213,7 +213,7 @@ void Process::drop_peer() {
   end_if_stopped();
 }
 
-void Process::cancel_dial(Slot& slot) {
+void BridgeProcess::cancel_dial(Slot& slot) {
   if (slot.cookie == 0) return;
   dials_.erase(slot.cookie);
   monitor_.send(ipc::DialCancel{std::exchange(slot.cookie, 0)});
@@ -221,7 +221,7 @@ void Process::cancel_dial(Slot& slot) {
 
 // ---- what the kernel has run out of ----
 
-void Process::on_shortage(const std::string& why) {
+void BridgeProcess::on_shortage(const std::string& why) {
   if (shortage_.failed()) {
     shortage_of_ = why;
     log_.error(why + "; connections wait until there is enough again");
@@ -231,7 +231,7 @@ void Process::on_shortage(const std::string& why) {
 }
 
 // A connection that could not move a byte would keep a descriptor from the others: its pipe comes first.
-bool Process::make_room_for_one() {
+bool BridgeProcess::make_room_for_one() {
   if (auto reserved = pool_.reserve(); !reserved) {
     on_shortage("cannot carry another connection: " + reserved.error().text());
     return false;
@@ -247,7 +247,7 @@ bool Process::make_room_for_one() {
 }
 
 // After a while, or when a connection has ended.
-void Process::resume() {
+void BridgeProcess::resume() {
   if (peer_ && peer_->is_short()) return pause_.start(limits::kAcceptPause);
   pause_.stop();
   if (make_room_for_one()) open_waiting();
@@ -264,18 +264,18 @@ void Process::resume() {
 
 // ---- listeners ----
 
-bool Process::may_accept(const Listener& listener) {
+bool BridgeProcess::may_accept(const Listener& listener) {
   return accepting_ && open_[listener.service] < max_connections_ && peer_ && !peer_->is_short();
 }
 
-void Process::update_listeners() {
+void BridgeProcess::update_listeners() {
   for (const auto& listener : listeners_) {
     if (open_[listener->service] <= max_connections_ / 2) listener->full = false;
     listener->watcher->want_read(may_accept(*listener) && !pause_.running());
   }
 }
 
-void Process::accept(Listener& listener) {
+void BridgeProcess::accept(Listener& listener) {
   for (int i = 0; i < kAcceptBatch && may_accept(listener) && make_room_for_one(); ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -303,7 +303,7 @@ void Process::accept(Listener& listener) {
                " connections: further ones wait until one ends (setting tcp.max_active_connections)");
 }
 
-void Process::begin_stdio() {
+void BridgeProcess::begin_stdio() {
   if (!stdio_ || !accepting_ || !peer_ || !make_room_for_one()) return;
   // The monitor has made both non-blocking.
   LocalSide local{UniqueFd(STDIN_FILENO), UniqueFd(STDOUT_FILENO), "standard input and output"};
@@ -312,23 +312,23 @@ void Process::begin_stdio() {
   if (stdio_used_ == nullptr) monitor_.send(ipc::StdioEnded{true});
 }
 
-Connection* Process::add_accepted(uint16_t service, LocalSide local) {
+LocalConnection* BridgeProcess::add_accepted(uint16_t service, LocalSide local) {
   while (connections_.contains(next_number_) || next_number_ == 0)
     ++next_number_;
-  Connection* connection = add(next_number_++, service, true);
+  LocalConnection* connection = add(next_number_++, service, true);
   if (connection != nullptr) connection->connect(std::move(local), idle_timeout_, half_close_linger_);
   return connection;
 }
 
 // ---- connections ----
 
-Connection* Process::add(uint32_t number, uint16_t service, bool accepted) {
+LocalConnection* BridgeProcess::add(uint32_t number, uint16_t service, bool accepted) {
   if (!make_room_for_one()) return nullptr;
   FdPair channel = *std::exchange(spare_, std::nullopt);
   Slot slot;
   slot.connection =
-      std::make_unique<Connection>(loop_, pool_, number, service, std::move(channel.first), *this);
-  Connection* connection = slot.connection.get();
+      std::make_unique<LocalConnection>(loop_, pool_, number, service, std::move(channel.first), *this);
+  LocalConnection* connection = slot.connection.get();
   connections_.emplace(number, std::move(slot));
   ++open_[service];
   ++counters_.open;
@@ -341,21 +341,21 @@ Connection* Process::add(uint32_t number, uint16_t service, bool accepted) {
   return connection;
 }
 
-Process::Slot* Process::find(uint32_t number) {
+BridgeProcess::Slot* BridgeProcess::find(uint32_t number) {
   const auto found = connections_.find(number);
   return found == connections_.end() ? nullptr : &found->second;
 }
 
-void Process::on_channel_end() {
+void BridgeProcess::on_channel_end() {
   if (peer_) peer_->drain();
 }
 
-void Process::on_idle(Connection& connection) {
+void BridgeProcess::on_idle(LocalConnection& connection) {
   log_.info("the connection with " + connection.name() + " was idle for " +
             std::to_string(idle_timeout_.count()) + " s and is closed");
 }
 
-void Process::on_closed(Connection& connection) {
+void BridgeProcess::on_closed(LocalConnection& connection) {
   if (&connection == stdio_used_) {
     stdio_used_ = nullptr;
     monitor_.send(ipc::StdioEnded{!connection.finished() || connection.cut()});
@@ -370,8 +370,8 @@ void Process::on_closed(Connection& connection) {
   destroy_closed_.start();
 }
 
-void Process::destroy_closed() {
-  for (Connection* connection : std::exchange(closed_, {})) {
+void BridgeProcess::destroy_closed() {
+  for (LocalConnection* connection : std::exchange(closed_, {})) {
     const auto found = connections_.find(connection->number());
     if (found != connections_.end() && found->second.connection.get() == connection) {
       cancel_dial(found->second);

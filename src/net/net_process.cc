@@ -1,4 +1,4 @@
-#include "net/process.h"
+#include "net/net_process.h"
 
 #include <malloc.h>
 
@@ -46,7 +46,7 @@ TunnelRequest request_of(ipc::Grant& grant) {
 
 }  // namespace
 
-Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monitor, UniqueFd bridge)
+NetProcess::NetProcess(event::Loop& loop, Log& log, tls::Context& context, Port& monitor, UniqueFd bridge)
     : loop_(loop),
       log_(log),
       context_(context),
@@ -77,11 +77,11 @@ Process::Process(event::Loop& loop, Log& log, tls::Context& context, Port& monit
   bridge_.on<ipc::Failed>([this](const ipc::Failed& m) { on_failed(m); });
 }
 
-Process::~Process() = default;
+NetProcess::~NetProcess() = default;
 
 // ---- the monitor ----
 
-void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
+void NetProcess::on_grant(ipc::Grant& grant, UniqueFd socket) {
   monitor_.set_state(State::kNegotiating);
   source_ = grant.source != 0;
   max_connections_ = grant.max_connections;
@@ -100,7 +100,7 @@ void Process::on_grant(ipc::Grant& grant, UniqueFd socket) {
       [this](const LinkEnd& end) { report_and_exit(end); });
 }
 
-void Process::on_services(const ipc::Services& message) {
+void NetProcess::on_services(const ipc::Services& message) {
   if (ending()) return;
   phase_ = Phase::kServing;
   monitor_.set_state(State::kServing);
@@ -121,7 +121,7 @@ void Process::on_services(const ipc::Services& message) {
   update_pause();
 }
 
-void Process::on_stop() {
+void NetProcess::on_stop() {
   monitor_.set_state(State::kStopping);
   orphaned_.stop();
   if (phase_ == Phase::kDraining) return;
@@ -130,33 +130,33 @@ void Process::on_stop() {
   end_if_drained();
 }
 
-void Process::end_if_drained() {
+void NetProcess::end_if_drained() {
   if (!channels_.empty()) return;
   if (phase_ == Phase::kDraining) return report_and_exit(end_);
   if (phase_ == Phase::kStopping) end_tunnel();
 }
 
-void Process::on_drain_deadline() {
+void NetProcess::on_drain_deadline() {
   if (phase_ == Phase::kDraining) return report_and_exit(end_);
   log_.warning(std::to_string(channels_.size()) + " connections did not drain in time and are reset");
   end_tunnel();
 }
 
-void Process::end_tunnel() {
+void NetProcess::end_tunnel() {
   if (link_ && link_->closing()) return;
   // In front of the close frame, and behind everything that was accepted.
   if (source_ && tunnel_) tunnel_->end_streams();
   close(wire::kCloseNormal, {DownReason::kStopped, 0, 0, ""});
 }
 
-void Process::close(uint16_t code, LinkEnd end) {
+void NetProcess::close(uint16_t code, LinkEnd end) {
   if (link_) return link_->close(code, std::move(end));
   report_and_exit(end);
 }
 
 // ---- the link ----
 
-void Process::on_upgraded(Upgraded upgraded) {
+void NetProcess::on_upgraded(Upgraded upgraded) {
   link_ = std::make_unique<Link>(loop_, log_, std::move(upgraded), ping_period_, sender_, *this);
   deferred_.destroy(std::move(handshake_));
   if (names_services_) {
@@ -167,7 +167,7 @@ void Process::on_upgraded(Upgraded upgraded) {
   link_->start();
 }
 
-void Process::announce(std::vector<std::string> services) {
+void NetProcess::announce(std::vector<std::string> services) {
   services_deadline_.stop();
   monitor_.send(ipc::Up{{std::move(services)}});
   if (phase_ == Phase::kNegotiating) {
@@ -178,7 +178,7 @@ void Process::announce(std::vector<std::string> services) {
   link_->pause(true);
 }
 
-Result<> Process::on_early_message(Bytes bytes) {
+Result<> NetProcess::on_early_message(Bytes bytes) {
   if (phase_ != Phase::kNegotiating) {
     early_.emplace_back(as_text(bytes));
     return {};
@@ -193,7 +193,7 @@ Result<> Process::on_early_message(Bytes bytes) {
   return {};
 }
 
-void Process::on_end(const LinkEnd& end) {
+void NetProcess::on_end(const LinkEnd& end) {
   if (end.what != DownReason::kClosed || channels_.empty()) return report_and_exit(end);
   // The tunnel was closed in order: what it brought is delivered before the local connections are.
   end_ = end;
@@ -206,33 +206,33 @@ void Process::on_end(const LinkEnd& end) {
     channel->finish();
 }
 
-void Process::report_and_exit(const LinkEnd& end) {
+void NetProcess::report_and_exit(const LinkEnd& end) {
   monitor_.send(ipc::Down{end.what, end.retry_after, end.close_code, {end.reason}});
   loop_.stop();
 }
 
 // ---- the tunnel ----
 
-Connection* Process::open(uint16_t service) {
+Connection* NetProcess::open(uint16_t service) {
   if (bridge_gone_) return nullptr;
   const ConnectionNumber number = next_number_++;
   bridge_.send(ipc::Open{service, number});
   return &add_channel(number, service);
 }
 
-void Process::send(const wire::Message& message) {
+void NetProcess::send(const wire::Message& message) {
   log_.trace("sending " + to_string(message.type) + " stream " + std::to_string(message.stream_id) +
              " connection " + std::to_string(message.connection_id));
   sender_.send(message);
 }
 
-void Process::note(std::string text) {
+void NetProcess::note(std::string text) {
   log_.warning(text);
 }
 
 // ---- the bridge ----
 
-void Process::on_bridge_end(Port::End end, const std::string& what) {
+void NetProcess::on_bridge_end(Port::End end, const std::string& what) {
   if (end == Port::End::kViolation) {
     log_.error(what);
     return loop_.stop();
@@ -249,7 +249,7 @@ void Process::on_bridge_end(Port::End end, const std::string& what) {
   if (!ending()) orphaned_.start(limits::kDrain);
 }
 
-void Process::note_room(bool room) {
+void NetProcess::note_room(bool room) {
   if (!room && no_room_.failed())
     log_.error(std::string(kNoRoom) + "; connections are reset until there is room again");
   if (!room) return;
@@ -257,7 +257,7 @@ void Process::note_room(bool room) {
     log_.info("there is room for descriptors again; " + std::to_string(lost) + " connections were reset");
 }
 
-void Process::on_accepted(const ipc::Accepted& message, UniqueFd descriptor) {
+void NetProcess::on_accepted(const ipc::Accepted& message, UniqueFd descriptor) {
   note_room(descriptor.valid());
   if (!descriptor || ending() || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
@@ -269,7 +269,7 @@ void Process::on_accepted(const ipc::Accepted& message, UniqueFd descriptor) {
   channel.attach(std::move(descriptor));
 }
 
-void Process::on_opening(const ipc::Opening& message, UniqueFd descriptor) {
+void NetProcess::on_opening(const ipc::Opening& message, UniqueFd descriptor) {
   LocalChannel* const channel = find(message.connection);
   if (channel == nullptr || channel->attached()) return;
   note_room(descriptor.valid());
@@ -278,28 +278,28 @@ void Process::on_opening(const ipc::Opening& message, UniqueFd descriptor) {
   on_broken(*channel);
 }
 
-void Process::on_failed(const ipc::Failed& message) {
+void NetProcess::on_failed(const ipc::Failed& message) {
   if (LocalChannel* const channel = find(message.connection)) on_broken(*channel);
 }
 
 // ---- local channels ----
 
-void Process::on_local_end(LocalChannel& channel) {
+void NetProcess::on_local_end(LocalChannel& channel) {
   tunnel_->local_closed(channel);
   channel.finish();
 }
 
-void Process::on_broken(LocalChannel& channel) {
+void NetProcess::on_broken(LocalChannel& channel) {
   tunnel_->local_closed(channel);
   discard(channel);
 }
 
-void Process::on_backlog(LocalChannel&, bool full) {
+void NetProcess::on_backlog(LocalChannel&, bool full) {
   full_ = full ? full_ + 1 : full_ - 1;
   update_pause();
 }
 
-void Process::on_stalled(LocalChannel& channel) {
+void NetProcess::on_stalled(LocalChannel& channel) {
   // Alone at a source, it keeps nobody waiting: only a source opens connections. But one that has only to be
   // flushed is not kept forever.
   if (source_ && channels_.size() == 1 && phase_ == Phase::kServing && !channel.finishing())
@@ -312,24 +312,24 @@ void Process::on_stalled(LocalChannel& channel) {
   discard(channel);
 }
 
-void Process::on_flushed(LocalChannel& channel) {
+void NetProcess::on_flushed(LocalChannel& channel) {
   bridge_.send(ipc::Finish{channel.number()});
   discard(channel);
 }
 
-LocalChannel* Process::find(ConnectionNumber number) {
+LocalChannel* NetProcess::find(ConnectionNumber number) {
   const auto found = channels_.find(number);
   return found == channels_.end() ? nullptr : found->second.get();
 }
 
-LocalChannel& Process::add_channel(ConnectionNumber number, uint16_t service) {
+LocalChannel& NetProcess::add_channel(ConnectionNumber number, uint16_t service) {
   auto& channel = channels_[number];
   check(channel == nullptr, "a connection number is used twice");
   channel = std::make_unique<LocalChannel>(loop_, number, service, stall_, sender_, *this);
   return *channel;
 }
 
-void Process::discard(LocalChannel& channel) {
+void NetProcess::discard(LocalChannel& channel) {
   if (channel.given_up()) return;
   channel.give_up();
   tunnel_->forget(channel);
@@ -344,7 +344,7 @@ void Process::discard(LocalChannel& channel) {
   end_if_drained();
 }
 
-void Process::update_pause() {
+void NetProcess::update_pause() {
   link_->pause(full_ > 0 || !tunnel_);
 }
 

@@ -1,4 +1,4 @@
-#include "bridge/connection.h"
+#include "bridge/local_connection.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -19,8 +19,8 @@ constexpr int kIdleTicks = 4;
 
 }  // namespace
 
-Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
-                       ConnectionEvents& events)
+LocalConnection::LocalConnection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service,
+                                 UniqueFd channel, LocalConnectionEvents& events)
     : loop_(loop),
       number_(number),
       service_(service),
@@ -35,8 +35,8 @@ Connection::Connection(event::Loop& loop, PipePool& pool, uint32_t number, uint1
       quiet_(loop, [this] { on_quiet(); }),
       idle_(loop, [this] { on_idle_tick(); }) {}
 
-void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout,
-                         std::chrono::seconds half_close_linger) {
+void LocalConnection::connect(LocalSide local, std::chrono::seconds idle_timeout,
+                              std::chrono::seconds half_close_linger) {
   local_ = std::move(local);
   half_close_linger_ = half_close_linger;
   state_ = State::kOpen;
@@ -54,7 +54,7 @@ void Connection::connect(LocalSide local, std::chrono::seconds idle_timeout,
   if (draining_) pump_out();
 }
 
-void Connection::on_idle_tick() {
+void LocalConnection::on_idle_tick() {
   const uint64_t bytes = bytes_out() + bytes_in();
   idle_ticks_ = bytes == std::exchange(bytes_seen_, bytes) ? idle_ticks_ + 1 : 0;
   if (idle_ticks_ < kIdleTicks) return idle_.start(idle_tick_);
@@ -63,17 +63,17 @@ void Connection::on_idle_tick() {
   end_out();
 }
 
-void Connection::on_input() {
+void LocalConnection::on_input() {
   if (state_ == State::kLingering) return discard_input();
   pump_out();
 }
 
-void Connection::wait_for_resources(const Pump& pump) {
+void LocalConnection::wait_for_resources(const Pump& pump) {
   retry_.start(limits::kShortageRetry);
   events_.on_shortage(pump.shortage());
 }
 
-void Connection::on_retry() {
+void LocalConnection::on_retry() {
   if (state_ == State::kDialing) return finish();
   pump_out();
   pump_in();
@@ -81,7 +81,7 @@ void Connection::on_retry() {
 
 // ---- from the local side into the tunnel ----
 
-void Connection::pump_out() {
+void LocalConnection::pump_out() {
   if (state_ != State::kOpen || out_ended_) return;
   const uint64_t before = out_.bytes();
   const Pump::Outcome outcome = out_.run(local_.input.get(), channel_.get());
@@ -108,13 +108,13 @@ void Connection::pump_out() {
 
 // Whether the local side has only ended its sending side, or is gone, cannot be told before something is
 // written to it. Whoever has the answer to what it sent last is done in any case.
-void Connection::on_input_end() {
+void LocalConnection::on_input_end() {
   const bool unanswered = out_.bytes() > 0 && in_.bytes() == in_at_last_out_;
   if (draining_ || !unanswered || out_.broke_off() || half_close_linger_.count() == 0) return end_out();
   answer_.start(half_close_linger_);
 }
 
-void Connection::end_out() {
+void LocalConnection::end_out() {
   answer_.stop();
   out_ended_ = true;
   out_.clear();
@@ -123,12 +123,12 @@ void Connection::end_out() {
   ::shutdown(channel_.get(), SHUT_WR);
 }
 
-void Connection::drain() {
+void LocalConnection::drain() {
   draining_ = true;
   if (state_ == State::kOpen) pump_out();
 }
 
-void Connection::on_quiet() {
+void LocalConnection::on_quiet() {
   if (state_ != State::kOpen || out_ended_) return;
   cut_ = true;
   end_out();
@@ -136,7 +136,7 @@ void Connection::on_quiet() {
 
 // ---- from the tunnel to the local side ----
 
-void Connection::pump_in() {
+void LocalConnection::pump_in() {
   if (state_ != State::kOpen || in_ended_) return;
   const uint64_t before = in_.bytes();
   const Pump::Outcome outcome = in_.run(channel_.get(), output());
@@ -166,7 +166,7 @@ void Connection::pump_in() {
 // The local side has everything. Closing a socket while bytes from it are unread would make the kernel reset
 // the connection and take back what is still on its way, so its end is waited for, for a while. A pipe or a
 // terminal keeps what was written to it.
-void Connection::linger() {
+void LocalConnection::linger() {
   answer_.stop();
   channel_watcher_.reset();
   channel_.reset();
@@ -183,17 +183,17 @@ void Connection::linger() {
 }
 
 // A reset takes back what is still on its way: nothing may be.
-void Connection::reset_when_sent() {
+void LocalConnection::reset_when_sent() {
   if (!has_unsent()) return reset();
   sent_.start(limits::kSentPoll);
 }
 
-bool Connection::has_unsent() const {
+bool LocalConnection::has_unsent() const {
   int unsent = 0;
   return ::ioctl(output(), SIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
-void Connection::discard_input() {
+void LocalConnection::discard_input() {
   char buffer[16'384];
   const ssize_t size = ::read(local_.input.get(), buffer, sizeof buffer);
   if (size > 0) discarded_ += static_cast<size_t>(size);
@@ -204,14 +204,14 @@ void Connection::discard_input() {
 
 // ---- the end ----
 
-void Connection::finish() {
+void LocalConnection::finish() {
   finish_seen_ = true;
   if (state_ != State::kDialing) return;
   if (!in_.take(channel_.get())) return in_.shortage().empty() ? close() : wait_for_resources(in_);
   linger_.start(limits::kFlush);
 }
 
-void Connection::reset() {
+void LocalConnection::reset() {
   if (connected()) {
     const struct linger at_once { 1, 0 };
     // Means nothing to a pipe: there the exit status tells.
@@ -220,7 +220,7 @@ void Connection::reset() {
   close();
 }
 
-void Connection::close() {
+void LocalConnection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   answer_.stop();

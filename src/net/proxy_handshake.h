@@ -17,19 +17,19 @@
 namespace localproxy::net {
 
 // Which web proxy is used, and how it is asked.
-struct WebProxyRequest {
+struct ProxyRequest {
   ipc::ProxyKind kind = ipc::ProxyKind::kNone;
   std::string host;
   uint16_t port = 0;
   Secret credentials;  // USER:PASSWORD, or empty
 };
 
-class WebProxy {
+class ProxyHandshake {
  public:
   // target: HOST:PORT of the service. REQUIRES: request.kind is not kNone. Its credentials are wiped.
-  WebProxy(tls::Context& context, Log& log, UniqueFd socket, WebProxyRequest& request, std::string target);
-  WebProxy(const WebProxy&) = delete;
-  WebProxy& operator=(const WebProxy&) = delete;
+  ProxyHandshake(tls::Context& context, Log& log, UniqueFd socket, ProxyRequest& request, std::string target);
+  ProxyHandshake(const ProxyHandshake&) = delete;
+  ProxyHandshake& operator=(const ProxyHandshake&) = delete;
 
   // Goes on as far as it can. kDone: session() may be asked for; kFailed: end() says why; others: call again
   // when the descriptor is ready.
