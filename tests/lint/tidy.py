@@ -24,7 +24,7 @@ import tree
 # Of the compiler's options, those that say what the source means. The others are GCC's as often as clang's.
 MEANING = re.compile(r"-(?:I|D|std=|isystem)(?!_FORTIFY_SOURCE)")
 # Nodes of the analyzer's graph of a function after which it gives it up. The default, eleven times as many, makes
-# all of it take four times as long.
+# all of it take three times as long.
 ANALYZER = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=20000"]
 
 # Where one begins.
