@@ -76,7 +76,7 @@ Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool s
   auto lines = make_lines();
   if (!lines) return lines.error();
   const int null = helpers.null.get();
-  // As main/child.h has them.
+  // As ipc/descriptors.h has them.
   const std::array fds{standard_streams ? STDIN_FILENO : null,
                        standard_streams ? STDOUT_FILENO : null,
                        lines->theirs.errors.get(),
