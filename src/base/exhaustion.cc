@@ -35,7 +35,7 @@ std::string_view remedy(int error) {
 }
 
 Error cannot_fork(const std::string& what, int error_number) {
-  const Error error = system_error(what, error_number);
+  Error error = system_error(what, error_number);
   if (error_number != EAGAIN) return error;
   return error.reworded(
       error.text() +

@@ -56,8 +56,7 @@ std::string way_to_endpoint(const Config& config) {
   if (!config.exempted_by.empty()) return "directly, because no_proxy has '" + config.exempted_by + "'";
   if (!config.web_proxy) return "directly";
   const WebProxy& proxy = *config.web_proxy;
-  const std::string text =
-      "through the web proxy " + proxy.scheme + "://" + authority_of(proxy.host, proxy.port);
+  std::string text = "through the web proxy " + proxy.scheme + "://" + authority_of(proxy.host, proxy.port);
   if (proxy.credentials.empty()) return text;
   return text + (proxy.credentials.reveal().ends_with(':') ? ", with a user name" : ", with a password");
 }

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace localproxy::monitor {
 namespace {
 
 std::string list(const std::vector<std::string>& ids) {
-  std::string text;
-  for (const std::string& id : ids)
-    text += (text.empty() ? "" : ", ") + (id.empty() ? "(one without an id)" : id);
-  return text;
+  return join(ids, ", ", [](const std::string& id) { return id.empty() ? "(one without an id)" : id; });
 }
 
 Error mismatch(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/text.h"
 #include "net/tunnel.h"
 
 namespace localproxy::net {
@@ -59,10 +60,7 @@ void Tunnel::note_silence(const std::string& what) {
 }
 
 void Tunnel::note_nameless(const std::string& what) {
-  std::string all;
-  for (const std::string& id : services_)
-    all += (all.empty() ? "" : ", ") + id;
-  events_.note("ignored " + what + " without a service id: this tunnel has " + all + ". A " +
+  events_.note("ignored " + what + " without a service id: this tunnel has " + join(services_) + ". A " +
                (source_ ? "destination" : "source") +
                " of version 1 works only with a tunnel of one service; it needs version 2 here" +
                (source_ ? "" : " (not -y V1)"));

@@ -6,19 +6,14 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <sys/stat.h>
 
 #include <string_view>
 
+#include "base/path.h"
 #include "tls/error.h"
 
 namespace localproxy::tls {
 namespace {
-
-bool is_file(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
 
 // As c_rehash names certificates (1234abcd.0) and CRLs (1234abcd.r0): what OpenSSL looks for in a directory.
 bool is_hash_name(std::string_view name) {
@@ -48,7 +43,7 @@ Result<size_t> load_directory(X509_STORE* store, const std::string& path, bool o
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string file = path + "/" + entry->d_name;
     const bool hashed = is_hash_name(entry->d_name);
-    if ((only_hashed && !hashed) || !is_file(file)) continue;
+    if ((only_hashed && !hashed) || !is_regular_file(file)) continue;
     auto loaded = load_file(store, file);
     if (loaded) ++files;
     // Of others it is not known what they are for.
@@ -63,7 +58,7 @@ Result<> load_default(X509_STORE* store, Log& log) {
   for (const std::string& file :
        {std::string(X509_get_default_cert_file()), directory + "/ca-certificates.crt",
         std::string("/etc/ssl/certs/ca-certificates.crt"), std::string("/etc/pki/tls/certs/ca-bundle.crt")}) {
-    if (is_file(file) && load_file(store, file)) return {};
+    if (is_regular_file(file) && load_file(store, file)) return {};
   }
   auto files = load_directory(store, directory, false, log);
   if (!files) return files.error();
@@ -74,7 +69,7 @@ Result<> load_default(X509_STORE* store, Log& log) {
 // With SSL_CERT_FILE or SSL_CERT_DIR. What is not there is no error, as with OpenSSL.
 void load_named(X509_STORE* store, const Roots& roots, Log& log) {
   const std::string file = roots.system_file.value_or(X509_get_default_cert_file());
-  if (is_file(file)) {
+  if (is_regular_file(file)) {
     if (auto loaded = load_file(store, file); !loaded) log.warning("TLS: " + loaded.error().text());
   }
   const bool given = roots.system_paths.has_value();

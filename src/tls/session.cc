@@ -1,6 +1,5 @@
 #include "tls/session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -8,16 +7,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "tls/error.h"
 
 namespace localproxy::tls {
 namespace {
-
-bool is_address(const std::string& host) {
-  uint8_t buffer[sizeof(in6_addr)];
-  return ::inet_pton(AF_INET, host.c_str(), buffer) == 1 || ::inet_pton(AF_INET6, host.c_str(), buffer) == 1;
-}
 
 bool expect_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl);
