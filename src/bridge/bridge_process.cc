@@ -85,7 +85,7 @@ void BridgeProcess::on_peer(const ipc::Peer& message, UniqueFd fd) {
 }
 
 void BridgeProcess::on_accepting(const ipc::Accepting& message) {
-  accepting_ = message.on != 0;
+  accepting_ = message.on;
   update_listeners();
   begin_stdio();
 }

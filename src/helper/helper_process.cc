@@ -90,7 +90,7 @@ void HelperProcess::enter_sandbox(const sandbox::Policy& policy, const sandbox::
   auto status = sandbox::enter({.policy = &policy,
                                 .parent = static_cast<pid_t>(setup_.parent_pid),
                                 .landlock_rules = std::move(rules),
-                                .landlock = setup_.landlock != 0});
+                                .landlock = setup_.landlock});
   if (!status) fatal("the sandbox refused: " + status.error().text());
   monitor_->set_state(ipc::State::kReady);
   monitor_->send(ready_of(*status));

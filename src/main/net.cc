@@ -21,11 +21,11 @@ namespace {
 using namespace localproxy;
 
 tls::Roots roots_of(const ipc::Setup& setup) {
-  tls::Roots roots{.system = setup.load_roots != 0};
-  if (setup.has_cert_file != 0) roots.system_file = setup.cert_file.value;
+  tls::Roots roots{.system = setup.load_roots};
+  if (setup.has_cert_file) roots.system_file = setup.cert_file.value;
   const std::vector<std::string>& paths = setup.ca_paths.value;
   const auto further = paths.begin() + std::min<std::ptrdiff_t>(setup.cert_paths, std::ssize(paths));
-  if (setup.has_cert_paths != 0) roots.system_paths.emplace(paths.begin(), further);
+  if (setup.has_cert_paths) roots.system_paths.emplace(paths.begin(), further);
   roots.paths.assign(further, paths.end());
   roots.file = setup.ca_file.value;
   return roots;

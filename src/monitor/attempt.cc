@@ -95,7 +95,7 @@ Result<> Attempt::start_net() {
   if (!channel) return channel.error();
   ipc::Setup setup = setup_of(config_, launcher_.pid());
   if (config::needs_roots(config_)) {
-    setup.load_roots = 1;
+    setup.load_roots = true;
     add_roots(config_, setup);
   }
   auto net = launcher_.start(

@@ -37,7 +37,7 @@ Result<Lines> make_lines() {
 Exit exit_of(const ipc::Exited& message) {
   if (const std::string& why = message.not_started.value; !why.empty())
     return {Exit::How::kNotStarted, message.value, why};
-  return {message.by_signal != 0 ? Exit::How::kSignal : Exit::How::kStatus, message.value};
+  return {message.by_signal ? Exit::How::kSignal : Exit::How::kStatus, message.value};
 }
 
 }  // namespace

@@ -37,8 +37,8 @@ constexpr Row kRows[] = {
     {"no capabilities", always},
     {"no new privileges", always},
     {"no core, no ptrace", always},
-    {"no writable code", [](const Ready& r) { return std::string(r.mdwe != 0 ? "yes" : "by filter"); }},
-    {"namespaces", [](const Ready& r) { return std::string(r.namespaces != 0 ? "own" : "shared"); }},
+    {"no writable code", [](const Ready& r) { return std::string(r.mdwe ? "yes" : "by filter"); }},
+    {"namespaces", [](const Ready& r) { return std::string(r.namespaces ? "own" : "shared"); }},
     {"Landlock", [](const Ready& r) { return landlock_text(r); }},
     {"system call filter", [](const Ready& r) { return std::string(r.system_calls != 0 ? "yes" : "NO"); }},
 };
@@ -58,8 +58,8 @@ std::string trimmed(std::string line) {
 std::string sandbox_line(const Ready& reached) {
   std::string line = "sandbox: uid " + std::to_string(reached.user) + " gid " +
                      std::to_string(reached.group) + ", no capabilities, no-new-privs";
-  if (reached.mdwe != 0) line += ", no writable code";
-  if (reached.namespaces != 0) line += ", own user, network, mount, ipc and uts namespaces, empty root";
+  if (reached.mdwe) line += ", no writable code";
+  if (reached.namespaces) line += ", own user, network, mount, ipc and uts namespaces, empty root";
   if (!reached.not_granted.value.empty()) line += ", no namespaces (" + reached.not_granted.value + ")";
   line += reached.landlock_abi != 0 ? ", Landlock " + landlock_text(reached)
                                     : std::string(", NO LANDLOCK (--sandbox=no-landlock)");

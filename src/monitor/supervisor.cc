@@ -97,7 +97,7 @@ void Supervisor::on_stdio_ended(const ipc::StdioEnded& message) {
     log_.error("the bridge process speaks of standard input and output, which it has not got, and is killed");
     return bridge_->kill();
   }
-  if (message.lost == 0) {
+  if (!message.lost) {
     log_.info("the connection of standard input and output has ended");
     return stop();
   }
@@ -138,7 +138,7 @@ void Supervisor::on_up(const std::vector<std::string>& announced) {
       ipc::Peer{config_.settings.max_connections, static_cast<uint32_t>(config_.idle_timeout.count()),
                 static_cast<uint32_t>(config_.half_close_linger.count())},
       attempt_->serve(services_));
-  bridge_->port().send(ipc::Accepting{1});
+  bridge_->port().send(ipc::Accepting{true});
 }
 
 // Matches the services of the tunnel with what was asked for, and hands the bridge its listeners or targets.
@@ -234,7 +234,7 @@ void Supervisor::on_attempt_end(const Attempt::End& how) {
 void Supervisor::stop_accepting() {
   const auto served = attempt_->served();
   if (!served) return;
-  bridge_->port().send(ipc::Accepting{0});
+  bridge_->port().send(ipc::Accepting{false});
   if (*served < limits::kBackoffForget) return;
   backoff_.reset();
   crashes_ = 0;

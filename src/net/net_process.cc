@@ -33,8 +33,8 @@ uint32_t random_stream_id() {
 TunnelRequest request_of(ipc::Grant& grant) {
   return {.host = grant.host.value,
           .port = grant.port,
-          .verify = grant.verify != 0,
-          .mode = grant.source != 0 ? "source" : "destination",
+          .verify = grant.verify,
+          .mode = grant.source ? "source" : "destination",
           .subprotocol = grant.subprotocol.value,
           .access_token = std::move(grant.access_token.value),
           .client_token = std::move(grant.client_token.value),
@@ -83,7 +83,7 @@ NetProcess::~NetProcess() = default;
 
 void NetProcess::on_grant(ipc::Grant& grant, UniqueFd socket) {
   monitor_.set_state(State::kNegotiating);
-  source_ = grant.source != 0;
+  source_ = grant.source;
   max_connections_ = grant.max_connections;
   stall_ = std::chrono::milliseconds(grant.stall_ms);
   ping_period_ = std::chrono::milliseconds(grant.ping_period_ms);

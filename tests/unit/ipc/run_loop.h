@@ -23,7 +23,7 @@ inline bool run_until(event::Loop& loop, const std::function<bool()>& done,
 
 // Handles what can be handled without waiting.
 inline void run_ready(event::Loop& loop) {
-  // Several times: what is handled may leave something to Loop::later().
+  // Several times: what is handled may start a Task.
   for (int i = 0; i < 8; ++i)
     event_base_loop(loop.base(), EVLOOP_NONBLOCK);
 }
