@@ -139,7 +139,7 @@ int Session::on_verified(int good, X509_STORE_CTX* verification) {
     }
     const auto* ssl = static_cast<const SSL*>(
         X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
-    static_cast<Session*>(SSL_get_ex_data(ssl, 0))->distrust_.record(verification);
+    static_cast<Session*>(SSL_get_ex_data(ssl, 0))->certificate_error_.record(verification);
   }
   return good;
 }
@@ -158,8 +158,8 @@ Io Session::outcome(int returned) {
       error_ = outer_ ? outer_->failure(system) : failure(system);
       break;
     default:
-      if (distrust_.recorded()) {
-        error_ = distrust_.text(host_, named_by_);
+      if (certificate_error_.recorded()) {
+        error_ = certificate_error_.text(host_, named_by_);
       } else if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         error_ = "the connection was closed without notice";
       } else {

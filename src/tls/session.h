@@ -8,8 +8,8 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "tls/certificate_error.h"
 #include "tls/context.h"
-#include "tls/distrust.h"
 
 struct ssl_st;
 
@@ -70,7 +70,7 @@ class Session {
   ssl_st* ssl_;
   std::string host_;
   std::string named_by_;
-  Distrust distrust_;
+  CertificateError certificate_error_;
   std::string error_;
 };
 

@@ -1,4 +1,4 @@
-"""Where the tree, the build and its programs are; makes tests/service/service_client.py importable."""
+"""Where the tree, the build and its programs are; makes tests/cloud/service_client.py importable."""
 
 import atexit
 import os
@@ -28,9 +28,9 @@ def _for_everybody(directory):
 
 
 LOCALPROXY = _for_everybody(BUILD / "src/main") / "localproxy"
-TUNNEL_SERVICE = BUILD / "tests/service/tunnel-service"
+TUNNEL_SERVICE = BUILD / "tests/cloud/tunnel-service"
 
-sys.path.insert(0, str(ROOT / "tests/service"))
+sys.path.insert(0, str(ROOT / "tests/cloud"))
 
 
 def programs():

@@ -1,4 +1,4 @@
-#include "tls/distrust.h"
+#include "tls/certificate_error.h"
 
 #include <arpa/inet.h>
 #include <openssl/asn1.h>
@@ -82,7 +82,7 @@ std::string names_of(const X509* certificate) {
 
 }  // namespace
 
-void Distrust::record(X509_STORE_CTX* verification) {
+void CertificateError::record(X509_STORE_CTX* verification) {
   error_ = X509_STORE_CTX_get_error(verification);
   depth_ = X509_STORE_CTX_get_error_depth(verification);
   const X509_CRL* crl = X509_STORE_CTX_get0_current_crl(verification);
@@ -96,7 +96,7 @@ void Distrust::record(X509_STORE_CTX* verification) {
   names_ = names_of(certificate);
 }
 
-std::string Distrust::text(const std::string& host, const std::string& named_by) const {
+std::string CertificateError::text(const std::string& host, const std::string& named_by) const {
   std::string text =
       "the certificate for " + host + " was not accepted: " + X509_verify_cert_error_string(error_);
   if (!subject_.empty()) {

@@ -7,7 +7,7 @@ struct x509_store_ctx_st;
 
 namespace localproxy::tls {
 
-class Distrust {
+class CertificateError {
  public:
   // Remembers the certificate that a verification has just failed at. OpenSSL forgets it with the handshake.
   void record(x509_store_ctx_st* verification);
