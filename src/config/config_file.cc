@@ -12,7 +12,7 @@
 namespace localproxy::config {
 namespace {
 
-constexpr size_t kMaxFile = 64 * 1024;  // bytes; the options all together need a few hundred
+constexpr size_t kMaxConfigFile = 64 * 1024;  // bytes; the options all together need a few hundred
 constexpr std::string_view kBlanks = " \t\r";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // what some editors put in front
 
@@ -86,7 +86,7 @@ Result<std::vector<IniEntry>> parse_ini(std::string_view text) {
 
 Result<OptionSet> read_config_file(const std::string& path, Diagnostics& diagnostics) {
   const std::string file = "--config " + shown(path);
-  const auto content = read_file(path, kMaxFile, file);
+  const auto content = read_file(path, kMaxConfigFile, file);
   if (!content) return content.error();
   const auto entries = parse_ini(content->reveal());
   if (!entries) return Error(file + ", " + entries.error().text());

@@ -18,9 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxFiles = 256;          // somebody else's directory, when there are more
-constexpr size_t kMaxFile = 64 * 1024;     // bytes of one file
-constexpr size_t kMaxMappings = 4 * 1024;  // of all files together
+constexpr size_t kMaxFiles = 256;              // somebody else's directory, when there are more
+constexpr size_t kMaxServiceFile = 64 * 1024;  // bytes of one file
+constexpr size_t kMaxMappings = 4 * 1024;      // of all files together
 
 // Every regular file below root, sorted.
 Result<std::vector<std::string>> list_files(const std::string& root) {
@@ -47,7 +47,7 @@ bool known(const std::vector<ServiceMapping>& mappings, std::string_view service
 // Adds what one file says.
 Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings,
                   Diagnostics& diagnostics) {
-  const auto content = read_file(file, kMaxFile, shown(file));
+  const auto content = read_file(file, kMaxServiceFile, shown(file));
   if (!content) return content.error();
   const auto entries = parse_ini(content->reveal());
   if (!entries) return Error(shown(file) + ", " + entries.error().text());

@@ -20,8 +20,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
-constexpr size_t kMaxFile = 256 * 1024;  // bytes; the defaults need about 1,200
-constexpr int64_t kDay = 86'400'000;     // milliseconds
+constexpr size_t kMaxSettingsFile = 256 * 1024;  // bytes; the defaults need about 1,200
+constexpr int64_t kDay = 86'400'000;             // milliseconds
 constexpr int64_t kManyTries = 1'000'000'000;
 
 constexpr std::string_view kRegionEndpoints = "tunneling.proxy.region_endpoint_overrides";
@@ -243,7 +243,7 @@ Result<FineSettings> parse_settings(std::string_view text, Diagnostics& diagnost
 
 Result<FineSettings> read_settings_file(const std::string& path, Diagnostics& diagnostics) {
   const std::string file = "--settings-json " + shown(path);
-  const auto content = read_file(path, kMaxFile, file);
+  const auto content = read_file(path, kMaxSettingsFile, file);
   if (!content) return content.error();
   Diagnostics of_file;
   auto fine = parse_settings(content->reveal(), of_file);

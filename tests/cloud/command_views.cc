@@ -77,10 +77,6 @@ uint64_t stream_count(const Tunnel& tunnel) {
   return count;
 }
 
-Outcome failure(std::string_view why) {
-  return {error_answer(why)};
-}
-
 }  // namespace
 
 Outcome status(Server& server, Arguments& args) {

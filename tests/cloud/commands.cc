@@ -11,10 +11,6 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-Outcome failure(std::string_view why) {
-  return {error_answer(why)};
-}
-
 json tokens_of(Tunnel& tunnel) {
   return {{"source", tunnel.seat(Side::kSource).credential.token},
           {"destination", tunnel.seat(Side::kDestination).credential.token}};

@@ -24,6 +24,10 @@ Outcome run_command(Server& server, std::string_view line);
 
 nlohmann::json error_answer(std::string_view why);
 
+inline Outcome failure(std::string_view why) {
+  return {error_answer(why)};
+}
+
 // The tunnel that is named by the argument "tunnel"; nullptr, and args failed, when there is none.
 Tunnel* tunnel_argument(Server& server, Arguments& args);
 

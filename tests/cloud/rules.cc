@@ -34,14 +34,14 @@ std::string subprotocol(int version) {
   return "subprotocol " + std::to_string(version) + ".0";
 }
 
-Breach breach(const Message& message, const std::string& what, CloseCode code = CloseCode::kPolicy) {
-  return {code, type_name(message.type) + ": " + what};
-}
-
 }  // namespace
 
 std::string type_name(uint32_t type) {
   return type < kTypes.size() ? std::string(kTypes[type].name) : "type " + std::to_string(type);
+}
+
+Breach breach(const Message& message, std::string_view what, CloseCode code) {
+  return {code, type_name(message.type) + ": " + std::string(what)};
 }
 
 std::optional<Type> type_of(const Message& message) {

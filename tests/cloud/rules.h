@@ -13,6 +13,9 @@ namespace localproxy::service {
 // The name that the schema gives a type, or its number.
 std::string type_name(uint32_t type);
 
+// The breach that message is: its type, and what is wrong with it.
+Breach breach(const Message& message, std::string_view what, CloseCode code = CloseCode::kPolicy);
+
 // nullopt: no such type.
 std::optional<Type> type_of(const Message& message);
 

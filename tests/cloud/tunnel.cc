@@ -8,10 +8,6 @@
 namespace localproxy::service {
 namespace {
 
-Breach breach(const Message& message, std::string_view what) {
-  return {CloseCode::kPolicy, type_name(message.type) + ": " + std::string(what)};
-}
-
 // The format that a receiver of that version sees.
 Format bridged(Format format, int version) {
   return {format.service && version >= 2, format.connection && version >= 3};

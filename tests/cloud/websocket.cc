@@ -7,7 +7,7 @@
 namespace localproxy::service {
 namespace {
 
-Breach breach(std::string reason, CloseCode code = CloseCode::kProtocolError) {
+Breach framing_breach(std::string reason, CloseCode code = CloseCode::kProtocolError) {
   return {code, std::move(reason)};
 }
 
@@ -25,19 +25,21 @@ bool may_be_sent(uint16_t code) {
 std::variant<NeedMore, FrameHeader, Breach> decode_header(Bytes bytes) {
   if (bytes.empty()) return NeedMore{};
   const uint8_t first = bytes[0];
-  if ((first & 0x70) != 0) return breach("WebSocket: reserved bits are set");
-  if (!known(first & 0x0f)) return breach("WebSocket: reserved opcode " + std::to_string(first & 0x0f));
+  if ((first & 0x70) != 0) return framing_breach("WebSocket: reserved bits are set");
+  if (!known(first & 0x0f))
+    return framing_breach("WebSocket: reserved opcode " + std::to_string(first & 0x0f));
   FrameHeader header;
   header.final = (first & 0x80) != 0;
   header.opcode = static_cast<Opcode>(first & 0x0f);
-  if (header.opcode == Opcode::kText) return breach("WebSocket: text frame", CloseCode::kUnsupported);
-  if (is_control(header.opcode) && !header.final) return breach("WebSocket: fragmented control frame");
+  if (header.opcode == Opcode::kText) return framing_breach("WebSocket: text frame", CloseCode::kUnsupported);
+  if (is_control(header.opcode) && !header.final)
+    return framing_breach("WebSocket: fragmented control frame");
 
   if (bytes.size() < 2) return NeedMore{};
-  if ((bytes[1] & 0x80) == 0) return breach("WebSocket: unmasked frame");
+  if ((bytes[1] & 0x80) == 0) return framing_breach("WebSocket: unmasked frame");
   const uint8_t length = bytes[1] & 0x7f;
   if (is_control(header.opcode) && length > bounds::kControlPayload) {
-    return breach("WebSocket: control frame of more than 125 bytes");
+    return framing_breach("WebSocket: control frame of more than 125 bytes");
   }
   const size_t extended = length == 126 ? 2 : length == 127 ? 8 : 0;
   if (bytes.size() < 2 + extended) return NeedMore{};
@@ -45,12 +47,12 @@ std::variant<NeedMore, FrameHeader, Breach> decode_header(Bytes bytes) {
   if (extended == 2) full = load_be<uint16_t>(&bytes[2]);
   if (extended == 8) full = load_be<uint64_t>(&bytes[2]);
   if ((extended == 2 && full < 126) || (extended == 8 && full <= 0xffff)) {
-    return breach("WebSocket: length " + std::to_string(full) + " is not in its shortest form");
+    return framing_breach("WebSocket: length " + std::to_string(full) + " is not in its shortest form");
   }
   if (full > bounds::kWebSocketPayload) {
-    return breach("WebSocket: frame of " + std::to_string(full) + " bytes, " +
-                      std::to_string(bounds::kWebSocketPayload) + " are allowed",
-                  CloseCode::kTooBig);
+    return framing_breach("WebSocket: frame of " + std::to_string(full) + " bytes, " +
+                              std::to_string(bounds::kWebSocketPayload) + " are allowed",
+                          CloseCode::kTooBig);
   }
   header.length = static_cast<size_t>(full);
   header.size = 2 + extended + 4;
@@ -105,19 +107,19 @@ uint8_t* put_header_before(uint8_t* payload, size_t length, Opcode opcode, bool 
 
 std::optional<Breach> Fragmentation::note(Opcode opcode, bool final) {
   if (open_ && opcode != Opcode::kContinuation) {
-    return breach("WebSocket: a message begins inside a fragmented one");
+    return framing_breach("WebSocket: a message begins inside a fragmented one");
   }
-  if (!open_ && opcode == Opcode::kContinuation) return breach("WebSocket: continuation of nothing");
+  if (!open_ && opcode == Opcode::kContinuation) return framing_breach("WebSocket: continuation of nothing");
   open_ = !final;
   return std::nullopt;
 }
 
 std::variant<Close, Breach> decode_close(Bytes payload) {
   if (payload.empty()) return Close{};
-  if (payload.size() == 1) return breach("WebSocket: close frame with half a code");
+  if (payload.size() == 1) return framing_breach("WebSocket: close frame with half a code");
   Close close{load_be<uint16_t>(payload.data()), std::string(as_text(payload.subspan(2)))};
-  if (!may_be_sent(close.code)) return breach("WebSocket: close code " + std::to_string(close.code));
-  if (!is_utf8(close.reason)) return breach("WebSocket: close reason is not UTF-8");
+  if (!may_be_sent(close.code)) return framing_breach("WebSocket: close code " + std::to_string(close.code));
+  if (!is_utf8(close.reason)) return framing_breach("WebSocket: close reason is not UTF-8");
   return close;
 }
 

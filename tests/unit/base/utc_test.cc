@@ -6,9 +6,9 @@
 namespace localproxy {
 namespace {
 
-std::string text(int64_t seconds) {
-  const Utc time = utc_of(seconds);
-  return date_text(time) + " " + clock_text(time);
+std::string text(int64_t time) {
+  const Utc utc = utc_of(time);
+  return date_text(utc) + " " + clock_text(utc);
 }
 
 TEST(UtcTest, KnownTimes) {
@@ -30,16 +30,16 @@ TEST(UtcTest, KnownTimes) {
 TEST(UtcTest, EveryDayFrom1970To2100IsThatOfLibc) {
   for (int64_t day = 0; day < 131 * 366; ++day) {
     // Another time of each day.
-    const time_t seconds = static_cast<time_t>(day * 86'400 + day * 7'919 % 86'400);
+    const time_t time = static_cast<time_t>(day * 86'400 + day * 7'919 % 86'400);
     tm expected{};
-    ASSERT_NE(::gmtime_r(&seconds, &expected), nullptr);
-    const Utc got = utc_of(seconds);
-    ASSERT_EQ(got.year, expected.tm_year + 1900) << seconds;
-    ASSERT_EQ(got.month, static_cast<unsigned>(expected.tm_mon + 1)) << seconds;
-    ASSERT_EQ(got.day, static_cast<unsigned>(expected.tm_mday)) << seconds;
-    ASSERT_EQ(got.hour, static_cast<unsigned>(expected.tm_hour)) << seconds;
-    ASSERT_EQ(got.minute, static_cast<unsigned>(expected.tm_min)) << seconds;
-    ASSERT_EQ(got.second, static_cast<unsigned>(expected.tm_sec)) << seconds;
+    ASSERT_NE(::gmtime_r(&time, &expected), nullptr);
+    const Utc got = utc_of(time);
+    ASSERT_EQ(got.year, expected.tm_year + 1900) << time;
+    ASSERT_EQ(got.month, static_cast<unsigned>(expected.tm_mon + 1)) << time;
+    ASSERT_EQ(got.day, static_cast<unsigned>(expected.tm_mday)) << time;
+    ASSERT_EQ(got.hour, static_cast<unsigned>(expected.tm_hour)) << time;
+    ASSERT_EQ(got.minute, static_cast<unsigned>(expected.tm_min)) << time;
+    ASSERT_EQ(got.second, static_cast<unsigned>(expected.tm_sec)) << time;
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "tests/unit/base/no_descriptors.h"
+#include "tests/unit/bridge/pattern.h"
 #include "tests/unit/bridge/tcp_pair.h"
 #include "tests/unit/ipc/run_loop.h"
 
@@ -20,13 +21,6 @@ namespace {
 
 using localproxy::test::run_ready;
 using localproxy::test::run_until;
-
-std::string pattern(size_t size) {
-  std::string text(size, '\0');
-  for (size_t i = 0; i < size; ++i)
-    text[i] = static_cast<char>(i * 31 + i / 256 + i / 65'536);
-  return text;
-}
 
 // How reading from a socket ended.
 enum class End { kNone, kFin, kReset };
@@ -218,7 +212,7 @@ TEST_F(ConnectionTest, MovesBytesBothWays) {
 
 TEST_F(ConnectionTest, MovesMuchBothWaysAtOnce) {
   connect();
-  const std::string sent = pattern(size_t{4} << 20);
+  const std::string sent = test::pattern(size_t{4} << 20);
   std::string net_got;
   size_t from_client = 0, from_net = 0;
   const auto write_more = [&](int fd, size_t& written) {
@@ -312,7 +306,7 @@ TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
   write(client_.get(), "an upload that net does not want");
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 32; }));
   // More than the client's window takes while it does not read.
-  const std::string sent = pattern(180'000);
+  const std::string sent = test::pattern(180'000);
   write(net_.get(), sent);
   connection_->finish();
   net_.reset();
@@ -328,15 +322,15 @@ TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
 
 TEST_F(ConnectionTest, LingeringLosesNothingThoughTheClientStillSends) {
   connect();
-  const std::string sent = pattern(100'000);
+  const std::string sent = test::pattern(100'000);
   write(net_.get(), sent);
   connection_->finish();
   net_.reset();
   // Unread when the tunnel's side ends: closing now would reset the client.
-  write(client_.get(), pattern(50'000));
+  write(client_.get(), test::pattern(50'000));
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_TRUE(client_got_ == sent);
-  write(client_.get(), pattern(50'000));
+  write(client_.get(), test::pattern(50'000));
   run_ready(loop_);
   EXPECT_EQ(closed_, 0) << "waits for the client's end";
   client_.reset();
@@ -350,7 +344,7 @@ TEST_F(ConnectionTest, AClientThatDoesNotCareForTheEndIsClosed) {
   net_.reset();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   size_t sent = 0;
-  const std::string more = pattern(10'000);
+  const std::string more = test::pattern(10'000);
   while (closed_ == 0 && !late()) {
     const ssize_t size = ::write(client_.get(), more.data(), more.size());
     if (size > 0) sent += static_cast<size_t>(size);
@@ -363,7 +357,7 @@ TEST_F(ConnectionTest, AClientThatDoesNotCareForTheEndIsClosed) {
 
 TEST_F(ConnectionTest, ASlowClientGetsEverythingThatWasFlushed) {
   connect();
-  const std::string sent = pattern(size_t{2} << 20);
+  const std::string sent = test::pattern(size_t{2} << 20);
   size_t written = 0;
   while (written < sent.size() && !late()) {
     const ssize_t size = ::write(net_.get(), sent.data() + written, sent.size() - written);
@@ -419,7 +413,7 @@ TEST_F(ConnectionTest, AClientThatIsGoneBreaksWhatNetSends) {
 
 TEST_F(ConnectionTest, DrainingMovesWhatHasArrivedAndThenTheEnd) {
   connect();
-  const std::string sent = pattern(100'000);
+  const std::string sent = test::pattern(100'000);
   write(client_.get(), sent);
   connection_->drain();
   std::string got;
@@ -522,7 +516,7 @@ class TwoPipesTest : public ConnectionTest {
 };
 
 TEST_F(TwoPipesTest, MoveBytesBothWays) {
-  const std::string sent = pattern(40'000);
+  const std::string sent = test::pattern(40'000);
   write(typed_.get(), sent);
   write(net_.get(), sent);
   std::string net_got, shown;
@@ -565,7 +559,7 @@ TEST_F(TwoPipesTest, ALostTunnelClosesBoth) {
 
 TEST_F(ConnectionTest, ADrainedClientThatHasNotEndedIsResetAfterItHasEverything) {
   connect();
-  const std::string sent = pattern(180'000);
+  const std::string sent = test::pattern(180'000);
   write(net_.get(), sent);
   connection_->drain();
   connection_->finish();
@@ -629,7 +623,7 @@ TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForAPipeToo) {
 }
 
 TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForTheClient) {
-  const std::string sent = pattern(100'000);
+  const std::string sent = test::pattern(100'000);
   write(net_.get(), sent);
   connection_->finish();
   net_.reset();

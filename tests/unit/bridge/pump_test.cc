@@ -12,18 +12,12 @@
 #include <string>
 
 #include "base/limits.h"
+#include "tests/unit/bridge/pattern.h"
 
 namespace localproxy::bridge {
 namespace {
 
 using Outcome = Pump::Outcome;
-
-std::string pattern(size_t size) {
-  std::string text(size, '\0');
-  for (size_t i = 0; i < size; ++i)
-    text[i] = static_cast<char>(i * 31 + i / 256 + i / 65'536);
-  return text;
-}
 
 // Everything that can be read now, but at most `most` bytes.
 std::string read_some(int fd, size_t most = SIZE_MAX) {
@@ -61,7 +55,7 @@ class PumpTest : public testing::Test {
   }
   // Writes until the pump moves nothing more; returns what was written.
   std::string fill() {
-    const std::string source = pattern(size_t{8} << 20);
+    const std::string source = test::pattern(size_t{8} << 20);
     size_t written = 0;
     for (;;) {
       const ssize_t size = ::write(writer_.get(), source.data() + written, source.size() - written);
@@ -94,13 +88,13 @@ TEST_F(PumpTest, GivesOthersTheirTurn) {
   ASSERT_EQ(::setsockopt(to_.get(), SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
   // Small pieces: however many bytes one splice takes, it is not all of them.
   for (int i = 0; i < 400; ++i)
-    write(pattern(500));
+    write(test::pattern(500));
   EXPECT_NE(run(), Outcome::kWaitIn);
   EXPECT_LT(pump_.bytes(), 200'000U);
 }
 
 TEST_F(PumpTest, AllBytesArriveInOrderAtASlowReader) {
-  const std::string sent = pattern(size_t{3} << 20);
+  const std::string sent = test::pattern(size_t{3} << 20);
   std::string got;
   size_t written = 0;
   bool waited = false;
@@ -222,14 +216,14 @@ size_t room_of(const Pipe& pipe) {
 }
 
 TEST_F(PumpTest, APipeIsMadeLargerForMuch) {
-  write(pattern(limits::kBulkSplice - 1));
+  write(test::pattern(limits::kBulkSplice - 1));
   ASSERT_EQ(run(), Outcome::kWaitIn);
   auto pipe = pool_.take();
   ASSERT_TRUE(pipe.ok());
   EXPECT_EQ(room_of(*pipe), limits::kPipe);
   pool_.give_back(std::move(*pipe));
 
-  write(pattern(limits::kBulkSplice));
+  write(test::pattern(limits::kBulkSplice));
   ASSERT_EQ(run(), Outcome::kWaitIn);
   pipe = pool_.take();
   ASSERT_TRUE(pipe.ok());

@@ -15,6 +15,11 @@ inline int non_blocking(int fd) {
   return ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+// REQUIRES: host is a literal address.
+inline Address at(const char* host, uint16_t port = 0) {
+  return *parse_address(host, port);
+}
+
 // A listening socket on a free port of address.
 inline UniqueFd listen_on(Address& address, int backlog = 16) {
   UniqueFd listener(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));

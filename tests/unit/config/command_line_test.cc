@@ -51,13 +51,13 @@ TEST(CommandLineTest, VersionAndHelpWinOverEverything) {
   EXPECT_NE(error_of({"-t", "x", "-r", "V"}).find("'V' is not a region"), std::string::npos);
 }
 
-struct ErrorCase {
+struct WordsError {
   Words words;
   std::string error;
 };
 
 TEST(CommandLineTest, UsageErrorsAreTheOnesThatScriptsKnow) {
-  const ErrorCase kCases[] = {
+  const WordsError kCases[] = {
       {{}, "the option '--access-token' is required but missing"},
       {{"-r", "us-east-1", "-s", "5555"}, "the option '--access-token' is required but missing"},
       {{"-t", "x"}, "Must specify one and only one of --region/-r or --proxy-endpoint/-e options"},
@@ -86,13 +86,13 @@ TEST(CommandLineTest, UsageErrorsAreTheOnesThatScriptsKnow) {
       {with_basics({"-d", "1", "-m", "source"}),
        "-d and --mode have mismatched mode. Mode is set to source!"},
   };
-  for (const ErrorCase& row : kCases)
+  for (const WordsError& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
   EXPECT_STREQ(kTryHelp, "Try 'localproxy --help' for a list of options.");
 }
 
 TEST(CommandLineTest, UnknownOptionsAreNamed) {
-  const ErrorCase kCases[] = {
+  const WordsError kCases[] = {
       {{"--nope"}, "unrecognised option '--nope'"},
       {{"--nope=SECRET"}, "unrecognised option '--nope'"},
       {{"-x"}, "unrecognised option '-x'"},
@@ -106,7 +106,7 @@ TEST(CommandLineTest, UnknownOptionsAreNamed) {
       {{"--acces-token", "SECRET"}, "unrecognised option '--acces-token'"},
       {{"--source-listen-ports", "1"}, "unrecognised option '--source-listen-ports'"},
   };
-  for (const ErrorCase& row : kCases)
+  for (const WordsError& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
@@ -120,14 +120,14 @@ TEST(CommandLineTest, WhatFollowsAnUnknownLetterMeansNothing) {
 }
 
 TEST(CommandLineTest, TheFirstErrorIsTheOneThatIsSaid) {
-  const ErrorCase kCases[] = {
+  const WordsError kCases[] = {
       {{"-r", "-e", "--nope", "--c=x"}, "the required argument for option '--region' is missing"},
       {{"--nope", "-r"}, "unrecognised option '--nope'"},
       {{"-e", "a", "-e", "b", "-r", "a", "-r", "b", "--nope"}, "unrecognised option '--nope'"},
       // Of repetitions the first in the order of --help.
       {{"-v", "1", "-v", "1", "-r", "a", "-r", "b"}, "option '--region' cannot be specified more than once"},
   };
-  for (const ErrorCase& row : kCases)
+  for (const WordsError& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
@@ -165,13 +165,13 @@ TEST(CommandLineTest, OptionsMayBeAbbreviated) {
 }
 
 TEST(CommandLineTest, AbbreviationsOfSeveralNameThem) {
-  const ErrorCase kCases[] = {
+  const WordsError kCases[] = {
       {{"--conf", "x"}, "option '--conf' is ambiguous and matches '--config' and '--config-dir'"},
       {{"--s=SECRET"}, "option '--s' is ambiguous and matches '--source-listen-port' and '--settings-json'"},
       {{"--c", "SECRET"},
        "option '--c' is ambiguous and matches '--client-token', '--capath', '--config' and '--config-dir'"},
   };
-  for (const ErrorCase& row : kCases)
+  for (const WordsError& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
@@ -290,7 +290,7 @@ TEST(CommandLineTest, ModesHaveTwoNames) {
 }
 
 TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
-  const ErrorCase kCases[] = {
+  const WordsError kCases[] = {
       {with_basics({"-s", "70000"}),
        "--source-listen-port '70000': '70000' is not a port number from 0 to 65535"},
       {with_basics({"-s", "22x"}), "--source-listen-port '22x': '22x' is not a port number from 0 to 65535"},
@@ -334,7 +334,7 @@ TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
       {with_basics({"-s", "1", "-i", kClientToken, "--no-client-token"}),
        "--client-token and --no-client-token exclude each other"},
   };
-  for (const ErrorCase& row : kCases)
+  for (const WordsError& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
@@ -387,7 +387,7 @@ TEST(CommandLineTest, VerbosityGoesToTrace) {
 }
 
 TEST(CommandLineTest, RegionsHaveEndpoints) {
-  const ErrorCase kCases[] = {
+  const WordsError kCases[] = {
       {{"us-east-1"}, "data.tunneling.iot.us-east-1.amazonaws.com"},
       {{"eu-central-1"}, "data.tunneling.iot.eu-central-1.amazonaws.com"},
       {{"us-gov-west-1"}, "data.tunneling.iot.us-gov-west-1.amazonaws.com"},
@@ -395,7 +395,7 @@ TEST(CommandLineTest, RegionsHaveEndpoints) {
       {{"cn-northwest-1"}, "data.tunneling.iot.cn-northwest-1.amazonaws.com.cn"},
       {{"cn-south-9"}, "data.tunneling.iot.cn-south-9.amazonaws.com.cn"},
   };
-  for (const ErrorCase& row : kCases)
+  for (const WordsError& row : kCases)
     EXPECT_EQ(config_of({"-t", "x", "-r", row.words[0], "-s", "1"}).endpoint.host, row.error);
 }
 

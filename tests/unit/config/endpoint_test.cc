@@ -216,13 +216,13 @@ TEST(ParseEndpointTest, TakesHostAndPort) {
   }
 }
 
-struct ErrorCase {
+struct TextError {
   const char* text;
   const char* part;  // of the error
 };
 
 TEST(ParseEndpointTest, SaysWhatIsWrong) {
-  constexpr ErrorCase kCases[] = {
+  constexpr TextError kCases[] = {
       {"", "the host is empty"},
       {":443", "the host is empty"},
       {"wss://host", "without 'wss://'"},
@@ -248,7 +248,7 @@ TEST(ParseEndpointTest, SaysWhatIsWrong) {
       {"user@host", "is not a host name"},
       {"host\n", "'host\\x0a' is not a host name"},
   };
-  for (const ErrorCase& row : kCases) {
+  for (const TextError& row : kCases) {
     const auto endpoint = parse_endpoint(row.text);
     ASSERT_FALSE(endpoint.ok()) << row.text;
     EXPECT_NE(endpoint.error().text().find(row.part), std::string::npos)
@@ -312,7 +312,7 @@ TEST(ParseMapTest, TakesWhatADestinationConnectsTo) {
 }
 
 TEST(ParseMapTest, SaysWhatIsWrong) {
-  constexpr ErrorCase kBoth[] = {
+  constexpr TextError kBoth[] = {
       {"", "an entry is empty"},
       {" ", "an entry is empty"},
       {",", "there is no entry"},
@@ -351,7 +351,7 @@ TEST(ParseMapTest, SaysWhatIsWrong) {
       {"A=1\n", "'1\\x0a' is not a port number"},
   };
   for (const Mode mode : {Mode::kSource, Mode::kDestination}) {
-    for (const ErrorCase& row : kBoth) {
+    for (const TextError& row : kBoth) {
       const std::string text = text_of(parse_map(row.text, mode));
       EXPECT_EQ(text.substr(0, 7), "error: ") << row.text;
       EXPECT_NE(text.find(row.part), std::string::npos) << row.text << ": " << text;

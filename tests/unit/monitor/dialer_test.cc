@@ -20,14 +20,11 @@
 namespace localproxy::monitor {
 namespace {
 
+using localproxy::test::at;
 using localproxy::test::listen_on;
 using localproxy::test::run_ready;
 using localproxy::test::run_until;
 using testing::HasSubstr;
-
-Address at(const char* host, uint16_t port = 0) {
-  return *parse_address(host, port);
-}
 
 // An address at which nobody listens: bound, so that nobody else does either.
 struct Refusing {

@@ -11,12 +11,9 @@
 namespace localproxy::monitor {
 namespace {
 
+using localproxy::test::at;
 using localproxy::test::listen_on;
 using testing::HasSubstr;
-
-Address at(const char* host, uint16_t port = 0) {
-  return *parse_address(host, port);
-}
 
 bool has_ipv6() {
   const UniqueFd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));

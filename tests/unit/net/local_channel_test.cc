@@ -34,12 +34,12 @@ extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
 namespace localproxy::net {
 namespace {
 
-using test::run_ready;
-using test::run_until;
+using localproxy::test::run_ready;
+using localproxy::test::run_until;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-class Recorder : public LocalChannelEvents {
+class ChannelRecorder : public LocalChannelEvents {
  public:
   void on_local_end(LocalChannel&) override { events.emplace_back("end"); }
   void on_broken(LocalChannel& channel) override {
@@ -109,7 +109,7 @@ class LocalChannelTest : public testing::Test {
   }
 
   event::Loop loop_;
-  Recorder recorder_;
+  ChannelRecorder recorder_;
   UniqueFd ours_;
   UniqueFd peer_;
   // The payloads of the DATA messages that wait to be sent.
@@ -220,7 +220,7 @@ TEST_F(LocalChannelTest, SaysThatItIsStuckAfterTheStallLimit) {
 }
 
 TEST_F(LocalChannelTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
-  class Order : public Recorder {
+  class Order : public ChannelRecorder {
    public:
     void on_stalled(LocalChannel& local) override { stalled.push_back(local.number()); }
     std::vector<ConnectionNumber> stalled;

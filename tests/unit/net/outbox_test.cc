@@ -81,7 +81,7 @@ void expect_framed(const std::string& bytes, const Message& message) {
   wire::append_frame(message, expected);
   ASSERT_EQ(frame.payload, expected);
   std::string whole;
-  test::append_client_frame(whole, Opcode::kBinary, as_bytes(expected), frame.key);
+  localproxy::test::append_client_frame(whole, Opcode::kBinary, as_bytes(expected), frame.key);
   ASSERT_EQ(frame.whole, whole);
 }
 

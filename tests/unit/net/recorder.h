@@ -117,4 +117,32 @@ inline Result<> receive(Tunnel& tunnel, const Message& message) {
   return tunnel.receive(as_bytes(encoded(message)));
 }
 
+// One end of a tunnel, and what it does with what it is given.
+struct Side {
+  explicit Side(bool source, std::vector<std::string> services = {"A", "B"}, Format format = {},
+                uint32_t max_connections = 4, uint32_t first_stream_id = kFirst,
+                uint32_t max_id = limits::kMaxId)
+      : tunnel(source, std::move(services), format, first_stream_id, max_connections, events, max_id) {}
+
+  void take(const Message& message) {
+    const Result<> taken = receive(tunnel, message);
+    EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
+  }
+  void take(MessageType type, int32_t stream, std::string service = "", uint32_t connection = 0,
+            std::string payload = "") {
+    take(make(type, stream, std::move(service), connection, std::move(payload)));
+  }
+  void refuse(const Message& message, const std::string& why) {
+    const Result<> taken = receive(tunnel, message);
+    ASSERT_FALSE(taken.ok()) << line(message);
+    EXPECT_NE(taken.error().text().find(why), std::string::npos) << taken.error().text();
+  }
+
+  // The id of the first stream that a source starts.
+  static constexpr int32_t kFirst = 1'000;
+
+  Recorder events;
+  NumberedTunnel tunnel;
+};
+
 }  // namespace localproxy::net::test

@@ -8,31 +8,19 @@
 namespace localproxy::net {
 namespace {
 
-using test::line;
 using test::make;
-using test::Message;
 using test::MessageType;
-using test::NumberedTunnel;
-using test::Recorder;
+using test::Side;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr uint32_t kMost = 4;
+constexpr uint32_t kMaxConnections = 4;
 
-struct Destination {
-  explicit Destination(std::vector<std::string> services = {"A", "B"}, uint32_t most = kMost)
-      : tunnel(false, std::move(services), Format{}, 1'000, most, events) {}
-  void take(const Message& message) {
-    const Result<> taken = test::receive(tunnel, message);
-    EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
-  }
-  void take(MessageType type, int32_t stream, std::string service = "", uint32_t connection = 0,
-            std::string payload = "") {
-    take(make(type, stream, std::move(service), connection, std::move(payload)));
-  }
-  Recorder events;
-  NumberedTunnel tunnel;
+struct Destination : Side {
+  explicit Destination(std::vector<std::string> services = {"A", "B"},
+                       uint32_t max_connections = kMaxConnections)
+      : Side(false, std::move(services), Format{}, max_connections) {}
 };
 
 TEST(DestinationTest, OpensWhatThePeerStartsAndDeliversItsData) {

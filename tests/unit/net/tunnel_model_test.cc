@@ -19,11 +19,11 @@ using test::MessageType;
 using test::NumberedTunnel;
 using test::Recorder;
 
-constexpr uint32_t kMost = 3;
+constexpr uint32_t kModelConnections = 3;
 constexpr int kServices = 3;
 constexpr int kOperations = 3'000;
 // Few ids, so that they start over again and again.
-constexpr uint32_t kMostId = 40;
+constexpr uint32_t kMaxId = 40;
 
 struct Entry {
   ConnectionNumber number;
@@ -142,7 +142,7 @@ class Model {
   static std::string name(int service) { return std::string(1, static_cast<char>('A' + service)); }
 
  private:
-  static uint32_t after(uint32_t id) { return id == kMostId ? 1 : id + 1; }
+  static uint32_t after(uint32_t id) { return id == kMaxId ? 1 : id + 1; }
   static int service_of(const std::string& id) { return id[0] - 'A'; }
   const Entry* find(int service, uint32_t id) const {
     for (const Entry& e : entries_) {
@@ -205,7 +205,7 @@ class Model {
     add(m, service, id, out);
   }
   void add(const Message& m, int service, uint32_t id, std::vector<std::string>& out) {
-    if (count(service) >= int64_t{kMost}) {
+    if (count(service) >= int64_t{kModelConnections}) {
       return out.push_back(reset_of(has_ids_[service], service, m.stream_id, id));
     }
     entries_.push_back({next_number_++, service, id});
@@ -266,8 +266,8 @@ class TunnelModelTest : public testing::TestWithParam<Case> {
 TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
   const bool source = GetParam().source;
   Recorder recorder;
-  NumberedTunnel tunnel(source, {"A", "B", "C"}, format_of_version(GetParam().version), 1, kMost, recorder,
-                        kMostId);
+  NumberedTunnel tunnel(source, {"A", "B", "C"}, format_of_version(GetParam().version), 1, kModelConnections,
+                        recorder, kMaxId);
   Model model(source, GetParam().version == 3);
   ConnectionNumber next = 1;
   size_t most_open = 0;

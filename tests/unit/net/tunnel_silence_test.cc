@@ -8,26 +8,12 @@
 namespace localproxy::net {
 namespace {
 
-using test::make;
 using test::MessageType;
-using test::NumberedTunnel;
-using test::Recorder;
+using test::Side;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-struct Side {
-  Side(bool source, int version, std::vector<std::string> services = {"A"})
-      : tunnel(source, std::move(services), format_of_version(version), 1'000, 4, events) {}
-  void take(MessageType type, int32_t stream, std::string service, uint32_t connection = 0,
-            std::string payload = "") {
-    const test::Message message = make(type, stream, std::move(service), connection, std::move(payload));
-    ASSERT_TRUE(test::receive(tunnel, message).ok());
-  }
-  Recorder events;
-  NumberedTunnel tunnel;
-};
 
 struct Silence {
   int version;
@@ -47,7 +33,7 @@ class SilenceTest : public testing::TestWithParam<Silence> {
     }
     EXPECT_FALSE(s_.tunnel.expects_answer());
   }
-  Side s_{true, GetParam().version, GetParam().services};
+  Side s_{true, GetParam().services, format_of_version(GetParam().version)};
 };
 
 INSTANTIATE_TEST_SUITE_P(Sources, SilenceTest,
@@ -94,7 +80,7 @@ TEST_P(SilenceTest, WhoSentNothingIsOwedNothing) {
 }
 
 TEST(SilenceAtDestinationTest, IsNotExpected) {
-  Side d(false, 3);
+  Side d(false, {"A"});
   d.take(MessageType::kStreamStart, 7, "A", 1);
   EXPECT_FALSE(d.tunnel.expects_answer());
   d.tunnel.route(1);
@@ -105,7 +91,7 @@ TEST(SilenceAtDestinationTest, IsNotExpected) {
 
 TEST(SilenceBrokenTest, AnyAnswerEndsIt) {
   for (const MessageType type : {MessageType::kData, MessageType::kConnectionReset}) {
-    Side s(true, 3);
+    Side s(true, {"A"});
     s.tunnel.local_opened(31, 0);
     EXPECT_TRUE(s.tunnel.expects_answer());
     s.take(type, 1'000, "A", 1, type == MessageType::kData ? "x" : "");

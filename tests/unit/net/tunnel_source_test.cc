@@ -8,43 +8,20 @@
 namespace localproxy::net {
 namespace {
 
-using test::line;
 using test::make;
 using test::Message;
 using test::MessageType;
-using test::NumberedTunnel;
-using test::Recorder;
+using test::Side;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int32_t kFirst = 1'000;
-
-struct Side {
-  explicit Side(bool source, std::vector<std::string> services = {"A", "B"}, uint32_t first = kFirst,
-                uint32_t max_id = limits::kMaxId)
-      : tunnel(source, std::move(services), Format{}, first, 4, events, max_id) {}
-  void take(const Message& message) {
-    const Result<> taken = test::receive(tunnel, message);
-    EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
-  }
-  void take(MessageType type, int32_t stream, std::string service = "", uint32_t connection = 0,
-            std::string payload = "") {
-    take(make(type, stream, std::move(service), connection, std::move(payload)));
-  }
-  void refuse(const Message& message, const std::string& why) {
-    const Result<> taken = test::receive(tunnel, message);
-    ASSERT_FALSE(taken.ok()) << line(message);
-    EXPECT_THAT(taken.error().text(), HasSubstr(why));
-  }
-  Recorder events;
-  NumberedTunnel tunnel;
-};
+constexpr int32_t kFirst = Side::kFirst;
 
 struct Source : Side {
   explicit Source(std::vector<std::string> services = {"A", "B"}, uint32_t first = kFirst,
                   uint32_t max_id = limits::kMaxId)
-      : Side(true, std::move(services), first, max_id) {}
+      : Side(true, std::move(services), Format{}, 4, first, max_id) {}
 };
 
 TEST(SourceTest, TheFirstConnectionStartsTheStreamAndTheNextOnesConnections) {
@@ -210,7 +187,7 @@ TEST(SourceTest, AConnectionStartOfAnotherStreamOrConnectionClosesNothing) {
 }
 
 TEST(SourceDeathTest, TheFirstStreamIdIsPositiveAndSmall) {
-  Recorder events;
+  test::Recorder events;
   for (const uint32_t id : {0U, limits::kMaxId + 1}) {
     EXPECT_EXIT(Tunnel(true, {"A"}, Format{}, id, 4, events), testing::ExitedWithCode(71),
                 "stream id is positive");

@@ -11,29 +11,17 @@ namespace {
 
 using test::line;
 using test::make;
-using test::Message;
 using test::MessageType;
-using test::NumberedTunnel;
-using test::Recorder;
+using test::Side;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-constexpr int32_t kFirst = 1'000;
-
-struct Side {
-  Side(bool source, int version, std::vector<std::string> services = {"A"})
-      : tunnel(source, std::move(services), format_of_version(version), kFirst, 4, events) {}
-  void take(MessageType type, int32_t stream, std::string service = "", uint32_t connection = 0,
-            std::string payload = "") {
-    const Message message = make(type, stream, std::move(service), connection, std::move(payload));
-    const Result<> taken = test::receive(tunnel, message);
-    EXPECT_TRUE(taken.ok()) << line(message) << ": " << taken.error().text();
-  }
-  Recorder events;
-  NumberedTunnel tunnel;
+struct VersionSide : Side {
+  VersionSide(bool source, int version, std::vector<std::string> services = {"A"})
+      : Side(source, std::move(services), format_of_version(version)) {}
 };
 
 // ---- a source that speaks version 1 or 2 ----
@@ -47,7 +35,7 @@ class OlderSourceTest : public testing::TestWithParam<int> {
   std::string reset(int32_t stream) const {
     return "send " + line(make(MessageType::kStreamReset, stream, id()));
   }
-  Side s_{true, GetParam()};
+  VersionSide s_{true, GetParam()};
 };
 
 INSTANTIATE_TEST_SUITE_P(Versions, OlderSourceTest, testing::Values(1, 2),
@@ -108,7 +96,7 @@ TEST_P(OlderSourceTest, TakesAnswersOfAnyVersion) {
 }
 
 TEST(OlderSourceV2Test, ServicesDoNotReplaceEachOther) {
-  Side s(true, 2, {"A", "B"});
+  VersionSide s(true, 2, {"A", "B"});
   s.tunnel.local_opened(31, 0);
   s.tunnel.local_opened(32, 1);
   EXPECT_EQ(s.tunnel.open_connections(), 2U);
@@ -120,7 +108,7 @@ TEST(OlderSourceV2Test, ServicesDoNotReplaceEachOther) {
 }
 
 TEST(OlderSourceDeathTest, Version1IsForOneService) {
-  EXPECT_EXIT(Side(true, 1, {"A", "B"}), testing::ExitedWithCode(71), "tunnels of one service");
+  EXPECT_EXIT(VersionSide(true, 1, {"A", "B"}), testing::ExitedWithCode(71), "tunnels of one service");
 }
 
 // ---- a source of version 3 ----
@@ -129,7 +117,7 @@ class RecognitionTest : public testing::TestWithParam<int> {
  protected:
   std::string id() const { return GetParam() == 1 ? "" : "A"; }
   void answer(int32_t stream, const std::string& text) { s_.take(MessageType::kData, stream, id(), 0, text); }
-  Side s_{true, 3};
+  VersionSide s_{true, 3};
 };
 
 INSTANTIATE_TEST_SUITE_P(Versions, RecognitionTest, testing::Values(1, 2),
@@ -246,7 +234,7 @@ TEST_P(RecognitionTest, AStaleAnswerShowsNothing) {
 }
 
 TEST(RecognitionV3Test, ItsAnswersKeepTheStream) {
-  Side s(true, 3);
+  VersionSide s(true, 3);
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kData, 1'000, "A", 1);
   // Settled by the stream's first message.
@@ -258,7 +246,7 @@ TEST(RecognitionV3Test, ItsAnswersKeepTheStream) {
 }
 
 TEST(RecognitionV3Test, ARefusalOfTheFirstConnectionComesFromVersion3) {
-  Side s(true, 3);
+  VersionSide s(true, 3);
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kConnectionReset, 1'000, "A", 1);
   s.tunnel.local_opened(32, 0);
@@ -271,7 +259,7 @@ TEST(RecognitionV3Test, ARefusalOfTheFirstConnectionComesFromVersion3) {
 }
 
 TEST(RecognitionV3Test, OneServiceTellsOfAll) {
-  Side s(true, 3, {"A", "B"});
+  VersionSide s(true, 3, {"A", "B"});
   s.tunnel.local_opened(31, 0);
   s.tunnel.local_opened(32, 1);
   s.tunnel.local_opened(33, 1);
@@ -285,7 +273,7 @@ TEST(RecognitionV3Test, OneServiceTellsOfAll) {
 }
 
 TEST(RecognitionV3Test, ATunnelWithoutServiceIdsTellsVersion1AtMost) {
-  Side s(true, 3, {""});
+  VersionSide s(true, 3, {""});
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kData, 1'000, "", 0, "x");
   EXPECT_THAT(s.events.take(),
@@ -301,7 +289,7 @@ INSTANTIATE_TEST_SUITE_P(Sides, NamelessTest, testing::Bool(),
                          [](const auto& each) { return each.param ? "Source" : "Destination"; });
 
 TEST_P(NamelessTest, DataIsDroppedAndSaidOnce) {
-  Side side(GetParam(), 3, {"A", "B"});
+  VersionSide side(GetParam(), 3, {"A", "B"});
   side.take(MessageType::kData, 1'000, "", 0, "x");
   side.take(MessageType::kData, 1'000, "", 0, "x");
   EXPECT_THAT(side.events.events, IsEmpty());
@@ -310,7 +298,7 @@ TEST_P(NamelessTest, DataIsDroppedAndSaidOnce) {
 }
 
 TEST_P(NamelessTest, OtherMessagesAreIgnoredAndSaid) {
-  Side side(GetParam(), 3, {"A", "B"});
+  VersionSide side(GetParam(), 3, {"A", "B"});
   for (const MessageType type : {MessageType::kStreamStart, MessageType::kStreamReset,
                                  MessageType::kConnectionStart, MessageType::kConnectionReset}) {
     side.take(type, 7);
@@ -324,14 +312,14 @@ TEST_P(NamelessTest, OtherMessagesAreIgnoredAndSaid) {
 // ---- a destination ----
 
 TEST(OlderDestinationTest, AnswersWithNothingNewerThanItsSubprotocol) {
-  Side two(false, 2);
+  VersionSide two(false, 2);
   two.take(MessageType::kStreamStart, 7, "A", 1);
   EXPECT_EQ(two.tunnel.route(1)->service_id, "A");
   EXPECT_EQ(two.tunnel.route(1)->connection_id, 0U);
   two.tunnel.local_closed(1);
   EXPECT_THAT(two.events.take(),
               ElementsAre("open 1 service 0", "send STREAM_RESET stream 7 service 'A' connection 0"));
-  Side one(false, 1);
+  VersionSide one(false, 1);
   one.take(MessageType::kStreamStart, 7, "A", 1);
   EXPECT_EQ(one.tunnel.route(1)->service_id, "");
   one.tunnel.local_closed(1);
@@ -341,7 +329,7 @@ TEST(OlderDestinationTest, AnswersWithNothingNewerThanItsSubprotocol) {
 
 TEST(OlderDestinationTest, AConnectionStartInAStreamWithoutIdsIsIgnored) {
   // Two connections whose answers look the same would be one to the source.
-  Side d(false, 3);
+  VersionSide d(false, 3);
   d.take(MessageType::kStreamStart, 7, "A");
   d.events.take();
   d.take(MessageType::kConnectionStart, 7, "A", 2);
@@ -355,12 +343,12 @@ TEST(OlderDestinationTest, AConnectionStartInAStreamWithoutIdsIsIgnored) {
 }
 
 TEST(OlderDestinationTest, AConnectionStartOfAnotherStreamIsRefusedInItsOwnFormat) {
-  Side d(false, 3);
+  VersionSide d(false, 3);
   d.take(MessageType::kStreamStart, 7);
   d.events.take();
   d.take(MessageType::kConnectionStart, 8, "A", 2);
   EXPECT_THAT(d.events.take(), ElementsAre("send CONNECTION_RESET stream 8 service 'A' connection 2"));
-  Side two(false, 2);
+  VersionSide two(false, 2);
   two.take(MessageType::kStreamStart, 7, "A");
   two.events.take();
   two.take(MessageType::kConnectionStart, 8, "A", 2);
@@ -368,7 +356,7 @@ TEST(OlderDestinationTest, AConnectionStartOfAnotherStreamIsRefusedInItsOwnForma
 }
 
 TEST(OlderDestinationTest, AReplacedStreamIsFinishedBeforeTheNextOpens) {
-  Side d(false, 3);
+  VersionSide d(false, 3);
   d.take(MessageType::kStreamStart, 7);
   d.take(MessageType::kData, 7, "", 0, "before");
   d.take(MessageType::kStreamStart, 8);

@@ -24,15 +24,9 @@ namespace {
 using test::Child;
 using test::Ended;
 using test::in_child;
+using test::leave_root;
 using test::value_of;
 using testing::HasSubstr;
-
-constexpr Ids kIds{12'345, 54'321};
-
-// As any process does it: not as root.
-bool leave_root() {
-  return ::geteuid() != 0 || become(kIds).ok();
-}
 
 std::string expected_ids() {
   return ::geteuid() == 0 ? "uid 12345 gid 54321"
@@ -115,7 +109,7 @@ struct Refusal {
   std::string not_granted;
 };
 
-bool refuse(const Refusal& refusal) {
+bool install_refusal(const Refusal& refusal) {
   const uint32_t answer = SECCOMP_RET_ERRNO | static_cast<uint32_t>(refusal.error);
   const auto argument = static_cast<uint32_t>(refusal.argument);
   sock_filter filter[] = {
@@ -153,7 +147,7 @@ TEST_P(RefusalTest, LeavesNoHalfOfANamespace) {
   const bool asks = GetParam().call == SYS_unshare;
   if (!asks && !namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";
   const Ended ended = in_child([](const Child::Say& say) {
-    if (!leave_root() || !refuse(GetParam())) return 2;
+    if (!leave_root() || !install_refusal(GetParam())) return 2;
     const UniqueFd own(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
     struct stat before {
     }, after{};
@@ -201,7 +195,7 @@ TEST(EnterTest, DoesWithoutMdweWhateverTheReason) {
   if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
   for (const int error : {EINVAL, EPERM, EACCES, ENOSYS}) {
     const Ended ended = in_child([error](const Child::Say& say) {
-      if (!leave_root() || !refuse({"mdwe", SYS_prctl, 65, error, ""})) return 2;
+      if (!leave_root() || !install_refusal({"mdwe", SYS_prctl, 65, error, ""})) return 2;
       const auto entered = enter({.policy = &kMonitorPolicy, .landlock = false});
       if (!entered) return 3;
       say(entered->mdwe ? "yes" : "no");

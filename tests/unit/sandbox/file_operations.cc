@@ -16,7 +16,6 @@ namespace {
 
 constexpr const char* kOwn = "/tmp/localproxy-forbidden";  // in a directory where anybody may make files
 constexpr int kAsToken = O_RDONLY | O_CLOEXEC | O_NOCTTY;  // as the monitor reads the file with the token
-constexpr int K = kKilled;
 
 long open_for(const std::string& path, int flags) {
   return ::syscall(SYS_openat, AT_FDCWD, path.c_str(), flags, 0600);
@@ -26,7 +25,7 @@ long open_of(pid_t pid, const char* name, int flags = O_RDONLY) {
   return open_for("/proc/" + std::to_string(pid) + name, flags);
 }
 
-constexpr Operation kOperations[] = {
+constexpr Operation kFileOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
     {"read /etc/passwd", TRY(open_for("/etc/passwd", O_RDONLY)), K, kDone, K, K, EACCES},
     {"read /etc/shadow", TRY(open_for("/etc/shadow", O_RDONLY)), K, EACCES, K, K, EACCES},
@@ -93,7 +92,7 @@ constexpr Operation kOperations[] = {
 }  // namespace
 
 std::span<const Operation> file_operations() {
-  return kOperations;
+  return kFileOperations;
 }
 
 }  // namespace localproxy::sandbox::test

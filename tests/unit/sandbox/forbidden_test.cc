@@ -24,60 +24,56 @@
 namespace localproxy::sandbox {
 namespace {
 
-using ipc::Role;
 using test::Child;
 using test::Ended;
 using test::in_child;
 using test::kDone;
 using test::kKilled;
+using test::leave_root;
 using test::Operation;
 using test::Outcome;
 using test::World;
 
-constexpr Ids kIds{12'345, 54'321};
-constexpr Role kRoles[] = {Role::kMonitor, Role::kLaunch, Role::kNet, Role::kBridge, Role::kResolve};
-
-bool leave_root() {
-  return ::geteuid() != 0 || become(kIds).ok();
-}
+constexpr ipc::Role kRoles[] = {ipc::Role::kMonitor, ipc::Role::kLaunch, ipc::Role::kNet, ipc::Role::kBridge,
+                                ipc::Role::kResolve};
 
 bool enter_as(const Policy& policy, const PolicyInputs& inputs = {}) {
   return enter({.policy = &policy, .parent = ::getppid(), .landlock_rules = policy.landlock(inputs)}).ok();
 }
 
 // In a child: into the sandbox of a role.
-bool enter_role(Role role, int program) {
+bool enter_role(ipc::Role role, int program) {
   if (!leave_root()) return false;
-  if (role == Role::kMonitor) return enter_as(kMonitorPolicy, {.connect_ports = {443}});
+  if (role == ipc::Role::kMonitor) return enter_as(kMonitorPolicy, {.connect_ports = {443}});
   // Some other program is what it may run.
   const UniqueFd allowed(::open("/bin/cat", O_PATH | O_CLOEXEC));
   if (allowed.get() == program || !enter_as(kLaunchPolicy, {.programs = {allowed.get()}})) return false;
   switch (role) {
-    case Role::kLaunch:
+    case ipc::Role::kLaunch:
       return true;
-    case Role::kNet:
+    case ipc::Role::kNet:
       return enter_as(kNetPolicy);
-    case Role::kBridge:
+    case ipc::Role::kBridge:
       return enter_as(kBridgePolicy);
-    case Role::kResolve:
+    case ipc::Role::kResolve:
       return enter_as(kResolvePolicy);
-    case Role::kMonitor:
+    case ipc::Role::kMonitor:
       break;
   }
   return false;
 }
 
-Outcome expected(const Operation& operation, Role role) {
+Outcome expected(const Operation& operation, ipc::Role role) {
   switch (role) {
-    case Role::kMonitor:
+    case ipc::Role::kMonitor:
       return operation.monitor;
-    case Role::kLaunch:
+    case ipc::Role::kLaunch:
       return operation.launch;
-    case Role::kNet:
+    case ipc::Role::kNet:
       return operation.net;
-    case Role::kBridge:
+    case ipc::Role::kBridge:
       return operation.bridge;
-    case Role::kResolve:
+    case ipc::Role::kResolve:
       return operation.resolve;
   }
   return kDone;
@@ -159,7 +155,7 @@ class ForbiddenTest : public testing::TestWithParam<Operation> {
       GTEST_SKIP() << "this kernel's Landlock refuses it from ABI " << GetParam().landlock_abi << " on";
   }
   // The outcome of the operation in the sandbox of a role.
-  static std::string outcome(const Operation& operation, Role role, pid_t sibling) {
+  static std::string outcome(const Operation& operation, ipc::Role role, pid_t sibling) {
     const Ended ended = in_child([&](const Child::Say& say) {
       ::alarm(20);  // what waits forever ends
       const World world = make_world(sibling);
@@ -205,7 +201,7 @@ TEST_P(ForbiddenTest, HasItsOutcomeInEveryRole) {
     return 0;
   });
   ASSERT_EQ(sibling.hear(), "here");
-  for (const Role role : kRoles) {
+  for (const ipc::Role role : kRoles) {
     EXPECT_EQ(outcome(GetParam(), role, sibling.pid()), text_of(expected(GetParam(), role)))
         << GetParam().name << ", in " << to_string(role);
   }

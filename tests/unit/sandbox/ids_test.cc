@@ -15,6 +15,7 @@ namespace {
 using test::Child;
 using test::Ended;
 using test::in_child;
+using test::kIds;
 using test::ordinary_user;
 using test::value_of;
 using testing::HasSubstr;
@@ -80,7 +81,6 @@ class BecomeTest : public testing::Test {
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "only root becomes somebody else";
   }
-  static constexpr Ids kIds{12'345, 54'321};
 };
 
 TEST_F(BecomeTest, AllIdsAreThoseAndThereIsNoWayBack) {

@@ -20,7 +20,6 @@
 namespace localproxy::sandbox::test {
 namespace {
 
-constexpr int K = kKilled;
 constexpr size_t kPage = 4'096;
 
 long map(int protection, int flags, int file) {
@@ -68,7 +67,7 @@ long listen_to_calls() {
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
-constexpr Operation kOperations[] = {
+constexpr Operation kKernelOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
     {"memory to write and run", TRY(map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, K, K, K, K},
     {"memory to run", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
@@ -137,7 +136,7 @@ constexpr Operation kOperations[] = {
 }  // namespace
 
 std::span<const Operation> kernel_operations() {
-  return kOperations;
+  return kKernelOperations;
 }
 
 }  // namespace localproxy::sandbox::test

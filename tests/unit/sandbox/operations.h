@@ -32,6 +32,7 @@ struct World {
 using Outcome = int;
 inline constexpr Outcome kDone = 0;
 inline constexpr Outcome kKilled = -1;
+inline constexpr Outcome K = kKilled;  // in the tables
 
 struct Operation {
   std::string_view name;

@@ -18,7 +18,6 @@
 namespace localproxy::sandbox::test {
 namespace {
 
-constexpr int K = kKilled;
 constexpr int kScopes = 6;  // the ABI of Landlock that knows them
 
 long in_new_process(long pid) {
@@ -79,7 +78,7 @@ long limit(pid_t pid, int resource) {
   return ::syscall(SYS_prlimit64, pid, resource, &much, nullptr);
 }
 
-constexpr Operation kOperations[] = {
+constexpr Operation kProcessOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
     {"run a program", TRY(execute("/bin/true")), K, K, K, K, K},
     {"run a shell", TRY(execute("/bin/sh")), K, K, K, K, K},
@@ -146,7 +145,7 @@ constexpr Operation kOperations[] = {
 }  // namespace
 
 std::span<const Operation> process_operations() {
-  return kOperations;
+  return kProcessOperations;
 }
 
 }  // namespace localproxy::sandbox::test

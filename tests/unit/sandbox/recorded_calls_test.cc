@@ -28,13 +28,13 @@
 namespace localproxy::sandbox {
 namespace {
 
-const Policy* const kPolicies[] = {&kMonitorPolicy, &kNetPolicy, &kBridgePolicy, &kResolvePolicy,
-                                   &kLaunchPolicy};
+const Policy* const kRecordedPolicies[] = {&kMonitorPolicy, &kNetPolicy, &kBridgePolicy, &kResolvePolicy,
+                                           &kLaunchPolicy};
 
 constexpr const char* kEvery = "every";
 constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
-struct Call {
+struct RecordedCall {
   std::string text;  // the line of the record
   std::string role;
   std::string name;
@@ -44,13 +44,13 @@ struct Call {
 // Another record, of a test that makes its own.
 constexpr const char* kRecordVariable = "LOCALPROXY_CALLS";
 
-std::vector<Call> read_record() {
+std::vector<RecordedCall> read_record() {
   const char* other = ::getenv(kRecordVariable);
   std::ifstream file(other != nullptr ? other : LOCALPROXY_RECORDED_CALLS);
-  std::vector<Call> calls;
+  std::vector<RecordedCall> calls;
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with('#')) continue;
-    Call call{.text = line};
+    RecordedCall call{.text = line};
     std::istringstream words(line);
     words >> call.role >> call.name;
     for (std::string word; words >> word;) {
@@ -63,14 +63,14 @@ std::vector<Call> read_record() {
 }
 
 // The calls that this machine's architecture has; -1 for a name that libseccomp does not know.
-int number_of(const Call& call) {
+int number_of(const RecordedCall& call) {
   constexpr std::string_view kUnknown = "syscall_";
   // What strace calls a system call that is newer than itself.
   if (call.name.starts_with(kUnknown)) return std::stoi(call.name.substr(kUnknown.size()), nullptr, 0);
   return seccomp_syscall_resolve_name(call.name.c_str());
 }
 
-bool decides(const Rule& rule, const Call& call) {
+bool decides(const Rule& rule, const RecordedCall& call) {
   const auto holds = [&call](const Arg& condition) {
     const auto found = call.args.find(condition.index);
     return found != call.args.end() && (found->second & condition.mask) == condition.value;
@@ -98,14 +98,14 @@ class RecordedCallsTest : public testing::TestWithParam<const Policy*> {
  protected:
   void SetUp() override {
     if (!is_of_this_architecture()) GTEST_SKIP() << kOfAnother;
-    for (const Call& call : read_record()) {
+    for (const RecordedCall& call : read_record()) {
       if (call.role == GetParam()->role) calls_.push_back(call);
     }
   }
-  std::vector<Call> calls_;
+  std::vector<RecordedCall> calls_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Roles, RecordedCallsTest, testing::ValuesIn(kPolicies),
+INSTANTIATE_TEST_SUITE_P(Roles, RecordedCallsTest, testing::ValuesIn(kRecordedPolicies),
                          [](const auto& each) { return std::string(each.param->role); });
 
 TEST_P(RecordedCallsTest, NoCallLacksARule) {
@@ -113,7 +113,7 @@ TEST_P(RecordedCallsTest, NoCallLacksARule) {
     ASSERT_GT(calls_.size(), 10U) << "no record: tests/sandbox/record-calls makes one";
   }
   const auto rules = with_variants(all_rules(*GetParam()), seccomp_arch_native());
-  for (const Call& call : calls_) {
+  for (const RecordedCall& call : calls_) {
     if (number_of(call) > static_cast<int>(kNewestCall)) continue;  // refused with ENOSYS
     EXPECT_TRUE(std::ranges::any_of(rules, [&call](const Rule& rule) { return decides(rule, call); }))
         << "no rule allows: " << call.text;
@@ -192,12 +192,12 @@ class RulesTest : public testing::TestWithParam<std::string> {
   // The rules that stand in this role's own table.
   std::span<const Rule> rules() const {
     if (GetParam() == kEvery) return common_rules();
-    return (*std::ranges::find(kPolicies, GetParam(), [](const Policy* each) { return each->role; }))
+    return (*std::ranges::find(kRecordedPolicies, GetParam(), [](const Policy* each) { return each->role; }))
         ->system_calls;
   }
   // What all roles have is there for any of them.
   bool is_recorded(const Rule& rule) const {
-    return std::ranges::any_of(calls_, [&](const Call& call) {
+    return std::ranges::any_of(calls_, [&](const RecordedCall& call) {
       return (GetParam() == kEvery || call.role == GetParam()) && decides(rule, call);
     });
   }
@@ -208,7 +208,7 @@ class RulesTest : public testing::TestWithParam<std::string> {
     return found == std::end(kExceptions) ? nullptr : found;
   }
 
-  const std::vector<Call> calls_ = read_record();
+  const std::vector<RecordedCall> calls_ = read_record();
 };
 
 INSTANTIATE_TEST_SUITE_P(Roles, RulesTest,
@@ -233,7 +233,7 @@ TEST_P(RulesTest, NoExceptionIsUsedOrStale) {
 
 // What the tests rest on: a call decides for the rules that it meets, and for no others.
 TEST(RecordTest, ACallMeetsARuleWithAllItsConditions) {
-  const Call call{.name = "socket", .args = {{0, AF_INET}, {1, SOCK_DGRAM | SOCK_CLOEXEC}}};
+  const RecordedCall call{.name = "socket", .args = {{0, AF_INET}, {1, SOCK_DGRAM | SOCK_CLOEXEC}}};
   const auto rule = [](uint32_t family, uint32_t type) {
     return allow(SCMP_SYS(socket), equals(0, family), equals_but(1, kSocketFlags, type), "");
   };

@@ -17,7 +17,6 @@
 namespace localproxy::sandbox::test {
 namespace {
 
-constexpr int K = kKilled;
 constexpr int kPorts = 4;  // the ABI of Landlock that knows them
 constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
@@ -111,7 +110,7 @@ long bind_high_port() {
   return socket < 0 ? -1 : ::bind(socket, reinterpret_cast<const sockaddr*>(&here), sizeof here);
 }
 
-constexpr Operation kOperations[] = {
+constexpr Operation kSocketOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
     {"a TCP socket", TRY(::socket(AF_INET, SOCK_STREAM | kFlags, 0)), kDone, kDone, K, K, kDone},
     {"a TCP socket of IPv6", TRY(::socket(AF_INET6, SOCK_STREAM | kFlags, 0)), kDone, kDone, K, K, kDone},
@@ -208,7 +207,7 @@ constexpr Operation kOperations[] = {
 }  // namespace
 
 std::span<const Operation> socket_operations() {
-  return kOperations;
+  return kSocketOperations;
 }
 
 }  // namespace localproxy::sandbox::test

@@ -1,12 +1,15 @@
-// What the kernel says about a process, and an ordinary user to become.
+// What the kernel says about a process, and ordinary users to become.
 #pragma once
 
 #include <pwd.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <optional>
 #include <string>
+
+#include "sandbox/ids.h"
 
 namespace localproxy::sandbox::test {
 
@@ -32,6 +35,14 @@ inline std::optional<passwd> ordinary_user() {
     break;
   }
   return found;
+}
+
+// A user and a group that no system has.
+inline constexpr Ids kIds{12'345, 54'321};
+
+// As any process does it before it enters its sandbox: not as root.
+inline bool leave_root() {
+  return ::geteuid() != 0 || become(kIds).ok();
 }
 
 }  // namespace localproxy::sandbox::test

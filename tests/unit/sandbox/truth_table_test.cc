@@ -22,7 +22,7 @@ namespace {
 
 using namespace test;
 
-const Role* const kRoles[] = {&kMonitor, &kNet, &kBridge, &kResolve, &kLaunch};
+const Role* const kTables[] = {&kMonitor, &kNet, &kBridge, &kResolve, &kLaunch};
 
 std::string name_of(uint32_t number, uint32_t architecture) {
   if (architecture == 0) architecture = seccomp_arch_native();
@@ -107,7 +107,7 @@ class TruthTableTest : public testing::TestWithParam<const Role*> {
   FilterProgram program_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Roles, TruthTableTest, testing::ValuesIn(kRoles),
+INSTANTIATE_TEST_SUITE_P(Roles, TruthTableTest, testing::ValuesIn(kTables),
                          [](const auto& each) { return std::string(each.param->policy->role); });
 
 // Arguments that no condition of any rule is made for.

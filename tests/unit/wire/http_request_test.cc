@@ -30,7 +30,7 @@ UpgradeRequest plain_request() {
           .user_agent = "localproxy/0.1.0 (Linux)"};
 }
 
-std::string error_of(const UpgradeRequest& request) {
+std::string build_error(const UpgradeRequest& request) {
   const Result<std::string> built = build_upgrade_request(request);
   return built ? "no error" : built.error().text();
 }
@@ -87,14 +87,14 @@ TEST_P(UpgradeFieldTest, HasOnlyBytesThatDoNotBreakItsLine) {
     request.*tested.field = value;
     const std::string bad =
         std::string(tested.name) + " has a byte that a request cannot carry, at position 3";
-    EXPECT_EQ(error_of(request), good ? "no error" : bad) << byte;
+    EXPECT_EQ(build_error(request), good ? "no error" : bad) << byte;
   }
 }
 
 TEST_P(UpgradeFieldTest, IsNotEmpty) {
   UpgradeRequest request = plain_request();
   request.*GetParam().field = "";
-  EXPECT_EQ(error_of(request),
+  EXPECT_EQ(build_error(request),
             GetParam().may_be_empty ? "no error"s : std::string(GetParam().name) + " is empty");
 }
 
@@ -119,7 +119,7 @@ TEST(UpgradeRequestTest, SaysTheFirstOfManyErrors) {
   UpgradeRequest request = plain_request();
   request.host = "a b";
   request.access_token = "c d";
-  EXPECT_EQ(error_of(request), "host name has a byte that a request cannot carry, at position 2");
+  EXPECT_EQ(build_error(request), "host name has a byte that a request cannot carry, at position 2");
 }
 
 TEST(UpgradeRequestTest, IsAsLongAsTheServiceAllows) {
@@ -132,10 +132,10 @@ TEST(UpgradeRequestTest, IsAsLongAsTheServiceAllows) {
   EXPECT_EQ(longest->size(), limits::kMaxUpgradeRequest);
   const std::string too_long = fits + "t";
   request.access_token = too_long;
-  EXPECT_EQ(error_of(request), "upgrade request of more than 4096 bytes");
+  EXPECT_EQ(build_error(request), "upgrade request of more than 4096 bytes");
   const std::string far_too_long(1'000'000, 't');
   request.access_token = far_too_long;
-  EXPECT_EQ(error_of(request), "upgrade request of more than 4096 bytes");
+  EXPECT_EQ(build_error(request), "upgrade request of more than 4096 bytes");
 }
 
 TEST(UpgradeRequestTest, LeavesNoTokenBehind) {
@@ -153,11 +153,11 @@ TEST(UpgradeRequestTest, LeavesNoTokenBehind) {
     }
     EXPECT_EQ(freed.blocks_with_marker(), 0U);
     request.user_agent = "a\nb";
-    EXPECT_EQ(error_of(request), "user agent has a byte that a request cannot carry, at position 2");
+    EXPECT_EQ(build_error(request), "user agent has a byte that a request cannot carry, at position 2");
     EXPECT_EQ(freed.blocks_with_marker(), 0U);
     const std::string too_long(4096, 'u');
     request.user_agent = too_long;
-    EXPECT_EQ(error_of(request), "upgrade request of more than 4096 bytes");
+    EXPECT_EQ(build_error(request), "upgrade request of more than 4096 bytes");
     EXPECT_EQ(freed.blocks_with_marker(), 0U);
     { const Result<std::string> forgotten = build_upgrade_request(plain_request()); }
     EXPECT_EQ(freed.blocks_with_marker(), token == kAccessToken ? 1U : 0U) << "what is not wiped is seen";

@@ -36,7 +36,7 @@ HttpResponse response_to(const std::string& head) {
   return reader.response();
 }
 
-std::string error_of(const std::string& head) {
+std::string head_error(const std::string& head) {
   ResponseReader reader;
   Bytes bytes = as_bytes(head);
   const Result<bool> complete = reader.feed(bytes);
@@ -105,7 +105,7 @@ TEST(ResponseReaderTest, TakesTheStatusLinesOfRealServers) {
 class BadStatusLineTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(BadStatusLineTest, IsRefused) {
-  EXPECT_EQ(error_of(GetParam() + "\r\n"), "not an HTTP/1.x response: \"" + GetParam() + "\"");
+  EXPECT_EQ(head_error(GetParam() + "\r\n"), "not an HTTP/1.x response: \"" + GetParam() + "\"");
 }
 
 INSTANTIATE_TEST_SUITE_P(Lines, BadStatusLineTest,
@@ -117,7 +117,7 @@ INSTANTIATE_TEST_SUITE_P(Lines, BadStatusLineTest,
                                          "SSH-2.0-OpenSSH_9.2"));
 
 TEST(ResponseReaderTest, ShowsOnlyTheStartOfALongLine) {
-  EXPECT_EQ(error_of(std::string(61, 'x') + "\r\n"),
+  EXPECT_EQ(head_error(std::string(61, 'x') + "\r\n"),
             "not an HTTP/1.x response: \"" + std::string(60, 'x') + "...\"");
 }
 
@@ -130,7 +130,7 @@ struct BadHead {
 class BadHeadTest : public testing::TestWithParam<BadHead> {};
 
 TEST_P(BadHeadTest, IsRefused) {
-  EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\n" + GetParam().after_status_line), GetParam().error);
+  EXPECT_EQ(head_error("HTTP/1.1 200 OK\r\n" + GetParam().after_status_line), GetParam().error);
 }
 
 const std::string kBareEnd = "HTTP response with a bare CR or LF in its head";
@@ -158,9 +158,9 @@ INSTANTIATE_TEST_SUITE_P(Cases, BadHeadTest, testing::ValuesIn(kBadHeads),
                          [](const auto& tested) { return tested.param.name; });
 
 TEST(ResponseReaderTest, EndsALineOnlyAsHttpDoes) {
-  EXPECT_EQ(error_of("HTTP/1.1 200 OK\n\n"), kBareEnd);
-  EXPECT_EQ(error_of("\r"), "incomplete");
-  EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\n\r"), "incomplete");
+  EXPECT_EQ(head_error("HTTP/1.1 200 OK\n\n"), kBareEnd);
+  EXPECT_EQ(head_error("\r"), "incomplete");
+  EXPECT_EQ(head_error("HTTP/1.1 200 OK\r\n\r"), "incomplete");
 }
 
 TEST(ResponseReaderTest, TakesAHeadUpToTheLimit) {
@@ -169,8 +169,8 @@ TEST(ResponseReaderTest, TakesAHeadUpToTheLimit) {
   const std::string value(limits::kMaxResponseHead - start.size() - end.size(), 'x');
   const HttpResponse response = response_to(start + value + end);
   EXPECT_EQ(response.header("a").value_or("none").size(), value.size());
-  EXPECT_EQ(error_of(start + value + "x" + end), "HTTP response with a head of more than 16384 bytes");
-  EXPECT_EQ(error_of(start + std::string(1'000'000, 'x')),
+  EXPECT_EQ(head_error(start + value + "x" + end), "HTTP response with a head of more than 16384 bytes");
+  EXPECT_EQ(head_error(start + std::string(1'000'000, 'x')),
             "HTTP response with a head of more than 16384 bytes");
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_literals;
 
-std::string error_of(const std::string& bytes) {
+std::string decode_error(const std::string& bytes) {
   const Result<Message> message = decode_message(as_bytes(bytes));
   return message ? "no error" : message.error().text();
 }
@@ -61,25 +61,25 @@ TEST(DecodeMessageTest, RejectsBytesThatAreNotAMessage) {
       "GET / HTTP/1.1\r\n",
   };
   for (const std::string& bytes : broken)
-    EXPECT_EQ(error_of(bytes),
+    EXPECT_EQ(decode_error(bytes),
               "message of " + std::to_string(bytes.size()) + " bytes that is not well-formed protobuf")
         << testing::PrintToString(bytes);
 }
 
 TEST(DecodeMessageTest, RejectsAGroupOutsideTheSchema) {
-  EXPECT_EQ(error_of("\x08\x01\x43\x44"), "DATA message with 2 bytes of fields outside the schema");
-  EXPECT_EQ(error_of("\x08\x09\x0b\x0c"), "type 9 message with 2 bytes of fields outside the schema");
+  EXPECT_EQ(decode_error("\x08\x01\x43\x44"), "DATA message with 2 bytes of fields outside the schema");
+  EXPECT_EQ(decode_error("\x08\x09\x0b\x0c"), "type 9 message with 2 bytes of fields outside the schema");
 }
 
 TEST(DecodeMessageTest, RejectsWhatIsLongerThanItsFrameCanSay) {
-  EXPECT_EQ(error_of(std::string(65'536, 'a')), "message of 65536 bytes, more than 65535");
+  EXPECT_EQ(decode_error(std::string(65'536, 'a')), "message of 65536 bytes, more than 65535");
 }
 
 TEST(DecodeMessageTest, RejectsManyServicesInOneMessage) {
   std::string bytes = "\x08\x05";
   while (bytes.size() + 2 <= limits::kMaxMessage)
     bytes += "\x32\x00"s;
-  EXPECT_EQ(error_of(bytes), "SERVICE_IDS message with 32766 services, more than 64");
+  EXPECT_EQ(decode_error(bytes), "SERVICE_IDS message with 32766 services, more than 64");
 }
 
 TEST(AppendFrameTest, AppendsTheLongestMessage) {

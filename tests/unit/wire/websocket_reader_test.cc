@@ -57,7 +57,7 @@ std::string close_frame(uint16_t code, const std::string& reason) {
 }
 
 // What the first error of a reader was, and the code to close with.
-std::string error_of(const std::string& bytes) {
+std::string feed_error(const std::string& bytes) {
   WebSocketReader reader;
   Recorder events;
   const Result<> fed = reader.feed(as_bytes(bytes), events);
@@ -156,7 +156,7 @@ TEST(WebSocketReaderTest, KnowsWhichCloseCodesMayBeSent) {
            (code >= 3000 && code <= 4999);
   };
   for (int code = 0; code <= UINT16_MAX; ++code) {
-    const std::string error = error_of(close_frame(static_cast<uint16_t>(code), ""));
+    const std::string error = feed_error(close_frame(static_cast<uint16_t>(code), ""));
     const std::string expected =
         allowed(code) ? "no error" : "1002 WebSocket close frame with code " + std::to_string(code);
     ASSERT_EQ(error, expected);
@@ -172,7 +172,7 @@ struct BrokenCase {
 class BrokenStreamTest : public testing::TestWithParam<BrokenCase> {};
 
 TEST_P(BrokenStreamTest, IsRefused) {
-  EXPECT_EQ(error_of(GetParam().bytes), GetParam().error);
+  EXPECT_EQ(feed_error(GetParam().bytes), GetParam().error);
 }
 
 TEST_P(BrokenStreamTest, IsRefusedByteByByteToo) {
