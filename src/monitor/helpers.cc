@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <string_view>
 
 #include "base/spawn.h"
@@ -92,10 +93,6 @@ Result<UniqueFd> open_helper(const std::string& path, const Own& own) {
 
 }  // namespace
 
-std::string program_name(ipc::Role role) {
-  return localproxy::program_name(to_string(role));
-}
-
 Result<Helpers> Helpers::open() {
   const auto own = own_program();
   if (!own) return own.error();
@@ -104,7 +101,7 @@ Result<Helpers> Helpers::open() {
   Helpers helpers;
   for (const ipc::Role role :
        {ipc::Role::kNet, ipc::Role::kBridge, ipc::Role::kResolve, ipc::Role::kLaunch}) {
-    auto file = open_helper(directory + "/" + program_name(role), *own);
+    auto file = open_helper(directory + "/" + program_name(to_string(role)), *own);
     if (!file) return file.error();
     helpers.files_[static_cast<size_t>(role)] = std::move(*file);
   }

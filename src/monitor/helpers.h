@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -26,8 +25,5 @@ class Helpers {
  private:
   std::array<UniqueFd, static_cast<size_t>(ipc::Role::kLast) + 1> files_;
 };
-
-// "localproxy-net" and so on.
-std::string program_name(ipc::Role role);
 
 }  // namespace localproxy::monitor

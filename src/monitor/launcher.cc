@@ -86,7 +86,7 @@ Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool s
                        helpers.fd(Role::kResolve),
                        null};
   child_signal_.emplace(loop_, SIGCHLD, [this] { reap(); });
-  const auto pid = spawn(helpers.fd(Role::kLaunch), program_name(Role::kLaunch).c_str(), fds);
+  const auto pid = spawn(helpers.fd(Role::kLaunch), program_name(to_string(Role::kLaunch)).c_str(), fds);
   if (!pid) return pid.error();
   pid_ = *pid;
   state_ = State::kStarting;

@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/spawn.h"
 #include "monitor/backoff.h"
 #include "monitor/child.h"
 #include "monitor/dialer.h"
-#include "monitor/helpers.h"
 #include "monitor/resolver.h"
 #include "monitor/services.h"
 
@@ -214,9 +214,9 @@ TEST(ExitTest, SaysHowAProcessEnded) {
 }
 
 TEST(ProgramNameTest, IsThatOfTheRole) {
-  EXPECT_EQ(program_name(ipc::Role::kNet), "localproxy-net");
-  EXPECT_EQ(program_name(ipc::Role::kBridge), "localproxy-bridge");
-  EXPECT_EQ(program_name(ipc::Role::kResolve), "localproxy-resolve");
+  EXPECT_EQ(program_name(to_string(ipc::Role::kNet)), "localproxy-net");
+  EXPECT_EQ(program_name(to_string(ipc::Role::kBridge)), "localproxy-bridge");
+  EXPECT_EQ(program_name(to_string(ipc::Role::kResolve)), "localproxy-resolve");
 }
 
 }  // namespace
