@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -19,7 +18,7 @@ namespace {
 
 // What root may do can be taken from it, by a container or by whoever started this.
 Error cannot_become(const std::string& call, int error) {
-  return Error("root cannot become an ordinary user here (" + call + ": " + ::strerrordesc_np(error) +
+  return Error("root cannot become an ordinary user here (" + call + ": " + error_text(error) +
                "): give it CAP_SETUID and CAP_SETGID, or start as an ordinary user");
 }
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -113,8 +112,7 @@ Error no_landlock(int error) {
       error == EOPNOTSUPP ? "Landlock is switched off (the kernel's command line can name it in lsm=)"
       : error == ENOSYS   ? "this kernel has no Landlock, or the filter of a container hides it"
                           : "the filter of a container keeps Landlock from this process";
-  return Error(why + ": " + ::strerrordesc_np(error) +
-               " (start with --sandbox=no-landlock to go on without it)");
+  return Error(why + ": " + error_text(error) + " (start with --sandbox=no-landlock to go on without it)");
 }
 
 }  // namespace

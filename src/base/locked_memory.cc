@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/result.h"
 
 namespace localproxy {
 namespace {
@@ -23,7 +24,7 @@ char* map_locked(size_t size) {
   if (memory == MAP_FAILED) fatal("no memory for a secret");
   if (::mlock(memory, size) != 0) failure = errno;
   if (::madvise(memory, size, MADV_DONTDUMP) != 0 || ::madvise(memory, size, MADV_WIPEONFORK) != 0)
-    fatal(std::string("cannot keep secrets out of core files and forks: ") + ::strerrordesc_np(errno));
+    fatal("cannot keep secrets out of core files and forks: " + error_text(errno));
   return static_cast<char*>(memory);
 }
 
@@ -69,7 +70,7 @@ void reserve_locked_memory() {
 }
 
 std::string lock_failure() {
-  return failure == 0 ? std::string() : ::strerrordesc_np(failure);
+  return failure == 0 ? std::string() : error_text(failure);
 }
 
 char* locked_allocate(size_t size) {

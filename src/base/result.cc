@@ -6,10 +6,14 @@
 
 namespace localproxy {
 
-Error system_error(const std::string& what, int error_number) {
+std::string error_text(int error_number) {
   // Not strerror(), which looks for a translation.
-  const char* name = ::strerrordesc_np(error_number);
-  std::string text = what + ": " + (name != nullptr ? name : "Unknown error " + std::to_string(error_number));
+  const char* const text = ::strerrordesc_np(error_number);
+  return text != nullptr ? text : "Unknown error " + std::to_string(error_number);
+}
+
+Error system_error(const std::string& what, int error_number) {
+  std::string text = what + ": " + error_text(error_number);
   text += remedy(error_number);
   return Error(std::move(text), ErrorCode::kSystem, error_number);
 }

@@ -41,6 +41,9 @@ class [[nodiscard]] Error {
   int number_;
 };
 
+// What an errno means: "No such file or directory", or "Unknown error 123456".
+std::string error_text(int error_number);
+
 // ErrorCode::kSystem. "WHAT: ", what the error number says, and what to raise when the kernel has run out of
 // something.
 Error system_error(const std::string& what, int error_number);

@@ -25,7 +25,7 @@ constexpr int kFirstFree = kMaxFds;
 
 // Between fork and exec: says on the child's standard error what failed, in one message, and ends.
 [[noreturn]] void give_up(int errors, const char* name, const char* what) {
-  const char* const why = ::strerrordesc_np(errno);
+  const char* const why = ::strerrordesc_np(errno);  // error_text() would allocate
   const char* const parts[] = {name, " cannot be started: ", what, ": ", why != nullptr ? why : "?", "\n"};
   char line[256];
   size_t size = 0;

@@ -71,6 +71,16 @@ TEST(ErrorTest, OtherWordsLeaveItTheSame) {
   EXPECT_EQ(reworded.number(), EMFILE);
 }
 
+TEST(ErrorTextTest, SaysWhatAnErrnoMeans) {
+  EXPECT_EQ(error_text(ENOENT), "No such file or directory");
+  EXPECT_EQ(error_text(ENOMEM), "Cannot allocate memory");
+}
+
+TEST(ErrorTextTest, NumbersWhatLibcDoesNotKnow) {
+  EXPECT_EQ(error_text(123456), "Unknown error 123456");
+  EXPECT_EQ(error_text(-1), "Unknown error -1");
+}
+
 TEST(SystemErrorTest, NamesTheCallAndTheReason) {
   EXPECT_EQ(system_error("open /x", ENOENT).text(), "open /x: No such file or directory");
   EXPECT_EQ(system_error("open /x", 123456).text(), "open /x: Unknown error 123456");
