@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Counts test cases, one by one, out of what `meson test` and pytest left, and prints "N passed, N failed".
+"""Counts the test cases in the result files of `meson test` and pytest, and prints "N passed, N failed".
 
-A test program that tells its cases counts with these: gtest through meson's testlog.junit.xml, pytest through the
-junit file of the same name in --cases. Any other test is one case. A program that failed without saying which
+A test program that reports its cases counts with each of them: gtest through meson's testlog.junit.xml, pytest through
+the junit file of the same name in --cases. Any other test is one case. A program that failed without saying which
 case did (it crashed, or took too long) adds one failure. Skipped cases are neither passed nor failed; they are
 listed with their reasons. The exit status is 0 when something passed and nothing failed.
 
-Beside the counts of a suite is the time of its tests, added up; several may have run at once. --steps adds what each
-step of the run took by the clock.
+Next to the counts of a suite stands the sum of the times of its tests, several of which may have run at once. --steps
+adds the elapsed time of each step of the run.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import pathlib
 import sys
 import xml.etree.ElementTree as xml
 
-# What meson calls the end of a test that went well.
+# The results that meson gives to a test that went well.
 GOOD = ("OK", "EXPECTEDFAIL")
 SKIPPED = "SKIP"
 
@@ -51,12 +51,12 @@ def gtest_cases(suite, test_name, junit):
             yield from cases_of(suite, element)
 
 
-def read_meson(folder, junit_folder, label, seconds):
-    """All cases of one `meson test`; adds what their tests took to `seconds`, by suite."""
-    log = folder / "testlog.json"
+def read_meson(directory, junit_directory, label, seconds):
+    """All cases of one `meson test`; adds the time of their tests to `seconds`, by suite."""
+    log = directory / "testlog.json"
     if not log.exists():
         return [Case(label or "tests", "meson test left no log", "failed", "")]
-    junit_file = folder / "testlog.junit.xml"
+    junit_file = directory / "testlog.junit.xml"
     junit = xml.parse(junit_file).getroot() if junit_file.exists() else xml.Element("testsuites")
     found = []
     for line in log.read_text(encoding="utf-8").splitlines():
@@ -65,7 +65,7 @@ def read_meson(folder, junit_folder, label, seconds):
         group, _, name = test["name"].rpartition(" / ")
         suite = label or group.rpartition(":")[2] or "tests"
         seconds[suite] += test["duration"]
-        pytest_file = junit_folder / f"{suite}-{name}.xml"
+        pytest_file = junit_directory / f"{suite}-{name}.xml"
         if pytest_file.exists():
             cases = list(cases_of(suite, xml.parse(pytest_file).getroot()))
         else:
@@ -82,19 +82,19 @@ def read_meson(folder, junit_folder, label, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path, help="with testlog.json and testlog.junit.xml")
-    parser.add_argument("--cases", type=pathlib.Path, required=True, help="the folder of pytest's junit files")
-    parser.add_argument("--also", action="append", default=[], metavar="LABEL=FOLDER")
+    parser.add_argument("directory", type=pathlib.Path, help="with testlog.json and testlog.junit.xml")
+    parser.add_argument("--cases", type=pathlib.Path, required=True, help="the directory of pytest's junit files")
+    parser.add_argument("--also", action="append", default=[], metavar="LABEL=DIRECTORY")
     parser.add_argument("--steps", type=pathlib.Path, help="a file with a line for each: SECONDS NAME")
     parser.add_argument("--passed", action="append", default=[], metavar="NAME", help="one more case")
     parser.add_argument("--failed", action="append", default=[], metavar="NAME", help="one more case")
     arguments = parser.parse_args()
 
     seconds = collections.Counter()
-    cases = read_meson(arguments.folder, arguments.cases, None, seconds)
+    cases = read_meson(arguments.directory, arguments.cases, None, seconds)
     for also in arguments.also:
-        label, _, folder = also.partition("=")
-        cases += read_meson(pathlib.Path(folder), arguments.cases, label, seconds)
+        label, _, directory = also.partition("=")
+        cases += read_meson(pathlib.Path(directory), arguments.cases, label, seconds)
     cases += [Case("build", name, "passed", "") for name in arguments.passed]
     cases += [Case("build", name, "failed", "") for name in arguments.failed]
     return report(cases, seconds, read_steps(arguments.steps) if arguments.steps else [])
