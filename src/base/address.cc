@@ -30,7 +30,7 @@ const sockaddr_in6& v6(const sockaddr_storage& storage) {
 // Bytes of "::ffff:0:0/96" in front of an IPv4 address (RFC 4291, 2.5.5.2).
 constexpr size_t kMappedPrefix = 12;
 
-// An IPv4 client of a socket that listens in both families.
+// An IPv4 client of a socket that listens on both families.
 bool is_mapped(const Address& address) {
   return address.family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6(address.storage).sin6_addr);
 }

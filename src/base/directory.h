@@ -1,4 +1,4 @@
-// What is in a directory.
+// What is in a directory. Not in path.h, so that only programs that list directories contain opendir().
 #pragma once
 
 #include <string>

@@ -9,7 +9,7 @@ bool is_exhaustion(int error) {
     case EMFILE:        // descriptors of this process
     case ENFILE:        // open files of the system
     case ETOOMANYREFS:  // descriptors in flight, of all processes of the user together (unix(7))
-    case ENOBUFS:       // memory of the network
+    case ENOBUFS:       // memory for networking
     case ENOMEM:
       return true;
     default:

@@ -1,9 +1,8 @@
-// Errors that say that the kernel has, at this moment, none left of what a call makes or passes: descriptors,
-// memory, processes.
+// Errors that mean that the kernel has run out of something for the moment: descriptors, memory, processes.
 //
-// They pass by themselves, so nobody gives up because of one. But no descriptor becomes ready when they do,
-// and whoever asked readiness would ask without end: what met such an error waits on a timer
-// (limits::kShortageRetry), says so once, and once that it is over.
+// Such a shortage passes by itself, so no caller gives up because of one. But no descriptor becomes ready
+// when it passes, and waiting for readiness would spin. So the caller retries on a timer
+// (limits::kShortageRetry), logs the shortage once, and logs once that it is over.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +13,22 @@
 
 namespace localproxy {
 
-// Not EAGAIN: of a socket it means that the peer is busy, which readiness tells; of fork() see cannot_fork().
+// EAGAIN is not one: from a socket it means that the peer is busy, which readiness reports. For fork() see
+// cannot_fork().
 bool is_exhaustion(int error);
 
-// What a person can do about it, in brackets behind the error: " (raise ...)". Empty for all other errors.
+// What an administrator can do about it, to append to the error: " (raise ...)". Empty for all other errors.
 std::string_view remedy(int error);
 
 // "WHAT: strerror (what to raise)" of a fork() that failed.
 Error cannot_fork(const std::string& what, int error_number);
 
-// Failures in a row for the same reason, of which the first is worth a line and the others are counted.
+// A series of failures for the same reason: the first is worth a log line, the others are counted.
 class Episode {
  public:
-  // True: the first since it was last over.
+  // True for the first failure of the series.
   bool failed() { return failures_++ == 0; }
-  // How many there were; 0: none.
+  // Ends the series and returns how many failures it had, perhaps 0.
   size_t over() { return std::exchange(failures_, 0); }
   bool lasts() const { return failures_ > 0; }
 

@@ -1,4 +1,4 @@
-// What the exit status of `localproxy` says. Numbers from 64 up follow <sysexits.h>.
+// The exit statuses of `localproxy`. Numbers from 64 up follow <sysexits.h>.
 #pragma once
 
 namespace localproxy {

@@ -13,7 +13,7 @@ namespace localproxy {
 
 void UniqueFd::reset(int fd) {
   const int old = std::exchange(fd_, fd);
-  // On Linux the descriptor is gone whatever close() answers, so there is nothing to retry.
+  // On Linux the descriptor is gone even when close() fails, so there is nothing to retry.
   if (old >= 0) ::close(old);
 }
 

@@ -29,7 +29,7 @@ class [[nodiscard]] UniqueFd {
   explicit operator bool() const { return valid(); }
   // Gives the descriptor away without closing it.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  // Closes what is held, if anything, and takes fd.
+  // Closes the descriptor that is held, if any, and takes fd.
   void reset(int fd = -1);
 
  private:
@@ -41,12 +41,11 @@ struct FdPair {
   UniqueFd second;
 };
 
-// Closes every descriptor from `first` on but `keep`, one by one as /proc/self/fd has them: what
-// close_range() does at once where the kernel and the filter of a container have it. Safe between fork and
-// exec. False: /proc cannot be read.
+// Closes every descriptor from `first` on except `keep`, one by one, as /proc/self/fd lists them. For kernels
+// and container filters that lack close_range(). Safe between fork and exec. False: /proc cannot be read.
 bool close_each(int first, int keep = -1);
 
-// Writes all of text, and not through stdio, which asks a character device for its terminal first.
+// Writes all of text. Not through stdio, which first asks whether a character device is a terminal.
 Result<> write_all(int fd, std::string_view text);
 
 // A connected pair of UNIX sockets, both ends non-blocking. type: SOCK_STREAM or SOCK_SEQPACKET.

@@ -17,7 +17,7 @@ size_t printable_length(std::string_view text) {
   if (!character) return 0;
   const uint32_t code = character->code;
   const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  // Line and paragraph separators, and the marks that turn the direction of writing around.
+  // Line and paragraph separators, and the marks that change the direction of the text.
   const bool layout = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
   return control || layout ? 0 : character->size;
 }
@@ -70,7 +70,7 @@ std::string escape_for_log(std::string_view text) {
 
 void fatal(std::string_view what) {
   std::string line = "fatal: " + escape_for_log(what) + "\n";
-  // Nothing is left to do about a failing write: the process ends in the next line.
+  // There is nothing left to do if the write fails: the process ends in the next line.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
   ::_exit(static_cast<int>(ExitStatus::kSystem));
 }

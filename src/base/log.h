@@ -52,8 +52,8 @@ class Log {
 // controls written as \xNN, cut at limits::kMaxLogLine bytes.
 std::string escape_for_log(std::string_view text);
 
-// Says on standard error which invariant of ours is broken, and ends the process with ExitStatus::kSystem. In
-// a child standard error is a non-blocking socket to the monitor.
+// Writes to standard error which invariant of ours is broken, and ends the process with ExitStatus::kSystem.
+// In a child standard error is a non-blocking socket to the monitor.
 [[noreturn]] void fatal(std::string_view what);
 
 // fatal() unless the invariant holds.

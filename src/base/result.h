@@ -11,10 +11,10 @@
 
 namespace localproxy {
 
-// For a caller that decides something: the text is for people, and no program reads it. Whoever has to tell
-// one more kind of error from the others adds its code.
+// For callers that act on the kind of an error: the text is for people, and no code parses it. A caller that
+// has to recognise one more kind adds a code for it.
 enum class ErrorCode : uint8_t {
-  kOther,       // nobody has to tell it from others
+  kOther,       // no caller has to recognise it
   kSystem,      // a system call failed; number() is its errno
   kUnresolved,  // no address of a host was found
 };
@@ -27,7 +27,7 @@ class [[nodiscard]] Error {
   // What went wrong, in words for a person, without a full stop at the end.
   const std::string& text() const { return text_; }
   ErrorCode code() const { return code_; }
-  // errno of ErrorCode::kSystem, for is_exhaustion() (base/exhaustion.h) and the like; 0 of all others.
+  // The errno of ErrorCode::kSystem, for is_exhaustion() (base/exhaustion.h) and the like; otherwise 0.
   int number() const { return number_; }
 
   // The same error in other words: code and number stay.

@@ -1,7 +1,7 @@
-// Secret: a string in locked memory (base/locked_memory.h) whose bytes are overwritten when it ends.
+// Secret: a string in locked memory (base/locked_memory.h) whose bytes are overwritten when it is destroyed.
 //
-// It can be moved but not copied, so that a token is in one place at a time, and it has no conversion to a
-// log line: whoever wants the bytes asks for them by reveal().
+// It can be moved but not copied, so that a token is in one place at a time. It does not convert to text for
+// a log line: code that needs the bytes calls reveal().
 #pragma once
 
 #include <malloc.h>
@@ -22,7 +22,7 @@ inline void wipe(void* data, size_t size) {
   ::explicit_bzero(data, size);
 }
 
-// Overwrites a string's whole buffer, including what is unused of it, and empties the string.
+// Overwrites a string's whole buffer, including the unused part, and empties the string.
 inline void wipe(std::string& text) {
   text.resize(text.capacity());
   wipe(text.data(), text.size());
@@ -36,9 +36,9 @@ inline void wiped_free(void* block) {
   ::free(block);
 }
 
-// Overwrites what is free of the stack below the caller, 128 KiB of it, and the vector registers. Copying
-// takes parts of a secret into those, and whoever saves them (the dynamic linker when it binds a function
-// that is called for the first time, perhaps much later) leaves them on the stack.
+// Overwrites 128 KiB of free stack below the caller, and the vector registers. Copying a secret leaves parts
+// of it in those registers, and code that saves them (the dynamic linker when it binds a function at its
+// first call, perhaps much later) leaves them on the stack.
 void wipe_stack();
 
 class Secret {

@@ -20,10 +20,10 @@ namespace localproxy {
 namespace {
 
 constexpr size_t kMaxFds = 16;
-// Above all numbers that are asked for.
+// Above all numbers that a caller asks for.
 constexpr int kFirstFree = kMaxFds;
 
-// Between fork and exec: says on the child's standard error what failed, in one message, and ends.
+// Between fork and exec: writes to the child's standard error what failed, in one message, and exits.
 [[noreturn]] void give_up(int errors, const char* name, const char* what) {
   const char* const why = ::strerrordesc_np(errno);  // error_text() would allocate
   const char* const parts[] = {name, " cannot be started: ", what, ": ", why != nullptr ? why : "?", "\n"};
@@ -37,14 +37,14 @@ constexpr int kFirstFree = kMaxFds;
   ::_exit(static_cast<int>(ExitStatus::kSystem));
 }
 
-// Without close-on-exec. The filters of some containers do not know dup3().
+// The copy is not close-on-exec. The filters of some containers do not know dup3().
 bool put(int fd, int number) {
   return ::dup3(fd, number, 0) >= 0 || ::dup2(fd, number) >= 0;
 }
 
 // In the child, between fork and exec: only calls that are safe there.
 [[noreturn]] void exec(int program, const char* name, std::span<const int> fds, pid_t parent) {
-  // Out of the way of the fixed numbers first.
+  // First, out of the way of the fixed numbers.
   std::array<int, kMaxFds> moved{};
   int errors = fds.size() > STDERR_FILENO ? fds[STDERR_FILENO] : STDERR_FILENO;
   program = ::fcntl(program, F_DUPFD_CLOEXEC, kFirstFree);
@@ -72,9 +72,9 @@ bool put(int fd, int number) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  // It lasts over exec; a child that changes its ids or its capabilities sets it again.
+  // This survives exec; a child that changes its ids or its capabilities sets it again.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) give_up(errors, name, "PR_SET_PDEATHSIG");
-  if (::getppid() != parent) ::_exit(static_cast<int>(ExitStatus::kSystem));  // nobody is left to be told
+  if (::getppid() != parent) ::_exit(static_cast<int>(ExitStatus::kSystem));  // nobody is left to tell
   char* const argv[] = {const_cast<char*>(name), nullptr};
   char* const environment[] = {nullptr};
   ::syscall(SYS_execveat, program, "", argv, environment, AT_EMPTY_PATH);

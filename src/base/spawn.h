@@ -1,4 +1,4 @@
-// Starts a program: fork, descriptors in order, exec. And what the helpers are called.
+// Starts a program: fork, descriptors in order, exec. Also the names of the helper programs.
 #pragma once
 
 #include <sys/types.h>
@@ -16,10 +16,10 @@ inline std::string program_name(std::string_view role) {
   return "localproxy-" + std::string(role);
 }
 
-// Starts the file that `program` is a descriptor of (opened with O_PATH, so that it is the file that was
-// looked at and no other), with argv[0] = name and an empty environment. fds[i] becomes its descriptor i; it
-// has no other. Signals that a terminal or a service manager sends to all processes of a group are ignored in
-// it, and it dies with this process. REQUIRES: one thread; at most 16 fds.
+// Starts the file behind the descriptor `program` (opened with O_PATH, so that it is the file that was
+// checked and no other), with argv[0] = name and an empty environment. fds[i] becomes its descriptor i; it
+// gets no others. It ignores the signals that a terminal or a service manager sends to a whole process group,
+// and it dies with this process. REQUIRES: one thread; at most 16 fds.
 Result<pid_t> spawn(int program, const char* name, std::span<const int> fds);
 
 }  // namespace localproxy

@@ -16,7 +16,7 @@ constexpr std::array<bool, 256> service_id_bytes() {
   return allowed;
 }
 
-// A table, because every DATA message has a service id to be looked at.
+// A table, because every DATA message has a service id to be checked.
 constexpr std::array<bool, 256> kServiceIdBytes = service_id_bytes();
 
 }  // namespace
@@ -51,7 +51,7 @@ std::optional<Utf8Character> first_utf8_character(std::string_view text) {
   if (lead < 0x80) return Utf8Character{lead, 1};
   const size_t size = lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : 4;
   if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return std::nullopt;
-  // The second byte keeps out what could be written shorter, surrogates, and what is above U+10FFFF.
+  // The second byte rules out overlong forms, surrogates, and what is above U+10FFFF.
   const uint8_t least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
   const uint8_t most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
   if (byte(1) < least || byte(1) > most) return std::nullopt;

@@ -1,4 +1,4 @@
-// How often something may happen: so many times a second in the long run, and so many at once.
+// Limits how often something may happen: so many times a second in the long run, and so many in a burst.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@ class TokenBucket {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // REQUIRES: both above 0. The bucket is full at the beginning.
+  // REQUIRES: both above 0. The bucket starts full.
   TokenBucket(unsigned per_second, unsigned at_once)
       : per_second_(per_second), most_(at_once), tokens_(at_once) {}
 

@@ -1,5 +1,5 @@
-// Calendar time in UTC, computed here: libc reads the file of the time zone when it is first asked for a
-// time, and no filter allows that.
+// Calendar time in UTC, computed here: libc reads the time zone's file when it is first asked for a time, and
+// no filter allows that.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct Utc {
   unsigned second;
 };
 
-// Of seconds since the beginning of 1970; leap seconds do not count (POSIX).
+// From seconds since the beginning of 1970, not counting leap seconds (POSIX).
 Utc utc_of(int64_t seconds);
 
 // "2026-11-22" and "23:50:00".

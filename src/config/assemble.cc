@@ -43,7 +43,7 @@ struct VersionName {
 constexpr VersionName kVersionNames[] = {{"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2},
                                          {"v2", Version::kV2}, {"V3", Version::kV3}, {"v3", Version::kV3}};
 
-constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives as long
+constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives that long
 
 class Assembler {
  public:
@@ -53,7 +53,7 @@ class Assembler {
   }
 
   Result<Config> run() {
-    // Those that scripts wait for come in the order in which they always came; what reads files is last.
+    // Errors that scripts wait for keep their order. Steps that read files come last.
     constexpr Step kSteps[] = {
         &Assembler::require_token, &Assembler::endpoint,     &Assembler::mode,
         &Assembler::services,      &Assembler::bind_address, &Assembler::verbosity,
@@ -62,7 +62,7 @@ class Assembler {
     };
     return run(kSteps);
   }
-  // What a sandbox needs to know, whatever else there is.
+  // Only what a sandbox needs to know.
   Result<Config> run_sandbox() {
     constexpr Step kSteps[] = {&Assembler::verbosity, &Assembler::process};
     return run(kSteps);
@@ -154,7 +154,7 @@ class Assembler {
   static Result<> absolute_paths(std::vector<ServiceMapping>& map) {
     for (auto& [service, address] : map) {
       if (address.kind != LocalAddress::Kind::kUnix) continue;
-      // Once more, because it may have become too long.
+      // Checked again, because the absolute path may be too long.
       auto checked = parse_local_address(absolute_path(address.path), Mode::kDestination);
       if (!checked) return checked.error();
       address = std::move(*checked);
@@ -163,9 +163,9 @@ class Assembler {
   }
 
   Result<> bind_address() {
-    // An empty address is none, as in the reference: scripts give "$BIND", set or not.
+    // An empty address counts as none, as in the reference: scripts pass "$BIND" whether it is set or not.
     if (!has(OptionId::kLocalBindAddress) || text(OptionId::kLocalBindAddress).empty()) {
-      // A default of where to listen; connections come from anywhere unless -b says otherwise.
+      // This default is only for listening; a destination connects from any address unless -b names one.
       if (source() && fine_.default_bind_address != FineSettings().default_bind_address)
         config_.bind_address = fine_.default_bind_address;
       return {};
@@ -191,7 +191,7 @@ class Assembler {
       const Value& value = given_[OptionId::kDestinationClientType];
       const auto found = std::ranges::find(kVersionNames, value.texts.front(), &VersionName::text);
       if (found == std::end(kVersionNames)) {
-        // The reference says nothing at all and goes on.
+        // The reference ignores it silently.
         diagnostics_.warning(value.origin + " " + shown(value.texts.front()) +
                              " is ignored: the older versions are V1 and V2");
       } else if (source()) {
@@ -205,7 +205,7 @@ class Assembler {
     return seconds(OptionId::kHalfCloseLinger, config_.half_close_linger);
   }
 
-  // Leaves to as it is when the option is not there.
+  // Leaves `to` unchanged when the option is absent.
   Result<> seconds(OptionId option, std::chrono::seconds& to) {
     if (!has(option)) return {};
     const Value& value = given_[option];
@@ -216,7 +216,7 @@ class Assembler {
     return {};
   }
 
-  // Decimal digits of at most `most`, and nothing else.
+  // Decimal digits with a value of at most `most`, and nothing else.
   static std::optional<unsigned> number(const std::string& text, unsigned most) {
     const auto value = parse_number<unsigned>(text);
     return value && *value <= most ? value : std::nullopt;
@@ -242,7 +242,7 @@ class Assembler {
   Result<> certificates() {
     const Value& directories = given_[OptionId::kCapath];
     for (const std::string& path : directories.texts) {
-      if (path.empty()) continue;  // the same
+      if (path.empty()) continue;  // as for an empty address
       auto directory = certificate_directory(path);
       if (!directory) return directory.error().reworded(directories.origin + " " + directory.error().text());
       config_.ca_paths.push_back(std::move(*directory));
@@ -293,7 +293,7 @@ class Assembler {
     config_.access_token = std::move(*token);
     config_.access_token_origin = value.origin + " " + shown(value.texts.front());
     if (value.texts.front() == "-") return {};
-    // A pipe has been emptied: there is nothing to read again.
+    // A pipe is empty by now: there is nothing to read again.
     if (!is_regular_file(value.texts.front())) return {};
     config_.access_token_file = absolute_path(value.texts.front());
     if (readable_by_all(config_.access_token_file))

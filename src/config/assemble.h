@@ -9,11 +9,11 @@
 
 namespace localproxy::config {
 
-// given: by all places together, the higher ones first. Reads the files and directories that the options
-// name, and those of --config-dir's default. web_proxy stays unset.
+// given: the options of all places, combined. Reads the files and directories that the options name, and the
+// default of --config-dir. Leaves web_proxy unset.
 Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics);
 
-// Only what a sandbox needs, of options that need not be enough for a run; the rest is as it is by default.
+// Only what a sandbox needs; everything else keeps its default. The options need not be enough for a run.
 Result<Config> assemble_sandbox(OptionSet given, Diagnostics& diagnostics);
 
 }  // namespace localproxy::config

@@ -1,4 +1,4 @@
-// Where root certificates are read from: options, and the variables of OpenSSL.
+// Where root certificates come from: options, and the variables of OpenSSL.
 #pragma once
 
 #include <string>
@@ -10,15 +10,15 @@
 
 namespace localproxy::config {
 
-// The absolute path of a directory, or of a plain file, that is there. net reads it for each tunnel
-// connection, so a pipe will not do.
+// The absolute path of an existing directory or plain file. net reads it for each tunnel connection, so a
+// pipe will not do.
 Result<std::string> certificate_directory(const std::string& path);
 Result<std::string> certificate_file(const std::string& path);
 
-// SSL_CERT_FILE and SSL_CERT_DIR. As with OpenSSL, what they name need not be there.
+// SSL_CERT_FILE and SSL_CERT_DIR. As with OpenSSL, what they name need not exist.
 Result<> read_certificate_variables(Environment environment, Config& config, Diagnostics& diagnostics);
 
-// Whether anybody is verified.
+// Whether anything is verified, so that root certificates are needed.
 bool needs_roots(const Config& config);
 
 }  // namespace localproxy::config

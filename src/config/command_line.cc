@@ -25,16 +25,16 @@
 namespace localproxy::config {
 namespace {
 
-// What getopt_long() returns: the letter of an option that was given by its letter; for one that was given by
-// name this number and its place in options(); kNoOption for a name that is known and means no option.
+// What getopt_long() returns: the letter of an option given by its letter; this number plus the index in
+// options() for one given by name; kNoOption for a name in the table that means no option.
 constexpr int kFirstLong = 256;
 constexpr int kNoOption = kFirstLong + static_cast<int>(kOptionCount);
-// With '-' at the start of the letters: for a word that belongs to no option.
+// Returned for a word that belongs to no option, because the letters start with '-'.
 constexpr int kStrayWord = 1;
 
-// options() in the form that getopt_long() takes. It has rules of its own for abbreviations and would refuse
-// some that the reference takes, so every start of every name, the empty one too, is a name here, and means
-// what guess_option() says.
+// options() in the form that getopt_long() takes. Its own rules for abbreviations would refuse some that the
+// reference takes. So every prefix of every name, even the empty one, is a name here and means what
+// guess_option() says.
 class GetoptTables {
  public:
   GetoptTables() {
@@ -67,20 +67,20 @@ class GetoptTables {
  private:
   std::set<std::string> names_;
   std::vector<::option> rows_;
-  // '-': words without an option are returned in their place, and argv is left as it is. ':': libc prints
-  // nothing, and returns ':' when a value is missing.
+  // '-': words without an option are returned in order, and argv is not permuted. ':': libc prints nothing,
+  // and returns ':' when a value is missing.
   std::string letters_ = "-:";
 };
 
-// Reads argv once, from its start to its end: an error does not end it, because --help and --version behind
-// the error still win. The first error counts.
+// Reads argv once, to its end: it does not stop at an error, because --help and --version after the error
+// still win. The first error counts.
 class ArgumentParser {
  public:
   ArgumentParser(int argc, const char* const* argv)
       : argc_(argc), argv_(const_cast<char* const*>(argv)) {}  // nothing writes to it
 
   void run() {
-    ::optind = 0;  // starts anew, whatever was parsed before
+    ::optind = 0;  // resets the state of getopt_long()
     while (true) {
       const int word = std::max(::optind, 1);
       const int got = ::getopt_long(argc_, argv_, tables_.letters(), tables_.rows(), nullptr);
@@ -90,14 +90,14 @@ class ArgumentParser {
       else
         take(got, word);
     }
-    stray_ += std::max(argc_ - ::optind, 0);  // behind "--"
+    stray_ += std::max(argc_ - ::optind, 0);  // after "--"
   }
 
-  // Words that belong to no option. The reference leaves them out, so scripts have them.
+  // Words that belong to no option. The reference ignores them, so scripts have some.
   int stray() const { return stray_; }
   bool has(OptionId id) const { return count_[static_cast<size_t>(id)] > 0; }
 
-  // Everything that argv gives, if nothing in it is wrong.
+  // The options in argv, or its first error.
   Result<OptionSet> given() && {
     if (error_) return *error_;
     for (const Option& option : options())
@@ -107,7 +107,7 @@ class ArgumentParser {
   }
 
  private:
-  // got: of getopt_long(), which has looked at argv[word].
+  // got: what getopt_long() returned for argv[word].
   void take(int got, int word) {
     switch (got) {
       case kStrayWord:
@@ -128,7 +128,7 @@ class ArgumentParser {
     if (::optopt >= kFirstLong)
       return fail("option '" + option_name(option_of(::optopt).id) + "' does not take any arguments");
     if (::optopt == 0) return unknown_name(argv_[word]);
-    // What is behind an unknown letter may be anything, a token too.
+    // What follows an unknown letter may be anything, even a token.
     refused_word_ = word;
     fail("unrecognised option " + shown(std::string("-") + static_cast<char>(::optopt)));
   }
@@ -138,19 +138,19 @@ class ArgumentParser {
     const bool flag = option.shape == Shape::kFlag;
     const bool in_next_word = !flag && ::optind == word + 2;
     if (in_next_word && is_option(::optarg)) {
-      --::optind;  // it is read as one
+      --::optind;  // it is parsed as an option next
       return missing_value(option);
     }
     if (!flag && !in_next_word && *::optarg == '\0')
       return fail("the argument for option '" + name + "' should follow immediately after the equal sign");
     ++count_[static_cast<size_t>(option.id)];
     if (flag) return given_.set_flag(option.id, name);
-    // From argv to where it stays, and through no other string.
+    // Straight from argv to where it stays, through no other string.
     if (option.shape == Shape::kSecret) return given_.set_secret(option.id, name, Secret(::optarg));
     given_.add(option.id, name, ::optarg);
   }
 
-  // word: "--NAME" or "--NAME=VALUE", of which the value is not shown: it may be a secret.
+  // word: "--NAME" or "--NAME=VALUE", whose value is not shown: it may be a secret.
   void unknown_name(std::string_view word) {
     const std::string_view name = name_in(word);
     const auto guess = guess_option(name);
@@ -172,7 +172,7 @@ class ArgumentParser {
 
   static std::string_view name_in(std::string_view word) { return word.substr(2, word.find('=') - 2); }
 
-  // The word would be read as an option, or is refused as an abbreviation of several.
+  // Whether the word is an option, or an abbreviation that is refused because it means several.
   static bool is_option(std::string_view word) {
     if (word.size() > 2 && word.starts_with("--")) {
       const auto guess = guess_option(name_in(word));
@@ -185,7 +185,7 @@ class ArgumentParser {
   const int argc_;
   char* const* const argv_;
   int stray_ = 0;
-  int refused_word_ = 0;  // of which the rest is not looked at
+  int refused_word_ = 0;  // the rest of this word is skipped
   std::array<unsigned, kOptionCount> count_{};
   OptionSet given_;
   std::optional<Error> error_;
@@ -206,7 +206,7 @@ Result<Arguments> read_arguments(int argc, const char* const* argv) {
   arguments.version = parser.has(OptionId::kVersion);
   if (arguments.help || arguments.version) return arguments;
   if (parser.stray() > 0)
-    // They are not repeated: one may be a token that lost its option.
+    // The words are not shown: one may be a token that lost its option.
     arguments.diagnostics.warning(std::to_string(parser.stray()) +
                                   " of the arguments ignored: every value follows the option that it is for");
   auto given = std::move(parser).given();
@@ -223,7 +223,7 @@ Result<Outcome> export_settings(const OptionSet& given) {
   return Outcome(Print{""});
 }
 
-// Web proxies' URLs may hold passwords.
+// The URL of a web proxy may hold a password.
 constexpr std::string_view kProxyVariables[] = {
     "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY",
 };
@@ -283,8 +283,8 @@ void scrub_arguments(int argc, char** argv, char** variables) {
   for (int i = 1; i < argc; ++i) {
     const size_t size = ::strlen(argv[i]);
     wipe(argv[i], size);
-    // When the last byte of the arguments is not zero, the kernel takes the program for one that has set a
-    // title, and shows only the first string (fs/proc/base.c): argv[0] without a tail of zeros.
+    // When the last byte of the arguments is not zero, the kernel assumes that the program has set a title
+    // and shows only the first string (fs/proc/base.c): argv[0] without a tail of zeros.
     if (i == argc - 1) argv[i][size] = '\1';
     argv[i] = nullptr;
   }

@@ -1,5 +1,4 @@
-// Config: everything that a run needs to know, validated, before any process is started or any port is
-// opened.
+// Config: everything that a run needs to know, validated before any process is started or any port is opened.
 #pragma once
 
 #include <chrono>
@@ -62,21 +61,22 @@ struct WebProxy {
 
 struct Config {
   Mode mode = Mode::kSource;
-  // Of -s or -d. Empty: -m without a map; then known_services says where services are that the tunnel has.
+  // From -s or -d. Empty for -m without a map; known_services then says where the services of the tunnel are.
   std::vector<ServiceMapping> services;
-  // Of --config-dir; services that the tunnel may have, each with an id. Not empty for a destination without
-  // a map; a source picks free ports for what is not here either.
+  // From --config-dir: services that the tunnel may have, each with an id. Not empty for a destination
+  // without a map; a source picks free ports for services that are not here either.
   std::vector<ServiceMapping> known_services;
   Endpoint endpoint;
   Secret access_token;
-  std::string access_token_origin;    // the option, variable or file that had it, for people
-  std::string access_token_file;      // absolute; where the token came from, if it can be read again there
+  std::string access_token_origin;    // the option, variable or file that it came from, for people
+  std::string access_token_file;      // absolute; the file of the token, if it can be read again
   Secret client_token;                // empty only with --no-client-token
   std::string client_token_origin;    // as for the access token; empty without one
   std::string bind_address;           // empty: localhost for listening, any for connecting
   std::vector<std::string> ca_paths;  // directories of -c, besides the system store
   std::string ca_file;                // of --cafile, or empty
-  // Of SSL_CERT_FILE and SSL_CERT_DIR, in place of the system's; empty when it names nothing that is there.
+  // From SSL_CERT_FILE and SSL_CERT_DIR, in place of the system's; empty when the variable names nothing that
+  // exists.
   std::optional<std::string> cert_file;
   std::optional<std::vector<std::string>> cert_paths;
   bool verify_host = true;                     // false: -k
@@ -85,7 +85,7 @@ struct Config {
   std::string user;      // --user, or the build's default; used only when started as root
   bool landlock = true;  // false: --sandbox=no-landlock
   Settings settings;
-  std::optional<WebProxy> web_proxy;     // none either when no_proxy has the endpoint
+  std::optional<WebProxy> web_proxy;     // also unset when no_proxy exempts the endpoint
   std::vector<std::string> no_proxy;     // as written, see web_proxy.h
   std::string exempted_by;               // the entry of no_proxy that has kept web_proxy unset, or empty
   std::chrono::seconds idle_timeout{0};  // 0: connections may be idle forever

@@ -12,7 +12,7 @@
 namespace localproxy::config {
 namespace {
 
-constexpr size_t kMaxConfigFile = 64 * 1024;  // bytes; the options all together need a few hundred
+constexpr size_t kMaxConfigFile = 64 * 1024;  // bytes; all options together need a few hundred
 constexpr std::string_view kBlanks = " \t\r";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // what some editors put in front
 

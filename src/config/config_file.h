@@ -1,8 +1,8 @@
-// Files of "name = value" lines, as --config and --config-dir read them, and what the one of --config says
-// about the options.
+// Files of "name = value" lines, as --config and --config-dir read them, and the options in the file of
+// --config.
 //
 // A line is empty, a comment that starts with '#' or ';', a heading in brackets, or an entry. Blanks around
-// names and values do not count, and a '#' after a blank ends an entry's value. Quotes mean nothing.
+// names and values are ignored, and a '#' after a blank ends an entry's value. Quotes mean nothing.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ struct IniEntry {
   std::string_view value;
 };
 
-// The views are into text. An error begins with "line N" and shows nothing of the line, which may hold a
+// The views point into text. An error begins with "line N" and shows nothing of the line, which may hold a
 // token.
 Result<std::vector<IniEntry>> parse_ini(std::string_view text);
 

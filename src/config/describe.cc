@@ -61,7 +61,7 @@ std::string way_to_endpoint(const Config& config) {
   return text + (proxy.credentials.reveal().ends_with(':') ? ", with a user name" : ", with a password");
 }
 
-// What stands in for the system's root certificates.
+// The system's root certificates, or what replaces them.
 void describe_roots(const Config& config, Lines& lines) {
   if (!needs_roots(config)) return lines.add("trusts", "anybody");
   if (!config.cert_file && !config.cert_paths) return lines.add("trusts", "the system's root certificates");

@@ -1,5 +1,4 @@
-// What reading the configuration has to tell the user: collected while there is no log yet, written to it
-// later.
+// Messages to the user from reading the configuration: collected while there is no log yet, logged later.
 #pragma once
 
 #include <string>
@@ -19,9 +18,9 @@ class Diagnostics {
  public:
   // Something that the user may want to change.
   void warning(std::string text) { diagnostics_.push_back({LogLevel::kWarning, std::move(text)}); }
-  // Something that needs no answer.
+  // Something that needs no action.
   void debug(std::string text) { diagnostics_.push_back({LogLevel::kDebug, std::move(text)}); }
-  // Takes over what is about the file, with its name in front.
+  // Takes over the diagnostics of a file, with its name in front.
   void add_about(const std::string& file, Diagnostics&& diagnostics) {
     for (Diagnostic& diagnostic : diagnostics.diagnostics_)
       diagnostics_.push_back({diagnostic.level, file + ": " + diagnostic.text});

@@ -23,7 +23,7 @@ constexpr std::string_view kBase64Bytes =
 constexpr size_t kMaxHostName = 253;  // RFC 1035, 2.3.4, without the root's dot
 constexpr size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr size_t kMaxLabel = 63;  // RFC 1035, 2.3.4
-constexpr size_t kMaxShown = 80;  // of a wrong text, in an error
+constexpr size_t kMaxShown = 80;  // of a rejected text, in an error
 // Base64 of this many characters or more may be a token; those of the service have several hundred.
 constexpr size_t kMinTokenLike = 24;
 
@@ -34,9 +34,9 @@ bool token_like_piece(std::string_view piece) {
   return piece.size() >= kMinTokenLike && has('a', 'z') && has('A', 'Z') && has('0', '9');
 }
 
-// text has something in it that could be a token which was given in the wrong place: base64, in either
-// alphabet, with capitals, small letters and digits, and a long piece between slashes, of which it has few. A
-// path from the root on is none.
+// Whether text contains what could be a token in the wrong place: base64, of either alphabet, with upper-case
+// and lower-case letters and digits. Base64 has few slashes, so one of the pieces between them is long. An
+// absolute path does not count.
 bool token_like(std::string_view text) {
   while (true) {
     const size_t start = text.find_first_of(kBase64Bytes);
@@ -53,8 +53,8 @@ bool token_like(std::string_view text) {
   }
 }
 
-// An IPv6 address whose interface, if it has one, is its number: once the sandbox is entered, nobody can ask
-// for a name. Sure of the address.
+// An IPv6 address, checked, with its interface, if any, as a number: inside the sandbox no process can look
+// up the name of an interface.
 Result<std::string> number_interface(std::string_view text) {
   const size_t percent = text.find('%');
   const std::string address(text.substr(0, percent));
@@ -73,7 +73,7 @@ struct HostPort {
   std::optional<std::string_view> port;
 };
 
-// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, taken apart; the port is not looked at. [IPV6%INTERFACE] too.
+// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, taken apart; the port is not checked. [IPV6%INTERFACE] too.
 Result<HostPort> split_host_port(std::string_view text) {
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
@@ -111,7 +111,7 @@ Result<LocalAddress> parse_path(std::string_view text) {
   return address;
 }
 
-// Both are listened on, and only one of them can be.
+// Whether a source cannot listen on both.
 bool collide(const LocalAddress& one, const LocalAddress& other) {
   if (one.kind != other.kind) return false;
   switch (one.kind) {
@@ -136,7 +136,7 @@ Result<> check_against(const std::vector<ServiceMapping>& earlier, const Service
   return {};
 }
 
-// text is one entry; bare: it is the only one, so that it may lack a service id.
+// text is one entry; bare: it is the only one, so it may lack a service id.
 Result<ServiceMapping> parse_entry(std::string_view text, Mode mode, bool bare) {
   if (text.empty()) return Error("an entry is empty");
   const size_t equals = text.find('=');
@@ -194,7 +194,7 @@ Result<> check_host(std::string_view text) {
   const bool labels = !text.starts_with('.') && text.find("..") == std::string_view::npos;
   if (!consists_of(text, kHostBytes) || text[0] == '-' || !labels)
     return Error(shown(text) + " is not a host name or an address");
-  // No top-level domain is a number, and resolvers read such names as addresses in ways of their own.
+  // No top-level domain is a number, and resolvers take such names for addresses, each in its own way.
   const std::string_view last = text.substr(text.find_last_of('.') + 1);
   if (!last.empty() && consists_of(last, kAsciiDigits)) return Error(shown(text) + " is not an IPv4 address");
   return {};
@@ -226,7 +226,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   if (text.find('/') != std::string_view::npos) return Error("give the host alone, without a path");
   auto parts = split_host_port(text);
   if (!parts) return parts.error();
-  // A certificate cannot be for one.
+  // No certificate is for an interface.
   if (parts->host.find('%') != std::string::npos) return Error("give the address without an interface");
   Endpoint endpoint;
   endpoint.host = std::move(parts->host);
@@ -272,7 +272,7 @@ Result<std::vector<ServiceMapping>> parse_map(std::string_view text, Mode mode) 
     last = comma == std::string_view::npos;
     const std::string_view piece = trim(text.substr(0, comma));
     if (!last) text.remove_prefix(comma + 1);
-    // A comma too many is nothing to the reference.
+    // The reference ignores extra commas.
     if (piece.empty() && !bare) continue;
     auto entry = parse_entry(piece, mode, bare);
     if (!entry) return entry.error();

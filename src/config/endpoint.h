@@ -17,15 +17,16 @@ enum class ZeroPort : uint8_t { kRefused, kAllowed };
 // 1 to 65535 in decimal digits, without sign, blanks or leading zeros; 0 where it is allowed.
 Result<uint16_t> parse_port(std::string_view text, ZeroPort zero);
 
-// Empty: text is a host name of [A-Za-z0-9._-]{1,253}, or the literal of an IPv4 or an IPv6 address.
-// Otherwise why it is neither.
+// Accepts a host name of [A-Za-z0-9._-]{1,253}, and the literal of an IPv4 or IPv6 address. An error says why
+// text is neither.
 Result<> check_host(std::string_view text);
 
-// What check_host() takes, an IPv6 address also in brackets and with an interface by name or number, as a run
-// uses it: without brackets, the interface by number. An error too: this machine has no such interface.
+// What check_host() accepts, and an IPv6 address in brackets or with an interface, by name or number. Returns
+// it as a run uses it: without brackets, the interface by number. An interface that this machine does not
+// have is an error.
 Result<std::string> parse_host(std::string_view text);
 
-// [a-zA-Z0-9:_-]{1,128}, as the service has it.
+// [a-zA-Z0-9:_-]{1,128}, as the service defines it.
 Result<> check_service_id(std::string_view text);
 
 // HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; the port is 443 when absent.
@@ -36,7 +37,7 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 Result<LocalAddress> parse_local_address(std::string_view text, Mode mode);
 
 // One address, or SERVICE=ADDRESS entries with commas between them. Blanks around entries, service ids and
-// addresses do not count, and neither do commas with nothing between them.
+// addresses are ignored, and so are commas with nothing between them.
 Result<std::vector<ServiceMapping>> parse_map(std::string_view text, Mode mode);
 
 // Text as error texts show it: in single quotes, unprintable bytes escaped, cut when it is long. What may be

@@ -1,4 +1,4 @@
-// The environment: how it is looked at, and what it says about the options.
+// The environment: how variables are looked up, and which options they set.
 #pragma once
 
 #include "config/option_set.h"
@@ -8,13 +8,14 @@ namespace localproxy::config {
 // The environment as a lookup, so that a test can give its own. Null: not set.
 using Environment = const char* (*)(const char* name);
 
-// Null instead of empty: units and scripts that blank a variable mean to unset it.
+// Null for an empty variable, too: units and scripts that blank a variable mean to unset it.
 inline const char* look_up(Environment environment, const char* name) {
   const char* text = environment(name);
   return text != nullptr && *text != '\0' ? text : nullptr;
 }
 
-// What the variables of the options say, and below them systemd's credential "access-token", if it exists.
+// The options that variables set and, with lower precedence, systemd's credential "access-token", if it
+// exists.
 OptionSet read_variables(Environment environment);
 
 }  // namespace localproxy::config

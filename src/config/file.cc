@@ -14,8 +14,9 @@
 namespace localproxy::config {
 namespace {
 
-// Reads until the end or until the buffer is full; the number of bytes, or -1 and errno. A file is read by
-// position, which works on files alone: the monitor may not read() any more when it reads the token again.
+// Reads until the end or until the buffer is full; the number of bytes, or -1 and errno. A file is read with
+// pread(), which works on files alone: the sandboxed monitor may not call read() when it reads the token
+// again.
 ssize_t read_until_full(int fd, std::string& buffer) {
   struct stat status {};
   const bool file = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fd != STDIN_FILENO;
@@ -42,7 +43,7 @@ Result<Secret> read_file(const std::string& path, size_t most, const std::string
     if (!file) return system_error(what, errno);
     fd = file.get();
   }
-  std::string buffer(most + 1, '\0');  // one byte more shows that there is more
+  std::string buffer(most + 1, '\0');  // one more byte shows whether there is more
   const ssize_t got = read_until_full(fd, buffer);
   const int error_number = errno;
   const size_t size = got < 0 ? 0 : static_cast<size_t>(got);
@@ -58,7 +59,7 @@ Result<> write_file(const std::string& path, std::string_view text) {
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
   if (!file) return system_error(what, errno);
   if (auto written = write_all(file.get(), text); !written) return written.error().about(what);
-  // Some file systems say only now that there was no room.
+  // Some file systems report only now that there was no room.
   if (::close(file.release()) != 0) return system_error(what, errno);
   return {};
 }

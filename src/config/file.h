@@ -10,18 +10,18 @@
 
 namespace localproxy::config {
 
-// Everything in the file at path, or of standard input if path is "-"; a Secret because it may hold one.
-// More than most bytes are an error. The error begins with what.
+// The content of the file at path, or of standard input if path is "-". A Secret, because it may hold one.
+// More than `most` bytes are an error. Errors begin with `what`.
 Result<Secret> read_file(const std::string& path, size_t most, const std::string& what);
 
-// Replaces the file at path, or makes it.
+// Creates the file at path, or replaces its content.
 Result<> write_file(const std::string& path, std::string_view text);
 
-// There is a file at path, and not a pipe, a directory or a device, and every user of the machine may read
-// it.
+// Whether path is a plain file, and not a pipe, a directory or a device, that every user of the machine may
+// read.
 bool readable_by_all(const std::string& path);
 
-// path from the root on, so that it stays right after a change of the working directory.
+// path as an absolute path, so that it stays right after a change of the working directory.
 std::string absolute_path(const std::string& path);
 
 }  // namespace localproxy::config

@@ -1,5 +1,5 @@
-// What a run needs of this machine after its start, as its configuration says. The monitor's sandbox leaves
-// it that and nothing else.
+// What a run still needs of this machine after its start, according to its configuration. The monitor's
+// sandbox allows that and nothing else.
 #pragma once
 
 #include <cstdint>

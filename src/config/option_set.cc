@@ -5,8 +5,8 @@
 namespace localproxy::config {
 namespace {
 
-// An option of a higher place that answers the question of another one, so that the other one's answer in a
-// lower place does not count.
+// An option that answers the same question as another one. Given in a place of higher precedence, it settles
+// the question, and the other option in a lower place does not count.
 struct Answer {
   OptionId given;
   OptionId settled;

@@ -1,5 +1,5 @@
-// What one place (the command line, a file, the environment) says about the options, and how such places are
-// laid over each other.
+// The options that one place gives (the command line, a file, the environment), and how such places are
+// combined.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ namespace localproxy::config {
 struct Value {
   bool given = false;
   std::string origin;              // as an error text names it: "--region", "AWSIOT_TUNNEL_REGION"
-  std::vector<std::string> texts;  // one, or several of Shape::kList; none of a flag or a secret
+  std::vector<std::string> texts;  // one, or several for Shape::kList; none for a flag or a secret
   Secret secret;                   // Shape::kSecret
 };
 
@@ -30,7 +30,7 @@ class OptionSet {
   void set_flag(OptionId id, std::string origin);
   void set_secret(OptionId id, std::string origin, Secret secret);
 
-  // Takes from a place of lower precedence what neither this one says nor what it says excludes.
+  // Takes from a place of lower precedence the options that are neither given nor settled here.
   void fill_from(OptionSet&& lower);
 
  private:

@@ -9,7 +9,7 @@ namespace localproxy::config {
 namespace {
 
 constexpr const char* kTitle = "localproxy: the local end of an AWS IoT secure tunnel";
-// Where what an option does begins in a line of the help.
+// The column of the help in which descriptions begin.
 constexpr size_t kHelpColumn = 30;
 
 constexpr Option kOptions[] = {
@@ -70,7 +70,7 @@ constexpr Option kOptions[] = {
      "Enter the sandbox of every process, say what was reached, and exit"},
 };
 
-// matches: two at least.
+// REQUIRES: at least two matches.
 Error ambiguous(std::string_view start, const std::vector<const Option*>& matches) {
   const auto quoted_name = [](const Option* option) { return "'" + option_name(option->id) + "'"; };
   const std::span all_but_last(matches.begin(), matches.end() - 1);

@@ -1,5 +1,5 @@
-// The options: one table from which the parser, --help, the configuration file and the tests are made; and
-// --help itself.
+// The options: one table that the parser, --help, the configuration file and the tests all use; and --help
+// itself.
 #pragma once
 
 #include <cstddef>
@@ -53,9 +53,9 @@ enum class Shape : uint8_t {
 };
 
 // Who had the option first. An abbreviation that meant one option in any version of the reference client
-// means it here as well, whatever has been added since.
+// means it here as well, even if options have been added since.
 enum class Origin : uint8_t {
-  kReference,       // in the reference from the first versions with services on
+  kReference,       // in the reference since its first versions with services
   kReferenceLater,  // came into the reference by version 3.3.1
   kHere,            // only this program has it
 };
@@ -79,9 +79,9 @@ std::span<const Option> options();
 const Option* find_option(std::string_view name);
 const Option* find_option(char letter);
 
-// The option of the command line whose name is start or, failing that, begins with it, as the reference takes
-// it. Null: there is none. Of options of an older origin and of a newer one, the older is meant; an error
-// names the several of the same origin.
+// The option whose name is start or, failing that, begins with it, as the reference resolves abbreviations.
+// Null: there is none. An option of an older origin wins over a newer one; several of the same origin are an
+// error that names them.
 Result<const Option*> guess_option(std::string_view start);
 
 // "--name", as error texts name it.

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxFiles = 256;              // somebody else's directory, when there are more
+constexpr size_t kMaxFiles = 256;              // with more, it is probably a directory of something else
 constexpr size_t kMaxServiceFile = 64 * 1024;  // bytes of one file
 constexpr size_t kMaxMappings = 4 * 1024;      // of all files together
 
@@ -44,7 +44,7 @@ bool known(const std::vector<ServiceMapping>& mappings, std::string_view service
   return std::ranges::find(mappings, service, &ServiceMapping::service) != mappings.end();
 }
 
-// Adds what one file says.
+// Adds the services of one file.
 Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping>& mappings,
                   Diagnostics& diagnostics) {
   const auto content = read_file(file, kMaxServiceFile, shown(file));

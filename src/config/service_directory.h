@@ -12,13 +12,13 @@ namespace localproxy::config {
 
 inline constexpr const char* kDefaultServiceDirectory = "./config";
 
-// What all files below the directory say, in the order of their names; of several addresses of a service the
-// first counts. Files and lines that are not of that kind are left out, with a warning.
+// The services in all files below the directory, in the order of the files' names; the first address of a
+// service counts. Malformed files and lines are skipped, with a warning.
 Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode,
                                                            Diagnostics& diagnostics);
 
-// kDefaultServiceDirectory, if it is there and belongs to this user or to root, and nobody else may write to
-// it: what is read without having been asked for must not come from strangers. Otherwise nothing.
+// The same for kDefaultServiceDirectory, if it exists, belongs to this user or to root, and is not writable
+// by all: what is read without being asked for must not come from strangers. Otherwise empty.
 std::vector<ServiceMapping> read_default_service_directory(Mode mode, Diagnostics& diagnostics);
 
 }  // namespace localproxy::config

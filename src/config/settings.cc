@@ -40,7 +40,7 @@ struct NumberSetting {
 constexpr NumberSetting kNumbers[] = {
     {"tunneling.proxy.tcp.connection_retry_count", -1, kManyTries,
      [](const Settings& s) -> int64_t { return s.connect_tries; },
-     // No try at all would be no service at all.
+     // Without a single try there would be no service.
      [](Settings& s, int64_t n) { s.connect_tries = n == 0 ? 1 : static_cast<int>(n); }},
     {"tunneling.proxy.tcp.connection_retry_delay_ms", 0, kDay,
      [](const Settings& s) -> int64_t { return s.connect_retry_delay.count(); },
@@ -111,8 +111,8 @@ constexpr TextSetting kTexts[] = {
      set_subprotocol},
 };
 
-// Sizes that the protocol settles, or that this program has no buffers for; they are there so that files that
-// have them go on working.
+// Sizes that the protocol fixes, or for which this program has no buffers. They are known here so that files
+// that have them go on working.
 struct FixedSetting {
   std::string_view key;
   int64_t value;
@@ -136,8 +136,7 @@ const Row* find_row(const Row (&table)[kSize], std::string_view key) {
   return found == std::end(table) ? nullptr : found;
 }
 
-// A leaf's text: that of a string, or of a number or a boolean as JSON writes it. Nothing for null and
-// arrays.
+// A leaf's text: that of a string, or of a number or a boolean as JSON writes it. Empty for null and arrays.
 std::optional<std::string> leaf_text(const Json& leaf) {
   if (leaf.is_string()) return leaf.get<std::string>();
   if (leaf.is_number_integer() || leaf.is_boolean()) return leaf.dump();
@@ -160,7 +159,7 @@ class Reader {
     return key += name;
   }
 
-  // A key that is a prefix of a known one, so that what is below it is to be looked at.
+  // Whether a key is a prefix of a known one, so that the keys below it matter.
   static bool leads_somewhere(const std::string& key) {
     const std::string prefix = key + ".";
     const auto below = [&](const auto& row) { return row.key.starts_with(prefix); };
@@ -223,7 +222,7 @@ class Reader {
   std::vector<std::pair<std::string, std::string>> overrides_;
 };
 
-// Puts value where a dotted key says.
+// Stores value at a dotted key.
 void put(Json& root, std::string_view key, Json value) {
   Json* node = &root;
   for (size_t dot; (dot = key.find('.')) != std::string_view::npos; key.remove_prefix(dot + 1))
@@ -273,7 +272,7 @@ Result<Endpoint> region_endpoint(const FineSettings& fine, const std::string& re
     if (name == region) return parse_endpoint(endpoint);
   std::string host = fine.endpoint_format;
   host.replace(host.find(kRegionMark), kRegionMark.size(), region);
-  // The partition of China has a domain of its own, also for regions that are to come.
+  // The partition of China has a domain of its own, for future regions as well.
   if (region.starts_with("cn-") && host.ends_with(".amazonaws.com")) host += ".cn";
   return parse_endpoint(host);
 }

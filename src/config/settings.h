@@ -23,14 +23,14 @@ struct FineSettings {
   };
 };
 
-// text: a JSON object. What it does not have keeps its default; a key that is not known is warned about; a
-// value other than the one that is fixed here is said for debugging.
+// text: a JSON object. A missing key keeps its default. An unknown key causes a warning. A value that differs
+// from one that is fixed here causes a debug message.
 Result<FineSettings> parse_settings(std::string_view text, Diagnostics& diagnostics);
 
 // The same from a file; errors and diagnostics begin with its name.
 Result<FineSettings> read_settings_file(const std::string& path, Diagnostics& diagnostics);
 
-// All defaults as a JSON object, with a line end.
+// All defaults as a JSON object, with a newline at the end.
 std::string default_settings_text();
 
 // The endpoint of a region. REQUIRES: a region that check_region (tokens.h) takes.

@@ -10,11 +10,11 @@
 namespace localproxy::config {
 namespace {
 
-constexpr uint16_t kDefaultPort = 3128;  // that of the first such proxy, and the reference's default
+constexpr uint16_t kDefaultPort = 3128;  // Squid's port, and the reference's default
 constexpr size_t kMaxCredentials = 512;  // bytes, decoded; they have to fit into one request head
 constexpr std::string_view kSchemes[] = {"http", "https"};
 
-// Adds text with every %XX decoded to out.
+// Appends text to out, with every %XX decoded.
 Result<> decode(std::string_view text, std::string& out) {
   for (size_t i = 0; i < text.size(); ++i) {
     unsigned byte = static_cast<unsigned char>(text[i]);
@@ -53,7 +53,7 @@ Result<Secret> parse_credentials(std::string_view text) {
   return credentials;
 }
 
-// network: ADDRESS/BITS; address: as of address_bytes().
+// network: ADDRESS/BITS; address: from address_bytes().
 bool in_network(const std::string& address, std::string_view network) {
   const size_t slash = network.find('/');
   const std::string base = address_bytes(network.substr(0, slash));
@@ -71,12 +71,12 @@ std::string_view without_root_dot(std::string_view name) {
   return name;
 }
 
-// Takes ":PORT" off the end of an entry of no_proxy. False: there is one, and it is not this port.
+// Takes ":PORT" off the end of an entry of no_proxy. False: the entry has one, and it is not this port.
 bool fits_port(std::string_view& entry, uint16_t port) {
   const size_t colon = entry.rfind(':');
   if (colon == entry.npos) return true;
   const std::string_view host = entry.substr(0, colon);
-  // An IPv6 address has its port behind its brackets, or none.
+  // An IPv6 address has its port after its brackets, or has none.
   if (host.find(':') != host.npos && !(host.starts_with('[') && host.ends_with(']'))) return true;
   const std::string_view digits = entry.substr(colon + 1);
   entry = host;
@@ -132,7 +132,7 @@ Result<WebProxy> parse_web_proxy(std::string_view text) {
     proxy.credentials = std::move(*credentials);
     text.remove_prefix(at + 1);
   }
-  // What is wrong with the host is not said: a password with a forgotten '@' could be in its place.
+  // The error does not show the host: a password with a forgotten '@' could be in its place.
   auto endpoint = parse_endpoint(text);
   if (!endpoint) return Error("the proxy's URL does not end in HOST, HOST:PORT or [IPV6]:PORT");
   const bool bracketed = text.ends_with(']');
