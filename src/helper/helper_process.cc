@@ -16,7 +16,7 @@
 namespace localproxy::helper {
 namespace {
 
-// Lines that may wait for a busy monitor; further ones are dropped, and counted.
+// Lines that may wait for a busy monitor; any more are dropped and counted.
 constexpr size_t kMaxQueuedLines = 256;
 
 class MonitorLog : public Log {
@@ -61,7 +61,7 @@ HelperProcess::HelperProcess(ipc::Role role) {
   monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(ipc::kMonitorFd), role, ipc::Role::kMonitor,
                                          [](ipc::Port::End end, const std::string& what) {
                                            if (end == ipc::Port::End::kViolation) fatal(what);
-                                           // The monitor is gone; there is nobody to say anything to.
+                                           // The monitor is gone, and nobody is left to tell.
                                            ::_exit(static_cast<int>(ExitStatus::kSystem));
                                          });
   log_ = std::make_unique<MonitorLog>(*monitor_, LogLevel::kInfo);
@@ -82,7 +82,7 @@ const ipc::Setup& HelperProcess::wait_for_setup() {
 }
 
 void HelperProcess::enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs) {
-  // Links are followed with all the rights that this process still has.
+  // First, because finding out where links lead takes rights that this process is about to lose.
   sandbox::LandlockRules rules = policy.landlock(inputs);
   if (setup_.user != 0) {
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());

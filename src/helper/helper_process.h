@@ -1,5 +1,5 @@
-// A helper process from inside. The main() of each begins with it: hear from the monitor what to load, enter
-// the sandbox, say so. monitor/child.h is the same process, seen from the monitor.
+// A helper process from the inside. The main() of each helper begins with it: it hears from the monitor what
+// to load, enters the sandbox, and reports that. monitor/child.h is the same process, seen from the monitor.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,14 @@ namespace localproxy::helper {
 
 class HelperProcess {
  public:
-  // Ends the process when somebody has started it by hand.
+  // Ends the process if it was started by hand.
   explicit HelperProcess(ipc::Role role);
 
-  // Waits for SETUP. Ends the process when it does not come.
+  // Waits for SETUP. Ends the process if it does not come.
   const ipc::Setup& wait_for_setup();
-  // Enters the sandbox and sends READY. Ends the process when that fails.
+  // Enters the sandbox and sends READY. Ends the process if that fails.
   void enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs = {});
-  // Runs the loop until the role stops it; the exit status of main().
+  // Runs the loop until the role stops it, and returns the exit status for main().
   int run();
 
   event::Loop& loop() { return loop_; }

@@ -1,4 +1,5 @@
-// What a process says of its sandbox: its status as the message that every helper begins with.
+// READY, the first message of every helper, made from the status of its sandbox. Apart from HelperProcess,
+// because the monitor describes its own sandbox in the same way.
 #pragma once
 
 #include "ipc/messages.h"

@@ -68,7 +68,7 @@ void LaunchProcess::on_launch(const ipc::Launch& message) {
   if (!channel || !errors) fatal("the monitor asked for a child without its parts");
   const int null = programs_.null.get();
   const bool streams = message.standard_streams;
-  // As ipc/descriptors.h has them.
+  // In the order of ipc/descriptors.h.
   std::vector<int> fds{streams ? STDIN_FILENO : null, streams ? STDOUT_FILENO : null, errors.get(),
                        channel.get()};
   if (sibling) fds.push_back(sibling.get());
@@ -82,7 +82,7 @@ void LaunchProcess::not_started(uint32_t number, const Error& why) {
 }
 
 void LaunchProcess::on_kill(const ipc::Kill& message) {
-  // One that has just ended is not there any more.
+  // A child that has just ended is no longer there.
   const auto found = children_.find(message.number);
   if (found != children_.end()) ::kill(found->second, SIGKILL);
 }

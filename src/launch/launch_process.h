@@ -1,5 +1,5 @@
-// The launch process: starts the helpers for the monitor, which therefore needs none of the rights that this
-// takes, and hears how they end. It sees no secret, no byte of a connection, and nothing from outside.
+// The launch process: starts the helpers for the monitor, which therefore does not need the rights that this
+// takes, and reports how they end. It sees no secret, no byte of a connection, and nothing from outside.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ class LaunchProcess {
   void not_started(uint32_t number, const Error& why);
   void on_kill(const ipc::Kill& message);
   void on_stop();
-  // After SIGCHLD: tells the monitor who has ended.
+  // After SIGCHLD: tells the monitor which children have ended.
   void reap();
   void end_if_stopped();
   const UniqueFd& program(ipc::Role role) const;

@@ -1,4 +1,4 @@
-// localproxy-bridge: bytes between local sockets and channels. It connects nothing and parses nothing.
+// localproxy-bridge: moves bytes between local sockets and channels. It connects nothing and parses nothing.
 #include "bridge/bridge_process.h"
 #include "helper/helper_process.h"
 

@@ -44,8 +44,8 @@ int fail(Log& log, ExitStatus status, const Error& error) {
   return leave(status);
 }
 
-// Whatever the starter has blocked or ignored. Requests to a running proxy wait until it is one; their
-// default would end it.
+// Sets the signals up, whatever the parent has blocked or ignored. Signals that are requests to a running
+// proxy stay blocked until it runs; their default action would end it.
 void set_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
@@ -62,7 +62,7 @@ void let_requests_in() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Before there is a log.
+// Used before there is a log.
 int lacking(const char* path) {
   const Error error = system_error(std::string("cannot open ") + path, errno);
   monitor::StderrLog log(LogLevel::kError);
@@ -78,7 +78,7 @@ sandbox::LandlockRules landlock_rules(const config::Config& config) {
 }
 
 Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& rules, bool landlock) {
-  // A token that is read again comes when nothing can be locked any more.
+  // When a token is read again, nothing can be locked any more.
   reserve_locked_memory();
   if (const std::string why = lock_failure(); !why.empty()) {
     log.warning("tokens are in memory that may be written to swap space, since it cannot be locked: " + why +
@@ -96,20 +96,20 @@ int print(Log& log, const std::string& text) {
   return leave(ExitStatus::kSuccess);
 }
 
-// What the steps of a run share. The loop runs nowhere but in these steps.
+// What the steps of a run share. The loop runs only in these steps.
 struct RunContext {
   localproxy::event::Loop& loop;  // <event2/event.h> has a struct event
   monitor::StderrLog& log;
   monitor::Launcher& launcher;
 
-  // Runs the loop until what was begun is `done`, or the launch process has ended, without which it never
-  // will be.
+  // Runs the loop until what was begun is `done`, or until the launch process has ended, without which it
+  // never will be.
   template <typename Done>
   void run_until(Done done) const {
     while (!done() && launcher.state() != monitor::Launcher::State::kEnded)
       loop.run();
   }
-  // For what was begun: something may be done.
+  // A callback for what was begun: it may be done now.
   localproxy::event::Callback stop_loop() const {
     return [&loop = loop] { loop.stop(); };
   }
@@ -150,7 +150,7 @@ int supervise(const RunContext& context, config::Config config,
   return leave(supervisor.status());
 }
 
-// Everything between the start of the launch process and its end. ids: whom to become.
+// Everything between the start of the launch process and its end. ids: the user and group to become.
 int proceed(const RunContext& context, config::Run& run, monitor::Helpers helpers,
             const std::optional<sandbox::Ids>& ids) {
   config::Config& config = run.config;
@@ -180,17 +180,17 @@ int proceed(const RunContext& context, config::Run& run, monitor::Helpers helper
   }
   if (auto good = monitor::check_certificates(config); !good)
     return fail(log, ExitStatus::kUsage, good.error());
-  // The launch process has its own.
+  // The launch process has its own copies.
   helpers = {};
   return supervise(context, std::move(config), std::move(*listeners), std::move(*on));
 }
 
-// Not inlined, so that all of it is below main() when it is over.
+// Not inlined, so that wipe_stack() in main() overwrites its whole frame.
 __attribute__((noinline)) int run(config::Run run) {
   const config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
   const bool real = run.purpose == config::Purpose::kRun;
-  // What fails says why, whatever -v is, if there is nothing else to be had from it.
+  // A check that fails says why at any level of -v: it has no other output.
   if (!real && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
   for (const config::Diagnostic& diagnostic : run.diagnostics.all())
     log.write(diagnostic.level, diagnostic.text);
@@ -207,7 +207,7 @@ __attribute__((noinline)) int run(config::Run run) {
     if (!found) return fail(log, ExitStatus::kSystem, found.error());
     ids = *found;
   }
-  // What starts for a check is not worth a line.
+  // The processes that start for a check are not worth a line.
   if (!real && log.wants(LogLevel::kInfo)) log.set_level(LogLevel::kWarning);
   const bool stdio = monitor::uses_stdio(config);
   monitor::StandardStreams streams;
@@ -227,7 +227,7 @@ __attribute__((noinline)) int run(config::Run run) {
     return fail(log, ExitStatus::kSystem, Error("the launch process " + launcher.end()));
   const int status = proceed(context, run, std::move(*helpers), ids);
   launcher.stop();
-  // Until it has ended, and with it everything that it has started.
+  // Until the launch process has ended, and with it everything that it started.
   context.run_until([] { return false; });
   return status;
 }
@@ -241,8 +241,8 @@ int main(int argc, char** argv) {
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });
   config::scrub_arguments(argc, argv, environ);
-  // Descriptors that somebody left open for us are none of ours, once a file of the command line may have
-  // been one of them, as in --access-token-file <(...).
+  // Close the descriptors that the parent left open. Not earlier: a file of the command line may be one of
+  // them, as in --access-token-file <(...).
   if (::close_range(3, ~0U, 0) != 0 && !close_each(3)) return lacking("/proc/self/fd");
   if (!outcome) {
     monitor::StderrLog log(LogLevel::kError);
@@ -257,6 +257,6 @@ int main(int argc, char** argv) {
   const bool check = std::get<config::Run>(*outcome).purpose == config::Purpose::kCheck;
   const int status = run(std::move(std::get<config::Run>(*outcome)));
   wipe_stack();
-  // What it would have ended with is for those who run it.
+  // The status of a run is only for a run: a failed check is a usage error.
   return check && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;
 }

@@ -31,27 +31,27 @@ tls::Roots roots_of(const ipc::Setup& setup) {
   return roots;
 }
 
-// Ends with the status by which the monitor knows that another try would not help: no other program that
-// might be in the place of this one ends with it.
+// Ends with the status that tells the monitor that another try would not help. No program that might run in
+// place of this one ends with it.
 [[noreturn]] void refuse(const std::string& why) {
   const std::string line = "fatal: TLS: " + escape_for_log(why) + "\n";
-  // Nothing is left to do about a failing write.
+  // There is nothing left to do if the write fails.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
   ::_exit(ipc::kNoRoots);
 }
 
-// Not inlined, so that all of it is below main() when it is over.
+// Not inlined, so that wipe_stack() in main() overwrites its whole frame.
 __attribute__((noinline)) int run() {
   tls::wipe_freed_memory();
-  // For the tokens, which come when nothing can be locked any more.
+  // For the tokens: when they arrive, nothing can be locked any more.
   reserve_locked_memory();
   helper::HelperProcess self(ipc::Role::kNet);
   const ipc::Setup& setup = self.wait_for_setup();
   auto context = tls::Context::create(roots_of(setup), self.log());
   if (!context) refuse(context.error().text());
   net::NetProcess process(self.loop(), self.log(), **context, self.monitor(), UniqueFd(ipc::kSiblingFd));
-  // OpenSSL's check of a certificate asks libc for the time, which reads the time zone when it is first
-  // asked.
+  // OpenSSL asks libc for the time when it checks a certificate, and libc reads the time zone when it is
+  // first asked.
   ::tzset();
   self.enter_sandbox(sandbox::kNetPolicy);
   return self.run();

@@ -1,17 +1,17 @@
-// For builds with AddressSanitizer, and linked into no other. Each process looks at its end for memory that
-// it has lost. One that has lost some says where, and ends with status 1; both are LeakSanitizer's doing. One
-// that was asked says that it has lost none, so that a test can tell it from one that was never looked at.
+// Linked only into builds with AddressSanitizer. At its end each process looks for memory that it has lost.
+// When there is some, LeakSanitizer says where and ends the process with status 1. When there is none, a
+// process that was asked to says so, so that a test can tell it from one that never looked.
 //
 // LeakSanitizer reads /proc and starts a process that traces this one. Where Landlock or an empty root hides
-// /proc it would fail, and say so: nothing is looked for there.
+// /proc it would fail with an error, so the check is skipped there.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <sanitizer/lsan_interface.h>
 
-// A helper has no environment to find options in. Without colours a report has empty pieces where they would
-// be, which the monitor would take for the end of what the helper says.
+// A helper has no environment to find options in. Without colours a report has empty pieces in their place,
+// which the monitor would take for the end of the helper's output.
 extern "C" const char* __asan_default_options();
 const char* __asan_default_options() {
   return "color=always";
@@ -32,8 +32,8 @@ int __lsan_is_turned_off() {
 
 namespace {
 
-// The variable is for the monitor: a helper's environment is empty. It is asked by being without Landlock,
-// under which nobody may read the root.
+// The variable is for the monitor. A helper, whose environment is empty, is asked by running without
+// Landlock, under which it could not read the root.
 bool is_asked() {
   if (environ != nullptr && *environ != nullptr) return std::getenv("LOCALPROXY_TELL_LEAK_CHECK") != nullptr;
   const int root = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,5 +1,5 @@
-// What a program that is linked with this deletes is overwritten first: every container that ever held a byte
-// of a connection, however it ends.
+// Overwrites memory before it is freed, in a program that is linked with this: every container that ever held
+// a byte of a connection, however it ends.
 #include <stdlib.h>
 
 #include <new>

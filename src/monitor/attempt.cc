@@ -121,7 +121,7 @@ void Attempt::grant() {
 }
 
 void Attempt::on_up(const ipc::Up& up) {
-  // It may have said so before it heard that it has to stop.
+  // net may have sent this before it heard that it has to stop.
   if (phase_ == Phase::kNegotiating) events_.on_up(up.services.value);
 }
 
@@ -154,7 +154,7 @@ bool Attempt::stop() {
 
 void Attempt::on_down(const ipc::Down& down) {
   down_ = down;
-  // It has said its last; what remains is to exit.
+  // This was its last message; it only has to exit.
   net_->end_within(limits::kCloseReply);
 }
 

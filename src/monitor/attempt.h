@@ -1,6 +1,6 @@
 // One attempt at a tunnel connection: looks the service (or the web proxy) up, dials, starts a net process,
-// hands it the socket and the tokens, and hears from it until it has ended. Then it is over: who wants
-// another one destroys it and makes a new one. Nothing of it is used twice.
+// hands it the socket and the tokens, and listens to it until it ends. Then the attempt is over: for another
+// one its owner destroys it and makes a new one. No part of an attempt is used twice.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ class Attempt {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // What has ended it.
+  // Why the attempt ended.
   enum class Reason : uint8_t {
     kNotResolved,
     kNotConnected,
@@ -38,13 +38,13 @@ class Attempt {
   };
   struct Events {
     std::function<void()> on_secrets_used;
-    // The tunnel has these services, as net says. Next is serve().
+    // The tunnel is up and has these services, as net reports. serve() comes next.
     std::function<void(const std::vector<std::string>& announced)> on_up;
     // Called last, from the loop. It must not destroy the attempt.
     std::function<void(const End& end)> on_end;
   };
 
-  // The configuration must not change while it lives.
+  // The configuration must not change while the attempt lives.
   Attempt(event::Loop& loop, StderrLog& log, const config::Config& config, Launcher& launcher,
           Resolver& resolver, Events events);
   Attempt(const Attempt&) = delete;
@@ -52,7 +52,7 @@ class Attempt {
 
   // From now on net serves connections of these services. Returns the bridge's end of the channel to it.
   UniqueFd serve(const std::vector<std::string>& services);
-  // How long ago that was; empty: it has not been.
+  // How long ago that was; empty before it.
   std::optional<Clock::duration> served() const;
 
   // Tells net to end, which on_end() reports. False: there is no net; destroying the attempt is enough.

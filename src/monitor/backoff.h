@@ -14,15 +14,15 @@ class Backoff {
  public:
   explicit Backoff(std::chrono::milliseconds first) : first_(first), next_(first) {}
 
-  // The wait before the next try; `random` is any number, evenly distributed. Between half of the present
-  // delay and all of it, which then doubles, up to limits::kBackoffMost.
+  // The wait before the next try: between half of the current delay and all of it, by `random`, which is
+  // evenly distributed. The delay then doubles, up to limits::kBackoffMost.
   std::chrono::milliseconds next(uint32_t random) {
     const auto half = next_ / 2;
     const auto wait = half + std::chrono::milliseconds(half.count() == 0 ? 0 : random % half.count());
     next_ = std::max(first_, std::min(next_ * 2, limits::kBackoffMost));
     return wait;
   }
-  // A connection was up long enough: begin again.
+  // A connection was up long enough: start over with the first delay.
   void reset() { next_ = first_; }
 
  private:

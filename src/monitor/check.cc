@@ -35,7 +35,7 @@ std::string known_ports(const config::Config& config, const std::vector<Address>
   return lines;
 }
 
-// A destination connects from there; only binding shows that the machine has the address.
+// A destination connects from this address; only binding to it shows that the machine has it.
 Result<> check_bind_address(const config::Config& config, const std::vector<Address>& on) {
   if (config.mode == config::Mode::kSource || config.bind_address.empty()) return {};
   if (auto bound = bind_listener(on); !bound) return bound.error().about("-b");
@@ -52,7 +52,7 @@ Result<> check_file(const char* option, const std::string& path) {
   return {};
 }
 
-// A directory in which there are only files for others is of no use either.
+// A directory without a single readable file is of no use either.
 Result<> check_directory(const char* option, const std::string& path) {
   if (::access(path.c_str(), R_OK | X_OK) != 0) return not_readable(option, path, errno);
   Result<> refused;
@@ -71,7 +71,7 @@ std::string path_of(int fd) {
 
 }  // namespace
 
-// net reads them as the user that it runs as.
+// net reads them, as this user.
 Result<> check_certificates(const config::Config& config) {
   if (!config::needs_roots(config)) return {};
   for (const std::string& path : config.ca_paths)

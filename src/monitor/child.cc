@@ -22,7 +22,7 @@ namespace {
 constexpr size_t kMaxStderr = 8'192;
 // What fatal() puts in front.
 constexpr std::string_view kFatal = "fatal: ";
-// A child that has closed its channel has nothing left to do.
+// A child that has closed its channel has this long to exit.
 constexpr std::chrono::milliseconds kExitTime{1'000};
 
 }  // namespace
@@ -71,7 +71,7 @@ Child::~Child() {
 }
 
 void Child::kill() {
-  // Nothing that it has still sent has any effect.
+  // Whatever it has already sent has no more effect.
   port_.give_up();
   if (running()) launched_.kill();
 }

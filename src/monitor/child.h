@@ -1,5 +1,5 @@
-// A helper process, as the monitor sees it: its channel, its log lines, its standard error, and its end. Who
-// started it is not known here.
+// A helper process as the monitor sees it: its channel, its log lines, its standard error, and its end. How
+// it was started is the launcher's business.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct Exit {
   };
   How how = How::kStatus;
   int number = 0;  // the exit status, or the signal
-  // What it said on its standard error, if it said why it ended; or why it was not started.
+  // What it wrote to its standard error, if it said why it ended; or why it was not started.
   std::string why = {};
 
   // "ended with status 71: dup3: Operation not permitted", "was killed by SIGSYS (sandbox violation)", "was
@@ -35,18 +35,18 @@ struct Exit {
 
 class Child {
  public:
-  // The monitor's ends of what the process was started with.
+  // The monitor's ends of the sockets that the process was started with.
   struct Ends {
     UniqueFd channel;
     UniqueFd errors;
   };
 
-  // What its launcher does for it.
+  // What the launcher does for the child.
   struct Launched {
     std::function<void()> kill;
-    // Kills it, and does not report its end any more.
+    // Kills it, and no longer reports its end.
     std::function<void()> forget;
-    // Whether it may not run yet, because the kernel has run out of something.
+    // Whether its start may be delayed, because the kernel has run out of something.
     std::function<bool()> is_delayed;
   };
 
@@ -56,10 +56,10 @@ class Child {
     std::function<void(const Exit& exit)> on_exit;
   };
 
-  // setup: the first message to it.
+  // setup: the first message to the process.
   Child(event::Loop& loop, StderrLog& log, ipc::Role role, Ends ends, const ipc::Setup& setup,
         Launched launched, Events events);
-  // Kills what still runs.
+  // Kills the process if it still runs.
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -72,7 +72,7 @@ class Child {
   void kill();
   // Kills the child unless it ends in time.
   void end_within(std::chrono::milliseconds time);
-  // For its launcher: it has ended.
+  // Called by the launcher when the process has ended.
   void exited(const Exit& exit);
 
  private:

@@ -96,7 +96,7 @@ Result<> Dialer::bind_from(int socket, int family) {
   if (from_.empty() || family == AF_UNIX) return {};
   const auto from =
       std::find_if(from_.begin(), from_.end(), [family](const Address& a) { return a.family() == family; });
-  // "::" is every address of this machine, of both families.
+  // "::" stands for every address of this machine, of both families.
   if (from == from_.end() && is_any(from_.front())) return {};
   if (from == from_.end())
     return Error("cannot connect from " + host_of(from_.front()) + ", which is of the other family");
@@ -142,7 +142,7 @@ void Dialer::finish() {
 void Dialer::call_back() {
   Result<Connected> result = Error(failures_);
   if (winner_ != nullptr) {
-    // A watcher leaves before its descriptor does.
+    // A watcher must be destroyed before its descriptor is closed.
     winner_->watcher.reset();
     result = Connected{std::move(winner_->socket), winner_->address};
   }

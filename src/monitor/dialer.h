@@ -21,15 +21,15 @@ struct Connected {
   Address address;
 };
 
-// The addresses with their families taking turns, the first one's family first (RFC 8305, 4).
+// The addresses with their families alternating, beginning with the family of the first (RFC 8305, 4).
 std::vector<Address> interleave_families(std::vector<Address> addresses);
 
 class Dialer {
  public:
   using Callback = std::function<void(Result<Connected> connected)>;
 
-  // Calls back once, from the loop, unless destroyed before. `from`: the local addresses to connect from, of
-  // which each connection takes the one of its family; empty: any.
+  // Calls back once, from the loop, unless destroyed before. `from`: the local addresses to connect from,
+  // where each connection uses the one of its family; empty: any.
   Dialer(event::Loop& loop, std::vector<Address> addresses, std::vector<Address> from, Callback callback);
 
   // Whether the last connection failed because the kernel has run out of something (base/exhaustion.h).
@@ -44,7 +44,7 @@ class Dialer {
   };
   void next();
   Result<> begin(const Address& address);
-  // What failed in begin().
+  // The error of a call that failed in begin().
   Error failed(const char* call, int error);
   Result<> bind_from(int socket, int family);
   void on_connected(Candidate* candidate);

@@ -36,7 +36,7 @@ Result<Own> own_program() {
   }
   const std::string exe(path, static_cast<size_t>(size));
   own.directory = exe.substr(0, exe.rfind('/'));
-  if (::stat(own.directory.c_str(), &own.place) != 0) own.place = own.file;  // it has been replaced meanwhile
+  if (::stat(own.directory.c_str(), &own.place) != 0) own.place = own.file;  // it was replaced meanwhile
   return own;
 }
 
@@ -47,15 +47,16 @@ std::string helper_directory(const std::string& own) {
   return own.substr(0, own.size() - bin.size()) + LOCALPROXY_LIBEXEC_DIR;
 }
 
-// Each removes from such a directory only what is his.
+// In such a directory users can remove only their own files.
 bool is_sticky(const struct stat& status) {
   return S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
 }
 
-// Whether somebody may change what `status` is of, or what is in it, who could not do the same to this
-// program. That runs as us already: its owner, who built it and starts it with sudo, is no less trusted.
+// Whether somebody who could not change this program could change the file that `status` describes, or the
+// content of that directory. The owner of this program, who may have built it and start it with sudo, is
+// trusted: the program already runs as us.
 bool is_foreign(const struct stat& status, const Own& own) {
-  const auto group_of = [](const struct stat& of) {  // whose members may write to it; 0 for root's or none
+  const auto group_of = [](const struct stat& of) {  // whose members may write to it; 0: root's or none
     return (of.st_mode & S_IWGRP) != 0 && !is_sticky(of) ? of.st_gid : 0;
   };
   const uid_t owners[] = {0, ::getuid(), own.file.st_uid, own.place.st_uid};

@@ -1,5 +1,5 @@
-// The helper programs: where they are, opened once, so that an upgrade in the middle of a run cannot mix
-// versions.
+// The helper programs: where they are, and their files, opened once so that an upgrade during a run cannot
+// mix versions.
 #pragma once
 
 #include <array>
@@ -12,9 +12,9 @@ namespace localproxy::monitor {
 
 class Helpers {
  public:
-  // Opens the helpers of this program: those of the installation that it belongs to, or those beside it
-  // in a build folder. Nothing in the environment has a say in it. An error: one is missing, is not a plain
-  // file, cannot be executed, or could be replaced by somebody who could not replace this program.
+  // Opens the helpers of this program: those of its installation, or those beside it in a build directory.
+  // The environment has no influence on that. It is an error if one is missing, is not a plain file, cannot
+  // be executed, or could be replaced by somebody who could not replace this program.
   static Result<Helpers> open();
   Helpers() = default;
 

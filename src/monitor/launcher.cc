@@ -18,7 +18,7 @@ using ipc::Role;
 
 namespace {
 
-// Both ends of what a process is started with.
+// Both ends of the sockets that a process is started with.
 struct Lines {
   Child::Ends ours;
   Child::Ends theirs;
@@ -27,7 +27,7 @@ struct Lines {
 Result<Lines> make_lines() {
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return channel.error();
-  // Sockets and not pipes: this process may not read().
+  // Sockets and not pipes: the sandbox does not let this process call read().
   auto errors = make_socketpair(SOCK_SEQPACKET);
   if (!errors) return errors.error();
   return Lines{{std::move(channel->first), std::move(errors->first)},
@@ -76,7 +76,7 @@ Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool s
   auto lines = make_lines();
   if (!lines) return lines.error();
   const int null = helpers.null.get();
-  // As ipc/descriptors.h has them.
+  // In the order of ipc/descriptors.h.
   const std::array fds{standard_streams ? STDIN_FILENO : null,
                        standard_streams ? STDOUT_FILENO : null,
                        lines->theirs.errors.get(),
@@ -92,7 +92,7 @@ Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool s
   state_ = State::kStarting;
   process_ = std::make_unique<Child>(
       loop_, log_, Role::kLaunch, std::move(lines->ours), setup,
-      // This process has no right to send signals. The launch process dies with it.
+      // This process may not send signals. The launch process dies with it.
       Child::Launched{
           .kill = [this] { killed_.start(); }, .forget = [] {}, .is_delayed = [] { return false; }},
       Child::Events{.on_ready =

@@ -1,5 +1,5 @@
-// Starts the processes and reports their ends. The monitor forks one process itself, localproxy-launch; that
-// forks all the helpers, so that the monitor's own filter need not allow what a starting program needs.
+// Starts the processes and reports their ends. The monitor itself forks only localproxy-launch, which forks
+// all the helpers. So the monitor's own filter need not allow what a starting program needs.
 #pragma once
 
 #include <sys/types.h>
@@ -17,10 +17,10 @@
 
 namespace localproxy::monitor {
 
-// The first message to a child of the process `parent`: what all children are told.
+// The first message to a child of the process `parent`: the part that is the same for all children.
 ipc::Setup setup_of(const config::Config& config, pid_t parent);
 
-// Adds which root certificates there are.
+// Adds where the root certificates are.
 void add_roots(const config::Config& config, ipc::Setup& setup);
 
 class Launcher {
@@ -34,7 +34,7 @@ class Launcher {
 
   // on_change: called when the state has become kReady or kEnded.
   Launcher(event::Loop& loop, StderrLog& log, event::Callback on_change);
-  // What still runs dies with this process.
+  // Processes that still run die with this one.
   ~Launcher() = default;
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
@@ -43,26 +43,26 @@ class Launcher {
   // standard_streams: it gets our standard input and output, to hand them on.
   Result<> begin(const Helpers& helpers, const ipc::Setup& setup, bool standard_streams);
 
-  // Ends the launch process, which first kills and waits for what it has started, so that nothing is left
-  // behind. If that takes longer than limits::kStopLauncher, it is given up. To be called at the end of every
-  // run, and waited for.
+  // Ends the launch process, which first kills the processes that it started and waits for them, so that
+  // nothing is left behind. If that takes longer than limits::kStopLauncher, it is given up. Called at the
+  // end of every run, which then waits for State::kEnded.
   void stop();
 
   State state() const { return state_; }
-  // How the launch process has ended. REQUIRES: State::kEnded.
+  // How the launch process ended. REQUIRES: State::kEnded.
   const std::string& end() const { return end_; }
   // The parent of all helpers.
   pid_t pid() const { return pid_; }
-  // What the launch process reached of its sandbox.
+  // The sandbox that the launch process reached.
   const ipc::Ready& reached() const { return process_->reached(); }
 
   struct Start {
     ipc::Role role;
     const ipc::Setup& setup;        // its first message
     UniqueFd sibling = UniqueFd();  // its channel to another helper, if it has one
-    bool standard_streams = false;  // it gets our standard input and output, instead of /dev/null
+    bool standard_streams = false;  // it gets our standard input and output instead of /dev/null
   };
-  // Starts a helper, which lives no longer than the Child, and the Child no longer than this.
+  // Starts a helper. It lives no longer than the Child, and the Child must not outlive this.
   Result<std::unique_ptr<Child>> start(Start start, Child::Events events);
 
  private:
@@ -82,7 +82,7 @@ class Launcher {
   event::Task killed_;  // reports the end of the launch process, which this process cannot signal
   std::optional<event::Signal> child_signal_;
   event::Timer patience_;
-  std::map<uint32_t, Child*> children_;  // whose end is to be reported; each leaves when it is destroyed
+  std::map<uint32_t, Child*> children_;  // until each has ended or is destroyed
   uint32_t next_number_ = 1;
   std::unique_ptr<Child> process_;  // the launch process
 };

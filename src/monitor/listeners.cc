@@ -12,7 +12,7 @@
 namespace localproxy::monitor {
 namespace {
 
-// Another try with another free port, when the one that the first family got is taken in the second.
+// Tries with another free port, when the one that the first family got is taken in the second.
 constexpr int kFreePortTries = 16;
 
 Error cannot(const std::string& what, const Address& address, int error) {
@@ -24,8 +24,8 @@ Error cannot(const std::string& what, const Address& address, int error) {
                hint);
 }
 
-// Binds one address; `error` is 0 when it worked. "::" alone takes clients of both families, as the reference
-// and most servers have it.
+// Binds one address; `error` is 0 when it worked. "::" alone accepts clients of both families, as with the
+// reference and most servers.
 UniqueFd bind_one(const Address& address, bool alone, int& error) {
   error = 0;
   const int only_ipv6 = alone && is_any(address) ? 0 : 1;

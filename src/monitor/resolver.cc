@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto kLookupSeconds = std::chrono::duration_cast<std::chrono::seconds>(limits::kLookupTimeout);
 
-// Of a process that ended without an answer.
+// Why a process ended without an answer.
 std::string why_no_answer(const Exit& exit) {
   if (exit.how == Exit::How::kTimeout)
     return "no answer from the name servers within " + std::to_string(kLookupSeconds.count()) + " seconds";
@@ -92,7 +92,7 @@ void Resolver::start(const std::string& host) {
   lookups_.at(host).child = std::move(*child);
 }
 
-// Its child may be what calls, and must not be destroyed by that.
+// The caller may be its child, which must not be destroyed in its own callback.
 void Resolver::end(const std::string& host, const std::string& why) {
   ended_.push_back({host, why});
   finish_ended_.start();
@@ -105,11 +105,11 @@ void Resolver::finish_ended() {
 
 void Resolver::finish(const Ended& ended) {
   const auto found = lookups_.find(ended.host);
-  // Two that asked for the same in one turn of the loop have both been answered by the first.
+  // Of two that ended for the same host in one turn of the loop, the first has answered everybody.
   if (found == lookups_.end()) return;
   Lookup& lookup = found->second;
   if (lookup.answered && !lookup.waiting.empty()) {
-    // Asked for after the answer and before the end of the process that gave it.
+    // Somebody asked after the answer, but before the process that gave it had ended.
     lookup.answered = false;
     return start(ended.host);
   }

@@ -1,5 +1,5 @@
-// Names to addresses. Addresses and "localhost" need no lookup; for all else a resolve process is started,
-// asked, and gone again.
+// Turns names into addresses. Addresses and "localhost" need no lookup; for anything else a resolve process
+// is started, asked once, and ends.
 #pragma once
 
 #include <array>
@@ -18,23 +18,23 @@ namespace localproxy::monitor {
 
 using Addresses = std::vector<Address>;
 
-// The addresses of what needs no lookup; empty when it does.
+// The addresses of a host that needs no lookup; empty if it needs one.
 Addresses known_addresses(const std::string& host, uint16_t port);
 
-// "cannot resolve HOST: WHY". What the host is may stand in front of it, as in "the web proxy HOST".
+// "cannot resolve HOST: WHY". HOST may say what it is, as in "the web proxy HOST".
 Error cannot_resolve(const std::string& host, const Error& why);
 
 class Resolver {
  public:
   // An error says why, without the host.
   using Callback = std::function<void(Result<Addresses> addresses)>;
-  // Whoever asks owns it. Once it is destroyed, nobody is called back.
+  // Owned by the caller of look_up(). Destroying it cancels the callback.
   using Question = std::shared_ptr<const Callback>;
 
   // REQUIRES: no sandbox yet.
   Resolver(event::Loop& loop, Launcher& launcher, ipc::Setup setup);
 
-  // Asks for the addresses of a host that is not known. Calls back once, from the loop. Lookups of the same
+  // Asks for the addresses of a host that needs a lookup. Calls back once, from the loop. Lookups of the same
   // host share a process.
   [[nodiscard]] Question look_up(const std::string& host, uint16_t port, Callback callback);
 
@@ -65,7 +65,7 @@ class Resolver {
 
   Launcher& launcher_;
   const ipc::Setup setup_;
-  // Where each ipc::NameFile leads, while that can still be seen; "" when it is no link.
+  // Where each ipc::NameFile leads, found out while that is still possible; "" if it is not a link.
   std::array<std::string, static_cast<size_t>(ipc::NameFile::kLast) + 1> links_;
   std::map<std::string, Lookup> lookups_;
   std::vector<Ended> ended_;

@@ -21,7 +21,7 @@ std::string landlock_text(const Ready& reached) {
   return reached.landlock_abi != 0 ? "ABI " + std::to_string(reached.landlock_abi) : "NO";
 }
 
-// A row of the table: its name, and what a process has there.
+// A row of the table: its name, and the text for a process.
 struct Row {
   const char* name;
   std::string (*text)(const Ready& reached);

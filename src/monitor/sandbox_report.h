@@ -1,5 +1,5 @@
-// What the processes reached of their sandboxes, for people: a line in the log, and --sandbox-report, which
-// starts each helper, without anything to do, and prints a table.
+// The sandboxes that the processes reached, for people: a line in the log, and --sandbox-report, which starts
+// each helper with nothing to do and prints a table.
 #pragma once
 
 #include <memory>
@@ -20,19 +20,19 @@ std::string sandbox_line(const ipc::Ready& reached);
 
 using SandboxReports = std::vector<std::pair<ipc::Role, ipc::Ready>>;
 
-// A column for each process, in the order given, a row for each step, and what is to be said of them below.
+// A column for each process, in the order given, a row for each step, and notes below.
 std::string sandbox_table(const SandboxReports& processes);
 
-// Starts the helpers, one after the other. Each ends when it has said what it reached.
+// Starts the helpers, one after the other. Each is killed once it has reported what it reached.
 class IdleHelpers {
  public:
-  // on_change: called from the loop when the last one has said so, or one has failed.
+  // on_change: called from the loop when the last one has reported, or one has failed.
   IdleHelpers(const config::Config& config, event::Loop& loop, Launcher& launcher, event::Callback on_change);
 
   void begin() { next(); }
   bool complete() const { return outcome_.has_value(); }
-  // What each reached, the launch process first. An error: one of them could not be started, or could not
-  // enter its sandbox; the log says why. REQUIRES: complete().
+  // What each reached, the launch process first. It is an error if one of them could not be started or could
+  // not enter its sandbox; the log says why. REQUIRES: complete().
   const Result<SandboxReports>& outcome() const { return *outcome_; }
 
  private:

@@ -28,7 +28,7 @@ Result<Assignment> match_services(config::Mode mode, const std::vector<config::S
                                   const std::vector<std::string>& tunnel) {
   if (mode == config::Mode::kSource && mappings.empty()) return Assignment(tunnel.size());
   if (mappings.size() != tunnel.size()) return mismatch(mode, mappings, tunnel);
-  // A port without a service id is for the only service there is.
+  // A port without a service id is for a tunnel's only service.
   if (mappings.size() == 1 && mappings.front().service.empty()) return Assignment{size_t{0}};
   Assignment assignment = find_known(mappings, tunnel);
   const bool complete =

@@ -10,17 +10,17 @@
 
 namespace localproxy::monitor {
 
-// For each service of the tunnel, in its order: the index of its mapping, or empty when a source has none for
-// it and a free port is to be picked.
+// For each service of the tunnel, in its order: the index of its mapping, or empty when a source has none and
+// picks a free port.
 using Assignment = std::vector<std::optional<size_t>>;
 
-// tunnel: what SERVICE_IDS had; a tunnel that was opened without services has one, whose id is empty. An
-// error says what the tunnel has and what was given.
+// tunnel: the ids in SERVICE_IDS; a tunnel opened without services has one, with an empty id. An error says
+// what the tunnel has and what was given.
 Result<Assignment> match_services(config::Mode mode, const std::vector<config::ServiceMapping>& mappings,
                                   const std::vector<std::string>& tunnel);
 
-// The services of the tunnel: what SERVICE_IDS had, or one without an id when it was opened without services.
-// Subprotocol 1.0 has no SERVICE_IDS; there the only entry of -s or -d is for the tunnel's only service.
+// The services of the tunnel: the ids in SERVICE_IDS, or one without an id if it was opened without services.
+// Subprotocol 1.0 has no SERVICE_IDS; with it the only entry of -s or -d is for the tunnel's only service.
 std::vector<std::string> services_of_tunnel(const config::Config& config,
                                             const std::vector<std::string>& announced);
 

@@ -14,8 +14,8 @@
 namespace localproxy::monitor {
 namespace {
 
-// Files that are made while this lives are their owner's alone. The kernel makes the file with the socket, so
-// that there is no moment at which others could connect.
+// Files created while this lives are accessible to their owner alone. bind() creates the file with these
+// permissions, so there is no moment at which others could connect.
 class PrivateFiles {
  public:
   PrivateFiles() : before_(::umask(S_IXUSR | S_IRWXG | S_IRWXO)) {}
@@ -32,7 +32,7 @@ int bind_private(int socket, const Address& address) {
   return ::bind(socket, address.get(), address.size) == 0 ? 0 : errno;
 }
 
-// A socket that this user may take away, and on which nobody listens.
+// Whether path is a socket that this user may remove and on which nobody listens.
 bool is_stale(const std::string& path, const Address& address) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return false;

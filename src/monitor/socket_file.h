@@ -14,14 +14,14 @@ class SocketFile {
   SocketFile() = default;
   SocketFile(SocketFile&& other) noexcept { *this = std::move(other); }
   SocketFile& operator=(SocketFile&& other) noexcept;
-  // Removes the file, if it is still the one that bind() made.
+  // Removes the file if it is still the one that bind() created.
   ~SocketFile() { remove(); }
 
-  // Binds a UNIX socket to path, with mode 0600. A socket of this user that nobody listens on any more is
-  // replaced. An error: the path is in use, by a socket or by anything else, or cannot be made.
+  // Binds a UNIX socket to path, with mode 0600. A socket of this user on which nobody listens any more is
+  // replaced. It is an error if the path is in use, by a socket or by anything else, or cannot be created.
   static Result<SocketFile> bind(int socket, const std::string& path);
 
-  // Makes the file another user's. REQUIRES: root.
+  // Gives the file to another user. REQUIRES: root.
   Result<> give_to(uid_t user, gid_t group) const;
 
   const std::string& path() const { return path_; }

@@ -55,12 +55,12 @@ namespace {
 bool open_again() {
   const int flags = ::fcntl(STDERR_FILENO, F_GETFL);
   if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) return false;
-  // A pipe that nobody reads fails, and so does one of another user.
+  // This fails for a pipe that nobody reads, and for one of another user.
   const UniqueFd own(::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   return own && ::dup2(own.get(), STDERR_FILENO) == STDERR_FILENO;
 }
 
-// Signals that interrupt a write, again and again, since one may come just before it.
+// Sets a timer whose signal interrupts a write. It repeats, since a signal may arrive just before the write.
 void interrupt_writes() {
   struct sigaction action {};
   action.sa_handler = [](int) {};  // without SA_RESTART

@@ -1,8 +1,8 @@
-// The descriptors 0, 1 and 2 of this program, which others have open as well.
+// The descriptors 0, 1 and 2 of this program, whose open files other programs share.
 //
 // O_NONBLOCK belongs to the open file, so a shell and other programs see it. Standard input and output have
 // it while they are a local client, and get their flags back at the end. Standard error keeps its flags, and
-// still no line waits for a reader.
+// yet no log line waits for a reader.
 #pragma once
 
 #include <sys/types.h>
@@ -17,11 +17,11 @@
 namespace localproxy::monitor {
 
 // Standard input and output as the local client of a source (-s SERVICE=-), for ssh's ProxyCommand. Makes
-// both non-blocking for as long as it lives. Whoever else has them open (a shell, most of all) finds them at
-// the end as they were.
+// both non-blocking while it lives, and restores them at its end for others that have them open, above all a
+// shell.
 class StandardStreams {
  public:
-  // An error: one of them is a file, or something else that cannot be waited for.
+  // It is an error if one of them is a file, or something else that cannot be waited for.
   Result<> prepare();
   StandardStreams() = default;
   ~StandardStreams();
@@ -43,12 +43,13 @@ class StandardStreams {
 // - A file, or a device that is no terminal, does not wait for anybody.
 class StandardError {
  public:
-  // Before the sandbox: none allows what this needs.
+  // REQUIRES: no sandbox yet, since none allows what this needs.
   StandardError();
 
-  // Writes a line, or as much of it as there is room for. -1 and errno: EAGAIN when there is none now.
+  // Writes a line, or as much of it as there is room for. -1 and errno on failure: EAGAIN when there is no
+  // room now.
   ssize_t write(std::string_view line) const;
-  // Waits until there is room, or nobody left to read. False: neither came in time.
+  // Waits until there is room, or nobody is left to read. False: neither happened in time.
   bool wait_for_room(std::chrono::milliseconds most) const;
 
  private:
@@ -56,7 +57,7 @@ class StandardError {
   static Kind prepare();
 
   Kind kind_;
-  UniqueFd ready_;  // epoll: is there room
+  UniqueFd ready_;  // an epoll that is readable when there is room
 };
 
 }  // namespace localproxy::monitor

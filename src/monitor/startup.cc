@@ -15,7 +15,7 @@ namespace localproxy::monitor {
 bool fill_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
-    // The lowest free number is this one. Opened for the direction that nobody uses.
+    // fd is the lowest free number. Opened for the direction that nobody uses.
     if (::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return false;
   }
   return true;

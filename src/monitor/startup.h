@@ -1,5 +1,5 @@
-// What is done on this machine before the sandbox: what the starter left is set right, names are looked up,
-// listeners bound.
+// What is done on this machine before the sandbox: sets right what the parent left, looks up names, binds
+// listeners.
 #pragma once
 
 #include <sys/types.h>
@@ -19,18 +19,18 @@
 
 namespace localproxy::monitor {
 
-// Makes sure that descriptors 0, 1 and 2 are taken, whatever the starter closed: what is opened next would
-// get their numbers, and log lines would be written into it. Reading and writing those that were closed fails
-// as before. REQUIRES: nothing is open yet but what was inherited. False: there is no /dev/null.
+// Makes sure that descriptors 0, 1 and 2 are open, even if the parent closed them: otherwise the next file to
+// be opened would get such a number, and log lines would be written into it. Reading and writing those that
+// were closed still fails. REQUIRES: only inherited descriptors are open. False: there is no /dev/null.
 bool fill_standard_descriptors();
 
-// Lets this process and its helpers have as many descriptors, of which each connection takes several, and as
-// much locked memory as the system lets an ordinary process have.
+// Raises the limits of this process and its helpers, for descriptors (each connection takes several) and for
+// locked memory, to what the system allows an ordinary process.
 void raise_limits();
 // Whether a run with so many services can start at all; an error says which limit to raise, and to what.
 Result<> check_descriptors(size_t services);
 
-// What the launch process is told. user, group: whom to become when root starts it, or 0.
+// The first message to the launch process. user, group: what to become when root starts it, or 0.
 ipc::Setup launcher_setup(const config::Config& config, uid_t user, gid_t group);
 
 // Whether a service is standard input and output.
@@ -42,7 +42,7 @@ class Startup {
   Startup(const config::Config& config, Resolver& resolver, event::Callback on_change)
       : config_(config), resolver_(resolver), on_change_(std::move(on_change)) {}
 
-  // Begins to look up the names that listening needs.
+  // Starts to look up the names that listening needs.
   void look_up_names();
   bool has_names() const { return waiting_ == 0; }
 
@@ -64,7 +64,7 @@ class Startup {
   std::map<std::string, Result<Addresses>> found_;
 };
 
-// Makes the files of UNIX sockets another user's. REQUIRES: root.
+// Gives the files of UNIX sockets to another user. REQUIRES: root.
 Result<> give_away(const std::vector<ServiceListener>& listeners, uid_t user, gid_t group);
 
 }  // namespace localproxy::monitor

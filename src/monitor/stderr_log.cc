@@ -14,7 +14,7 @@
 namespace localproxy::monitor {
 namespace {
 
-// Whether standard error is what systemd says it made (systemd.exec(5), JOURNAL_STREAM).
+// Whether standard error is systemd's connection to the journal (systemd.exec(5), JOURNAL_STREAM).
 bool is_journal() {
   const char* stream = ::getenv("JOURNAL_STREAM");
   struct stat status {};
@@ -95,7 +95,7 @@ void StderrLog::put(std::string line) {
   }
   waiting_bytes_ += line.size();
   waiting_.push_back(std::move(line));
-  // Full: what stands in front has just found no room.
+  // When full_, the line in front has just found no room.
   if (!full_) flush();
 }
 
@@ -146,7 +146,8 @@ void StderrLog::drop_all(int error_number) {
 
 // ---- when there is room again ----
 
-// A timer, since a terminal may say that it has room and then not take a line's end, again and again.
+// A timer and not readiness: a terminal may report that it has room and then not take the end of a line,
+// again and again.
 StderrLog::Flush::Flush(event::Loop& loop, StderrLog& log)
     : log_(log), timer_(loop, [this] { log_.flush(); }) {
   log_.flush_ = this;

@@ -11,24 +11,24 @@
 
 namespace localproxy::monitor {
 
-// "[2026-11-22T23:50:00.123456Z] [info] net: text", or with systemd's journal at the other end "<6>net:
-// text", to which it adds the time itself.
+// Lines are "[2026-11-22T23:50:00.123456Z] [info] net: text" or, for systemd's journal, which adds the time
+// itself, "<6>net: text".
 //
-// No line waits for its reader. What there is no room for is kept, up to limits::kLogWaiting; what is over is
-// dropped and counted, and the count is written when there is room again.
+// Writing a line never waits for its reader. Lines without room are kept, up to limits::kLogWaiting. Any more
+// are dropped and counted, and the count is written when there is room again.
 class StderrLog : public Log {
  public:
   explicit StderrLog(LogLevel level);
-  // Waits for the reader, for limits::kLogFlush at most.
+  // Waits for the reader, at most for limits::kLogFlush.
   ~StderrLog() override;
 
-  // A line of a child, with its role in front. Text may be anything.
+  // A line of a child, with its role in front. text may be anything.
   void write_for(std::string_view role, LogLevel level, std::string_view text);
-  // A line without time and level, whatever the chosen level is: what the start of a program says. The
-  // journal gets the priority.
+  // A line without time and level, written at any chosen level: for errors at the start. The journal gets the
+  // priority.
   void write_plain(LogLevel level, std::string_view text);
 
-  // For as long as it lives, lines that wait leave when there is room, and not only with the next one.
+  // While it lives, waiting lines are written as soon as there is room, and not only with the next line.
   class Flush {
    public:
     Flush(event::Loop& loop, StderrLog& log);

@@ -17,7 +17,7 @@ using ipc::DownReason;
 
 namespace {
 
-// net may crash this often in a row before the run ends: a bug, or somebody who tries again and again.
+// net may crash this often in a row before the run ends: it has a bug, or is under attack.
 constexpr int kMaxCrashes = 8;
 
 uint32_t random_seed() {
@@ -26,7 +26,7 @@ uint32_t random_seed() {
   return seed;
 }
 
-// Or nothing at all. Opening a pipe would wait for its other end, and nothing else would be done meanwhile.
+// True also for nothing at all. Opening a pipe would block the whole process until its other end is opened.
 bool is_plain_file(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
@@ -141,8 +141,8 @@ void Supervisor::on_up(const std::vector<std::string>& announced) {
   bridge_->port().send(ipc::Accepting{true});
 }
 
-// Matches the services of the tunnel with what was asked for, and hands the bridge its listeners or targets.
-// Once, when the tunnel is up for the first time.
+// Matches the services of the tunnel with the configuration, and hands the bridge its listeners or targets.
+// Called once, when the tunnel is up for the first time.
 bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
   const bool source = config_.mode == config::Mode::kSource;
   if (const auto fits = check_version(config_.destination_version, tunnel); !fits) {
@@ -257,7 +257,7 @@ void Supervisor::on_down(const ipc::Down& down) {
                  "the service refused the connection: " + reason +
                      ". Trying again would not help: get a new token, for this mode and region");
     case DownReason::kProxyRefused:
-      // What has worked before may work again; what never has is a mistake in the configuration.
+      // A proxy that has worked before may work again; one that never has is a mistake in the configuration.
       if (!services_.empty()) return retry(reason, false);
       return end(ExitStatus::kUnavailable, reason);
     case DownReason::kProtocol:
@@ -288,7 +288,7 @@ void Supervisor::retry(const std::string& why, bool crashed, std::chrono::second
   }
   auto wait = backoff_.next(static_cast<uint32_t>(random_()));
   if (crashed) wait *= 2;
-  // On top of it, so that all who were put off together do not come back together.
+  // On top of the random wait, so that clients that were put off together do not come back together.
   wait += not_before;
   log_.info("next try to connect in " + std::to_string(wait.count()) + " ms");
   retry_timer_.start(wait);
@@ -316,7 +316,7 @@ void Supervisor::stop() {
 }
 
 void Supervisor::on_reload_signal() {
-  // ssh(1) sends this signal to its ProxyCommand when it has no more use for it.
+  // ssh(1) sends this signal to its ProxyCommand when it no longer needs it.
   if (stdio_) return on_stop_signal();
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
   if (!config_.access_token_file.empty()) {

@@ -29,12 +29,12 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Starts the bridge; the rest follows from the loop, which is stopped at the end.
+  // Starts the bridge; the rest happens in the loop, which is stopped at the end of the run.
   void begin();
   bool ended() const { return phase_ == Phase::kEnded; }
   // REQUIRES: ended().
   ExitStatus status() const { return status_; }
-  // The launch process has ended, without having been told to.
+  // The launch process has ended without being told to.
   void on_launcher_end();
 
  private:
@@ -42,7 +42,7 @@ class Supervisor {
     kStarting,  // the bridge enters its sandbox
     kTrying,    // there is an attempt
     kWaiting,   // for the next one
-    kStopping,  // told to end; the attempt, if there is one, ends first
+    kStopping,  // told to stop; the attempt, if there is one, ends first
     kEnded,
   };
 
@@ -56,7 +56,7 @@ class Supervisor {
   bool hand_over_listeners();
   void on_attempt_end(const Attempt::End& how);
   void on_down(const ipc::Down& down);
-  // For the attempt, if it served, nobody is accepted any more.
+  // If the attempt served, the bridge accepts no more clients.
   void stop_accepting();
   void retry(const std::string& why, bool crashed, std::chrono::seconds not_before = {});
 

@@ -59,7 +59,8 @@ void Targets::on_dial(const ipc::Dial& message) {
 
 bool Targets::dial(uint16_t service, uint32_t cookie) {
   if (service >= targets_.size() || dials_.contains(cookie)) return false;
-  // No breach of the bridge: what the source sent and then left behind is still to be delivered, and counts.
+  // Not the fault of the bridge: connections that the source has ended still count while their data is
+  // delivered.
   if (dials_.size() >= targets_.size() * config_.settings.max_connections) {
     // Once: the reason may be a flood.
     if (!std::exchange(refusing_, true))
@@ -137,7 +138,7 @@ void Targets::enough_again() {
 }
 
 void Targets::retry_in(Dial& dial, std::chrono::milliseconds delay) {
-  // It may be what calls.
+  // The dialer may be the caller.
   deferred_.destroy(std::move(dial.dialer));
   dial.retry.start(delay);
 }

@@ -1,4 +1,4 @@
-// The local services of a destination: serves the bridge's DIALs. Connects to the service that the bridge
+// The local services of a destination. Serves the bridge's DIALs: connects to the service that the bridge
 // names by its index, with retries, and hands it the socket.
 #pragma once
 
@@ -24,20 +24,20 @@ class Targets {
   Targets(event::Loop& loop, Log& log, Resolver& resolver, const config::Config& config,
           std::vector<Address> from);
 
-  // From now on serves what the bridge asks for. It is killed when it asks for what it may not have.
+  // Starts to serve the bridge. A bridge that asks for what it may not have is killed.
   void serve(Child& bridge);
   // mappings[i]: the entry of -d for the service with index i. Tells the bridge.
   void set_mappings(const std::vector<size_t>& mappings);
-  // Nobody waits any more.
+  // Drops all dials.
   void cancel_all() { dials_.clear(); }
 
  private:
   // A row of the table: where a service is.
   struct Target {
-    std::string name;  // as the log has it
+    std::string name;  // as the log shows it
     std::string host;
     uint16_t port = 0;
-    Addresses known;  // empty: the host has to be looked up
+    Addresses known;  // empty: the host needs a lookup
   };
   struct Dial {
     Dial(Targets& owner, uint32_t number, const Target& where)
@@ -58,11 +58,12 @@ class Targets {
   void connect(Dial& dial, Addresses addresses);
   void on_connected(Dial& dial, Connected connected);
   void on_failure(Dial& dial, const std::string& why);
-  // The dial has met a shortage, which is no fault of the service: it waits and is no try.
+  // The dial has met a shortage, which is not the fault of the service: it waits, and this does not count as
+  // a try.
   void wait_for_resources(Dial& dial, const std::string& why);
   void enough_again();
   void retry_in(Dial& dial, std::chrono::milliseconds delay);
-  // It has ended, by what its dialer says.
+  // Removes a dial that has succeeded or failed; its dialer may be the caller.
   void end(Dial& dial);
   void send_failed(uint32_t cookie);
 
@@ -76,8 +77,8 @@ class Targets {
   std::map<uint32_t, std::unique_ptr<Dial>> dials_;
   event::Deferred deferred_;
   TokenBucket allowed_;
-  bool flood_noted_ = false;  // that the bridge asks for more than is allowed
-  bool refusing_ = false;     // since it was last said
+  bool flood_noted_ = false;  // the log has said that the bridge asks for too much
+  bool refusing_ = false;     // the log has said that dials are refused
   Episode shortage_;
 };
 

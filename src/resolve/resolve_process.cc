@@ -29,19 +29,19 @@ std::string address_bytes(const addrinfo& info) {
   return std::string(static_cast<const char*>(at), size);
 }
 
-// Notes which file keeps lookups from working. libc does without those that it cannot read, and says nothing.
+// Notes which file keeps lookups from working. libc silently does without those that it cannot read.
 void note_unread(ipc::LookupFailed& failed) {
   using ipc::NameFile;
   for (const NameFile file : {NameFile::kResolvConf, NameFile::kHosts, NameFile::kNsswitch}) {
     const char* const path = path_of(file);
     if (const UniqueFd opened(::open(path, O_RDONLY | O_CLOEXEC)); opened) continue;
     const bool missing = errno == ENOENT || errno == ENOTDIR;
-    // The others need not be there.
+    // The others need not exist.
     if (missing && file != NameFile::kResolvConf) continue;
     failed.file = file;
     failed.unread = ipc::Unread::kPermissions;
     if (missing) failed.unread = ipc::Unread::kMissing;
-    // What everybody may read is kept from this process by nothing but Landlock, which does not hide a
+    // If everybody may read the file, only Landlock keeps it from this process. Landlock does not hide the
     // status.
     struct stat status {};
     if (!missing && ::stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0)

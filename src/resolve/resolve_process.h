@@ -1,4 +1,4 @@
-// The resolve process: answers one LOOKUP through libc, and ends.
+// The resolve process: answers one LOOKUP through libc, then ends.
 #pragma once
 
 #include "base/log.h"
