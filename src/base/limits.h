@@ -119,9 +119,9 @@ inline constexpr int kListenBacklog = 128;
 // When the system has no descriptor or memory for a connection, accepting pauses this long, or until a
 // connection ends.
 inline constexpr milliseconds kAcceptPause{1'000};
-// The smallest descriptor limit that a process can work with, plus two for each service. A source was seen to
-// work with 28 plus those; a lookup takes 4 for a moment, and the rest leaves room to dial and carry some
-// connections at once.
+// The descriptor limit that a process must have, plus two for each service. A source was seen to work with 28
+// plus those; a lookup takes 4 for a moment, and the rest leaves room to dial and carry some connections at
+// once.
 inline constexpr size_t kLeastDescriptors = 64;
 // Interval between two tries to pass a descriptor on, or to get a pipe, when the kernel had none left. Short
 // enough that nobody notices the delay, long enough to cost nothing.
