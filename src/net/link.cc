@@ -28,12 +28,12 @@ constexpr int kFlushRounds = 4;
 }  // namespace
 
 Link::Link(event::Loop& loop, Log& log, Upgraded upgraded, std::chrono::milliseconds ping_period,
-           Sender& sender, LinkEvents& events)
+           Sender& sender, OnEarlyMessage on_early_message, OnEnd on_end)
     : log_(log),
       authority_(std::move(upgraded.authority)),
       ping_period_(ping_period),
       sender_(sender),
-      events_(events),
+      on_early_message_(std::move(on_early_message)),
       session_(std::move(upgraded.session)),
       early_(std::move(upgraded.early)),
       in_(kInputBuffer),
@@ -47,7 +47,7 @@ Link::Link(event::Loop& loop, Log& log, Upgraded upgraded, std::chrono::millisec
       close_deadline_(loop, [this] { end(end_); }),
       ping_timer_(loop, [this] { ping(); }),
       resume_(loop, [this] { read(); }),
-      end_task_(loop, [this] { events_.on_end(end_); }) {
+      end_task_(loop, [this, on_end = std::move(on_end)] { on_end(end_); }) {
   log_.info("Successfully established websocket connection with proxy server: wss://" + authority_);
   log_.debug("Setting up web socket pings for every " + std::to_string(ping_period_.count()) +
              " milliseconds");
@@ -110,7 +110,7 @@ void Link::take(Bytes bytes) {
 Result<> Link::on_data(Bytes bytes) {
   if (state_ != State::kOpen) return {};
   return splitter_.feed(bytes, [this](Bytes message) {
-    return tunnel_ != nullptr ? tunnel_->receive(message) : events_.on_early_message(message);
+    return tunnel_ != nullptr ? tunnel_->receive(message) : on_early_message_(message);
   });
 }
 

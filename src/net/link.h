@@ -2,6 +2,7 @@
 // and closing.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,20 +21,15 @@
 
 namespace localproxy::net {
 
-class LinkEvents {
- public:
-  virtual ~LinkEvents() = default;
-  // A message that comes while there is no tunnel yet; valid only during the call. An error ends the link.
-  virtual Result<> on_early_message(Bytes message) = 0;
-  // Once, from the loop; nothing follows.
-  virtual void on_end(const LinkEnd& end) = 0;
-};
-
 class Link : public wire::WebSocketEvents {
  public:
-  // sender: what it has is sent.
+  // A message that arrives before carry(); valid only during the call. An error ends the link.
+  using OnEarlyMessage = std::function<Result<>(Bytes message)>;
+  // Called once, from the loop, and nothing after it.
+  using OnEnd = std::function<void(const LinkEnd&)>;
+  // sender: the source of everything that the link sends.
   Link(event::Loop& loop, Log& log, Upgraded upgraded, std::chrono::milliseconds ping_period, Sender& sender,
-       LinkEvents& events);
+       OnEarlyMessage on_early_message, OnEnd on_end);
   ~Link() override;
 
   // Begins to read, from the loop.
@@ -46,7 +42,7 @@ class Link : public wire::WebSocketEvents {
   void flush();
 
   // Sends a close frame and ends the link when it is answered, or after limits::kCloseReply. `end` is what
-  // on_end() will say then.
+  // on_end will get then.
   void close(uint16_t code, LinkEnd end);
   bool closing() const { return state_ == State::kClosing; }
 
@@ -74,7 +70,7 @@ class Link : public wire::WebSocketEvents {
   const std::string authority_;  // HOST:PORT for the log
   const std::chrono::milliseconds ping_period_;
   Sender& sender_;
-  LinkEvents& events_;
+  OnEarlyMessage on_early_message_;
   State state_ = State::kOpen;
   bool paused_ = false;
   std::unique_ptr<tls::Session> session_;

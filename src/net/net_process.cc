@@ -157,7 +157,10 @@ void NetProcess::close(uint16_t code, LinkEnd end) {
 // ---- the link ----
 
 void NetProcess::on_upgraded(Upgraded upgraded) {
-  link_ = std::make_unique<Link>(loop_, log_, std::move(upgraded), ping_period_, sender_, *this);
+  link_ = std::make_unique<Link>(
+      loop_, log_, std::move(upgraded), ping_period_, sender_,
+      [this](Bytes message) { return on_early_message(message); },
+      [this](const LinkEnd& end) { on_link_end(end); });
   deferred_.destroy(std::move(handshake_));
   if (names_services_) {
     services_deadline_.start(limits::kNegotiation);
@@ -193,7 +196,7 @@ Result<> NetProcess::on_early_message(Bytes bytes) {
   return {};
 }
 
-void NetProcess::on_end(const LinkEnd& end) {
+void NetProcess::on_link_end(const LinkEnd& end) {
   if (end.what != DownReason::kClosed || channels_.empty()) return report_and_exit(end);
   // The tunnel was closed in order: what it brought is delivered before the local connections are.
   end_ = end;

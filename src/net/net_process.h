@@ -21,7 +21,7 @@
 
 namespace localproxy::net {
 
-class NetProcess : public LinkEvents, public TunnelEvents, public LocalChannelEvents {
+class NetProcess : public TunnelEvents, public LocalChannelEvents {
  public:
   // monitor: the port on which SETUP was received and READY sent. bridge: fd of the channel to the bridge.
   NetProcess(event::Loop& loop, Log& log, tls::Context& context, ipc::Port& monitor, UniqueFd bridge);
@@ -48,10 +48,10 @@ class NetProcess : public LinkEvents, public TunnelEvents, public LocalChannelEv
   void on_opening(const ipc::Opening& message, UniqueFd channel);
   void on_failed(const ipc::Failed& message);
 
+  // From the handshake and the link.
   void on_upgraded(Upgraded upgraded);
-  // LinkEvents.
-  Result<> on_early_message(Bytes message) override;
-  void on_end(const LinkEnd& end) override;
+  Result<> on_early_message(Bytes message);
+  void on_link_end(const LinkEnd& end);
   // TunnelEvents.
   Connection* open(uint16_t service) override;
   void send(const wire::Message& message) override;
