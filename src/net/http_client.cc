@@ -61,9 +61,11 @@ HttpClient::Step HttpClient::receive() {
   using Answer = wire::HttpExchange::Step;
   std::array<uint8_t, kPiece> piece;
   for (;;) {
-    std::string kept = std::exchange(rest_, {});
-    Bytes bytes = as_bytes(kept);
-    if (!std::exchange(has_rest_, false)) {
+    const std::optional<std::string> kept = std::exchange(rest_, std::nullopt);
+    Bytes bytes;
+    if (kept) {
+      bytes = as_bytes(*kept);
+    } else {
       size_t size = 0;
       if (const Io io = transport_.read(piece, size); io != Io::kDone) return wait_or_end(io);
       bytes = Bytes(piece).first(size);
@@ -73,15 +75,15 @@ HttpClient::Step HttpClient::receive() {
       error_ = answer.error().text();
       return Step::kMalformed;
     }
-    rest_ = as_text(bytes);
     switch (*answer) {
       case Answer::kMore:
         continue;
       case Answer::kInterim:
       case Answer::kRefusal:
-        has_rest_ = true;
+        rest_ = as_text(bytes);
         return Step::kHead;
       case Answer::kAccepted:
+        rest_ = as_text(bytes);
         return Step::kAccepted;
       case Answer::kRefused:
         return Step::kRefused;

@@ -2,6 +2,7 @@
 // proxy with TLS or without.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -49,8 +50,8 @@ class HttpClient {
   // Goes on as far as it can. Not after one of the last four.
   Step advance();
 
-  // What the peer sent behind its answer.
-  const std::string& rest() const { return rest_; }
+  // What the peer sent behind its answer. REQUIRES: advance() has returned kAccepted.
+  const std::string& rest() const { return *rest_; }
   const std::string& error() const { return error_; }
   bool refusing() const { return exchange_.refusing(); }
   const wire::HttpResponse& response() const { return exchange_.response(); }
@@ -64,8 +65,7 @@ class HttpClient {
   HttpTransport transport_;
   wire::HttpExchange exchange_;
   bool sent_ = false;
-  std::string rest_;  // also what was read behind a head, until it is taken
-  bool has_rest_ = false;
+  std::optional<std::string> rest_;  // what was read behind a head, until it is taken
   std::string error_;
 };
 
