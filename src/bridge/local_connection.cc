@@ -158,6 +158,7 @@ void LocalConnection::pump_in() {
   in_ended_ = true;
   // net says that an end is one before it makes it; what it said may not have been read yet.
   if (!finish_seen_) events_.on_channel_end();
+  if (closed()) return;
   if (!finish_seen_) return reset();
   if (draining_ && !out_ended_) cut_ = true;
   linger();

@@ -279,6 +279,19 @@ TEST_F(ConnectionTest, TheAnnouncementMayBeReadWhenTheEndIsSeen) {
   EXPECT_EQ(channel_ends_, 1);
 }
 
+TEST_F(ConnectionTest, ClosesOnceWhenNetFinishesAndResetsItDuringADrain) {
+  at_channel_end_ = [this] {
+    connection_->finish();
+    connection_->reset();
+  };
+  connect();
+  connection_->drain();
+  run_ready(loop_);
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kReset);
+  EXPECT_EQ(closed_, 1);
+}
+
 TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAReset) {
   connect();
   write(net_.get(), "some of it");
