@@ -58,7 +58,7 @@ void LocalConnection::on_idle_tick() {
   const uint64_t bytes = bytes_out() + bytes_in();
   idle_ticks_ = bytes == std::exchange(bytes_seen_, bytes) ? idle_ticks_ + 1 : 0;
   if (idle_ticks_ < kIdleTicks) return idle_.start(idle_tick_);
-  if (state_ != State::kOpen || out_ended_) return;
+  if (state_ != State::kOpen) return;
   events_.on_idle(*this);
   end_out();
 }
@@ -82,7 +82,7 @@ void LocalConnection::on_retry() {
 // ---- from the local side into the tunnel ----
 
 void LocalConnection::pump_out() {
-  if (state_ != State::kOpen || out_ended_) return;
+  if (state_ != State::kOpen) return;
   const uint64_t before = out_.bytes();
   const Pump::Outcome outcome = out_.run(local_.input.get(), channel_.get());
   if (out_.bytes() > before) in_at_last_out_ = in_.bytes();
@@ -116,7 +116,7 @@ void LocalConnection::on_input_end() {
 
 void LocalConnection::end_out() {
   answer_.stop();
-  out_ended_ = true;
+  state_ = State::kHalfClosed;
   out_.clear();
   input_watcher_->want_read(false);
   channel_watcher_->want_write(false);
@@ -129,7 +129,7 @@ void LocalConnection::drain() {
 }
 
 void LocalConnection::on_quiet() {
-  if (state_ != State::kOpen || out_ended_) return;
+  if (state_ != State::kOpen) return;
   cut_ = true;
   end_out();
 }
@@ -137,7 +137,7 @@ void LocalConnection::on_quiet() {
 // ---- from the tunnel to the local side ----
 
 void LocalConnection::pump_in() {
-  if (state_ != State::kOpen || in_ended_) return;
+  if (state_ != State::kOpen && state_ != State::kHalfClosed) return;
   const uint64_t before = in_.bytes();
   const Pump::Outcome outcome = in_.run(channel_.get(), output());
   if (answer_.running() && in_.bytes() > before) answer_.start(half_close_linger_);
@@ -155,12 +155,11 @@ void LocalConnection::pump_in() {
     case Pump::Outcome::kEnd:
       break;
   }
-  in_ended_ = true;
   // net says that an end is one before it makes it; what it said may not have been read yet.
   if (!finish_seen_) events_.on_channel_end();
   if (closed()) return;
   if (!finish_seen_) return reset();
-  if (draining_ && !out_ended_) cut_ = true;
+  if (draining_ && state_ == State::kOpen) cut_ = true;
   linger();
 }
 

@@ -69,12 +69,13 @@ class LocalConnection {
 
  private:
   enum class State : uint8_t {
-    kDialing,    // no socket yet
-    kOpen,       // bytes move
-    kLingering,  // the tunnel's side has ended and was flushed: what still comes from the local side is
-                 // dropped
+    kDialing,     // no socket yet
+    kOpen,        // bytes move both ways
+    kHalfClosed,  // the local side has ended, or was ended: bytes move only to it
+    kLingering,   // the tunnel's side has ended and was flushed; further input is dropped
     kClosed,
   };
+
   void pump_out();
   void pump_in();
   void on_input();
@@ -98,13 +99,11 @@ class LocalConnection {
   State state_ = State::kDialing;
   LocalSide local_;
   UniqueFd channel_;
-  Pump out_;  // local side -> channel
-  Pump in_;   // channel -> local side
-  bool out_ended_ = false;
+  Pump out_;                     // local side -> channel
+  Pump in_;                      // channel -> local side
   uint64_t in_at_last_out_ = 0;  // bytes that had come back when the local side last sent some
   std::chrono::seconds half_close_linger_{0};
   event::Timer answer_;  // runs while an answer is waited for
-  bool in_ended_ = false;
   bool finish_seen_ = false;
   bool draining_ = false;
   size_t discarded_ = 0;  // bytes, while lingering
