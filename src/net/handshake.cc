@@ -192,7 +192,7 @@ void Handshake::fail(DownReason what, std::string text) {
   fail({what, 0, 0, std::move(text)});
 }
 
-void Handshake::fail(LinkEnd end) {
+void Handshake::fail(ipc::Down end) {
   if (phase_ == Phase::kEnded) return;
   phase_ = Phase::kEnded;
   deadline_.stop();

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "event/loop.h"
+#include "ipc/messages.h"
 #include "net/http_client.h"
-#include "net/link_end.h"
 #include "net/proxy_handshake.h"
 #include "tls/session.h"
 
@@ -40,7 +40,7 @@ struct Upgraded {
 class Handshake {
  public:
   using OnUpgraded = std::function<void(Upgraded)>;
-  using OnFailed = std::function<void(const LinkEnd&)>;
+  using OnFailed = std::function<void(const ipc::Down&)>;
   // One of the two is called, once, from the loop. The tokens are wiped as soon as they are sent.
   Handshake(event::Loop& loop, Log& log, tls::Context& context, UniqueFd socket, TunnelRequest request,
             OnUpgraded on_upgraded, OnFailed on_failed);
@@ -63,7 +63,7 @@ class Handshake {
   void on_deadline();
   void wait(tls::Io io);
   void fail(ipc::DownReason what, std::string text);
-  void fail(LinkEnd end);
+  void fail(ipc::Down end);
 
   Log& log_;
   tls::Context& context_;
@@ -75,7 +75,7 @@ class Handshake {
   std::unique_ptr<tls::Session> session_;  // with the service
   std::string expected_accept_;
   std::optional<HttpClient> upgrade_;
-  LinkEnd end_;
+  ipc::Down end_;
   event::Watcher watcher_;
   event::Timer deadline_;
   event::Task start_;

@@ -186,13 +186,13 @@ bool Link::nothing_acknowledged() const {
 
 // ---- the end ----
 
-void Link::close(uint16_t code, LinkEnd end_with) {
+void Link::close(uint16_t code, ipc::Down end_with) {
   if (state_ == State::kEnded) return;
   end_ = std::move(end_with);
   if (closing()) return end(end_);
   state_ = State::kClosing;
   close_deadline_.start(limits::kCloseReply);
-  sender_.send_control(wire::Opcode::kClose, as_bytes(wire::close_payload(code, end_.reason)));
+  sender_.send_control(wire::Opcode::kClose, as_bytes(wire::close_payload(code, end_.reason.value)));
   pause(false);
   flush();
 }
@@ -217,7 +217,7 @@ void Link::end(DownReason what, std::string reason) {
   end({what, 0, 0, std::move(reason)});
 }
 
-void Link::end(LinkEnd with) {
+void Link::end(ipc::Down with) {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
   close_deadline_.stop();

@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "event/loop.h"
+#include "ipc/messages.h"
 #include "net/handshake.h"
-#include "net/link_end.h"
 #include "net/liveness.h"
 #include "net/sender.h"
 #include "net/tunnel.h"
@@ -26,7 +26,7 @@ class Link : public wire::WebSocketEvents {
   // A message that arrives before carry(); valid only during the call. An error ends the link.
   using OnEarlyMessage = std::function<Result<>(Bytes message)>;
   // Called once, from the loop, and nothing after it.
-  using OnEnd = std::function<void(const LinkEnd&)>;
+  using OnEnd = std::function<void(const ipc::Down&)>;
   // sender: the source of everything that the link sends.
   Link(event::Loop& loop, Log& log, Upgraded upgraded, std::chrono::milliseconds ping_period, Sender& sender,
        OnEarlyMessage on_early_message, OnEnd on_end);
@@ -43,7 +43,7 @@ class Link : public wire::WebSocketEvents {
 
   // Sends a close frame and ends the link when it is answered, or after limits::kCloseReply. `end` is what
   // on_end will get then.
-  void close(uint16_t code, LinkEnd end);
+  void close(uint16_t code, ipc::Down end);
   bool closing() const { return state_ == State::kClosing; }
 
  private:
@@ -57,7 +57,7 @@ class Link : public wire::WebSocketEvents {
   void ping();
   bool nothing_acknowledged() const;
   void end(ipc::DownReason what, std::string reason);
-  void end(LinkEnd end);
+  void end(ipc::Down end);
   // What to do about an outcome of TLS that is not kDone: wait for the socket, or end.
   void wait_or_end(tls::Io io);
 
@@ -81,7 +81,7 @@ class Link : public wire::WebSocketEvents {
   std::vector<uint8_t> in_;
   std::optional<std::string> pong_;  // the last ping's payload, when there was no room to answer it
   Liveness liveness_;
-  LinkEnd end_;
+  ipc::Down end_;
   event::Watcher watcher_;
   event::Timer close_deadline_;
   event::Timer ping_timer_;

@@ -97,7 +97,7 @@ void NetProcess::on_grant(ipc::Grant& grant, UniqueFd socket) {
   handshake_ = std::make_unique<Handshake>(
       loop_, log_, context_, std::move(socket), request_of(grant),
       [this](Upgraded upgraded) { on_upgraded(std::move(upgraded)); },
-      [this](const LinkEnd& end) { report_and_exit(end); });
+      [this](const ipc::Down& end) { report_and_exit(end); });
 }
 
 void NetProcess::on_services(const ipc::Services& message) {
@@ -149,7 +149,7 @@ void NetProcess::end_tunnel() {
   close(wire::kCloseNormal, {DownReason::kStopped, 0, 0, ""});
 }
 
-void NetProcess::close(uint16_t code, LinkEnd end) {
+void NetProcess::close(uint16_t code, ipc::Down end) {
   if (link_) return link_->close(code, std::move(end));
   report_and_exit(end);
 }
@@ -160,7 +160,7 @@ void NetProcess::on_upgraded(Upgraded upgraded) {
   link_ = std::make_unique<Link>(
       loop_, log_, std::move(upgraded), ping_period_, sender_,
       [this](Bytes message) { return on_early_message(message); },
-      [this](const LinkEnd& end) { on_link_end(end); });
+      [this](const ipc::Down& end) { on_link_end(end); });
   deferred_.destroy(std::move(handshake_));
   if (names_services_) {
     services_deadline_.start(limits::kNegotiation);
@@ -196,7 +196,7 @@ Result<> NetProcess::on_early_message(Bytes bytes) {
   return {};
 }
 
-void NetProcess::on_link_end(const LinkEnd& end) {
+void NetProcess::on_link_end(const ipc::Down& end) {
   if (end.what != DownReason::kClosed || channels_.empty()) return report_and_exit(end);
   // The tunnel was closed in order: what it brought is delivered before the local connections are.
   end_ = end;
@@ -209,8 +209,8 @@ void NetProcess::on_link_end(const LinkEnd& end) {
     channel->finish();
 }
 
-void NetProcess::report_and_exit(const LinkEnd& end) {
-  monitor_.send(ipc::Down{end.what, end.retry_after, end.close_code, {end.reason}});
+void NetProcess::report_and_exit(const ipc::Down& end) {
+  monitor_.send(end);
   loop_.stop();
 }
 

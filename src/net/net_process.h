@@ -51,7 +51,7 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   // From the handshake and the link.
   void on_upgraded(Upgraded upgraded);
   Result<> on_early_message(Bytes message);
-  void on_link_end(const LinkEnd& end);
+  void on_link_end(const ipc::Down& end);
   // TunnelEvents.
   Connection* open(uint16_t service) override;
   void send(const wire::Message& message) override;
@@ -73,8 +73,8 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   void end_if_drained();
   void end_tunnel();
   // Closes the link, or ends at once when there is none yet.
-  void close(uint16_t code, LinkEnd end);
-  void report_and_exit(const LinkEnd& end);
+  void close(uint16_t code, ipc::Down end);
+  void report_and_exit(const ipc::Down& end);
   bool ending() const { return phase_ == Phase::kStopping || phase_ == Phase::kDraining; }
 
   event::Loop& loop_;
@@ -101,7 +101,7 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   ConnectionNumber next_number_ = 1;  // destination: we number
   size_t full_ = 0;                   // connections whose backlog is full
   event::Deferred deferred_;          // what has ended
-  LinkEnd end_;                       // kDraining: what DOWN will say
+  ipc::Down end_;                     // kDraining: what DOWN will say
   event::Timer drain_;
   event::Timer services_deadline_;
   event::Timer orphaned_;

@@ -102,7 +102,7 @@ Io ProxyHandshake::advance() {
   return Io::kFailed;
 }
 
-LinkEnd ProxyHandshake::late() const {
+ipc::Down ProxyHandshake::late() const {
   if (refused()) return refusal();
   return {DownReason::kLost, 0, 0,
           "the " + name_ + " gives no answer to " +
@@ -175,7 +175,7 @@ Io ProxyHandshake::refuse() {
 }
 
 // Also while its reason is still on its way.
-LinkEnd ProxyHandshake::refusal() const {
+ipc::Down ProxyHandshake::refusal() const {
   const wire::HttpResponse& response = client_->response();
   const Refused refused = look_up(response.status);
   std::string text = "the " + name_ + " " + refused.text + " " + target_ + ": " + client_->refusal_text();

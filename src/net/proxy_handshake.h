@@ -11,7 +11,6 @@
 #include "base/secret.h"
 #include "ipc/messages.h"
 #include "net/http_client.h"
-#include "net/link_end.h"
 #include "tls/session.h"
 
 namespace localproxy::net {
@@ -34,9 +33,9 @@ class ProxyHandshake {
   // Goes on as far as it can. kDone: session() may be asked for; kFailed: end() says why; others: call again
   // when the descriptor is ready.
   tls::Io advance();
-  const LinkEnd& end() const { return end_; }
+  const ipc::Down& end() const { return end_; }
   // What end() is to be when nothing comes in time.
-  LinkEnd late() const;
+  ipc::Down late() const;
   // Whether the proxy has refused and only its reason is awaited: that is not worth the whole deadline.
   bool refused() const { return client_ && client_->refusing(); }
   // TLS with the service, inside what the proxy passes on; nothing of it is sent yet. Once, after kDone.
@@ -50,7 +49,7 @@ class ProxyHandshake {
   void log_head();
   tls::Io accept();
   tls::Io refuse();
-  LinkEnd refusal() const;
+  ipc::Down refusal() const;
   tls::Io fail(ipc::DownReason what, std::string reason);
 
   tls::Context& context_;
@@ -62,7 +61,7 @@ class ProxyHandshake {
   const bool has_credentials_;
   Phase phase_;
   std::optional<HttpClient> client_;
-  LinkEnd end_;
+  ipc::Down end_;
 };
 
 }  // namespace localproxy::net
