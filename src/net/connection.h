@@ -1,7 +1,7 @@
-// One connection of the tunnel: where its data goes, on either way.
+// One connection of the tunnel: where its data goes, in either direction.
 //
-// The tunnel keeps its own part of it here. Whoever derives from it is the local side: net/local_channel.h,
-// or a recorder in a test.
+// The tunnel keeps its own state of the connection here. The derived class is the local side:
+// net/local_channel.h, or a recorder in a test.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class Connection {
   uint16_t service() const { return service_; }
   // Whether the tunnel carries it: false before it is opened and after either side has ended it.
   bool open() const { return open_; }
-  // How the data that is about to be sent is addressed. REQUIRES: open().
+  // The address of data that is about to be sent. REQUIRES: open().
   const Route& route_data() {
     used_ = true;
     return route_;
@@ -41,8 +41,8 @@ class Connection {
 
   // Bytes for the local side; valid only during the call.
   virtual void deliver(Bytes bytes) = 0;
-  // The peer has ended the connection: what was delivered is flushed, then the local side closes in order.
-  // The tunnel does not know it any more.
+  // The peer has ended the connection: flushes what was delivered, then closes the local side in order. The
+  // tunnel no longer knows the connection.
   virtual void finish() = 0;
 
  private:
@@ -52,7 +52,7 @@ class Connection {
   const uint16_t service_;
   bool open_ = false;
   bool used_ = false;  // data was sent on it
-  uint32_t id_ = 0;    // within its stream, also where the route leaves it out
+  uint32_t id_ = 0;    // within its stream, even if the route leaves it out
   Route route_;
 };
 

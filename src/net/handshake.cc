@@ -151,7 +151,7 @@ void Handshake::log_head() {
 }
 
 void Handshake::log_channel_id() {
-  // The session's name is what the operators of the service ask for, most of all when something went wrong.
+  // The operators of the service ask for this id, most of all when something went wrong.
   const std::string channel_id = upgrade_->response().header("channel-id").value_or("");
   log_.info("Web socket session ID: " + (channel_id.empty() ? "(none given)" : channel_id));
 }

@@ -18,7 +18,7 @@
 
 namespace localproxy::net {
 
-// What a tunnel is asked for with.
+// What is needed to ask for a tunnel.
 struct TunnelRequest {
   std::string host;
   uint16_t port = 0;
@@ -71,7 +71,7 @@ class Handshake {
   const std::string authority_;
   OnUpgraded on_upgraded_;
   Phase phase_ = Phase::kTls;
-  std::unique_ptr<ProxyHandshake> proxy_;  // until it passes bytes on
+  std::unique_ptr<ProxyHandshake> proxy_;  // until it relays bytes
   std::unique_ptr<tls::Session> session_;  // with the service
   std::string expected_accept_;
   std::optional<HttpClient> upgrade_;
@@ -80,7 +80,7 @@ class Handshake {
   event::Timer deadline_;
   event::Task start_;
   event::Task report_failure_;
-  event::Task wipe_stack_;  // where nothing is above it that has seen the tokens
+  event::Task wipe_stack_;  // run from the loop: no frame above it has seen the tokens
 };
 
 }  // namespace localproxy::net

@@ -1,5 +1,5 @@
-// One HTTP exchange on a connection, as far as its descriptor allows: with the service inside TLS, with a web
-// proxy with TLS or without.
+// One HTTP exchange on a non-blocking connection: with the service over TLS, or with a web proxy, over TLS or
+// in the clear.
 #pragma once
 
 #include <optional>
@@ -33,21 +33,21 @@ class HttpTransport {
 class HttpClient {
  public:
   enum class Step : uint8_t {
-    kWantRead,   // again when the socket is readable
-    kWantWrite,  // again when the socket is writable
-    kSent,       // the request is on its way and wiped; again at once
-    kHead,       // the head of an answer is there, which is not yet all; again at once
-    kAccepted,   // with rest()
+    kWantRead,   // call again when the socket is readable
+    kWantWrite,  // call again when the socket is writable
+    kSent,       // the request was sent and wiped; call again at once
+    kHead,       // the head of an answer has arrived, but not yet all of it; call again at once
+    kAccepted,   // rest() has what follows
     kRefused,    // refusal_text() says why
     kLost,       // the connection ended before the answer; error() may say why
-    kMalformed,  // the answer is none of HTTP; error() says why
+    kMalformed,  // the answer is not HTTP; error() says why
   };
 
-  // request: as of wire::HttpExchange.
+  // request: see wire::HttpExchange.
   HttpClient(HttpTransport transport, std::string request, wire::HttpExchange::Success success)
       : transport_(std::move(transport)), exchange_(std::move(request), success) {}
 
-  // Goes on as far as it can. Not after one of the last four.
+  // Continues as far as it can. REQUIRES: none of the last four steps was returned before.
   Step advance();
 
   // What the peer sent behind its answer. REQUIRES: advance() has returned kAccepted.
@@ -65,7 +65,7 @@ class HttpClient {
   HttpTransport transport_;
   wire::HttpExchange exchange_;
   bool sent_ = false;
-  std::optional<std::string> rest_;  // what was read behind a head, until it is taken
+  std::optional<std::string> rest_;  // what was read after a head, until it is used
   std::string error_;
 };
 

@@ -16,13 +16,13 @@ using tls::Io;
 
 namespace {
 
-// Bytes that are taken from the tunnel before local sides get their turn, and a record more: most messages
-// then lie in one piece.
+// Bytes that are read from the tunnel before local sides get their turn. The buffer has room for one more
+// record, so that most messages arrive in one piece.
 constexpr size_t kInputTurn = 128 * 1024;
 constexpr size_t kInputBuffer = kInputTurn + 16 * 1024;
-// Below this many bytes what was read is delivered at once, without asking the socket for more.
+// Fewer bytes than this are delivered at once, without asking the socket for more.
 constexpr size_t kFewBytes = 4 * 1024;
-// Rounds of writing and filling up before other descriptors get their turn.
+// Rounds of sending and refilling the outbox before other descriptors get their turn.
 constexpr int kFlushRounds = 4;
 
 }  // namespace
@@ -129,7 +129,7 @@ void Link::on_pong(Bytes) {
 
 void Link::on_close(uint16_t code, std::string_view reason) {
   if (closing()) return end(end_);
-  // The answer, as far as the socket takes it at once.
+  // Best effort: the answer is lost if the socket does not take it at once.
   const uint16_t answer = code == wire::kCloseNoStatus ? uint16_t{wire::kCloseNormal} : code;
   sender_.send_control(wire::Opcode::kClose, as_bytes(wire::close_payload(answer, "")));
   flush();
@@ -150,7 +150,7 @@ void Link::flush() {
   if (state_ != State::kEnded && !sender_.outbox().empty()) watcher_.want_write(true);
 }
 
-// Everything that the outbox has.
+// Sends everything in the outbox.
 Io Link::send() {
   Outbox& outbox = sender_.outbox();
   while (!outbox.empty()) {
@@ -170,12 +170,12 @@ void Link::ping() {
     return end(DownReason::kLost, "nothing was heard from the service for " +
                                       std::to_string(limits::kDeadPeer.count() / 1000) + " seconds");
   }
-  if (!sender_.outbox().has_room()) return;  // there is traffic enough
+  if (!sender_.outbox().has_room()) return;  // there is enough traffic
   sender_.send_control(wire::Opcode::kPing, {});
 }
 
-// What the service's own system has not acknowledged for so long is not slow, it is gone. A peer that takes
-// nothing at the moment still answers the probes of its window.
+// A service whose kernel has acknowledged nothing for so long is not slow but gone. A peer with a full
+// receive window still answers window probes.
 bool Link::nothing_acknowledged() const {
   tcp_info info{};
   socklen_t size = sizeof info;

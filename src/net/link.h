@@ -1,5 +1,5 @@
-// The WebSocket connection to the service: messages of the tunnel out of it, the outbox into it, with pings
-// and closing.
+// The WebSocket connection to the service. It delivers messages to the tunnel, sends what is in the outbox,
+// pings, and closes.
 #pragma once
 
 #include <functional>
@@ -27,22 +27,22 @@ class Link : public wire::WebSocketEvents {
   using OnEarlyMessage = std::function<Result<>(Bytes message)>;
   // Called once, from the loop, and nothing after it.
   using OnEnd = std::function<void(const ipc::Down&)>;
-  // sender: the source of everything that the link sends.
+  // sender: has the outbox that the link sends.
   Link(event::Loop& loop, Log& log, Upgraded upgraded, std::chrono::milliseconds ping_period, Sender& sender,
        OnEarlyMessage on_early_message, OnEnd on_end);
   ~Link() override;
 
-  // Begins to read, from the loop.
+  // Starts to read. May call back at once.
   void start();
   // From now on messages go to the tunnel, which outlives the link.
   void carry(Tunnel& tunnel) { tunnel_ = &tunnel; }
-  // Stops and goes on reading.
+  // Stops or resumes reading.
   void pause(bool paused);
-  // Sends what the sender has.
+  // Sends what is in the outbox.
   void flush();
 
-  // Sends a close frame and ends the link when it is answered, or after limits::kCloseReply. `end` is what
-  // on_end will get then.
+  // Sends a close frame and ends the link when it is answered, or after limits::kCloseReply. `end` is then
+  // passed to on_end.
   void close(uint16_t code, ipc::Down end);
   bool closing() const { return state_ == State::kClosing; }
 
@@ -58,7 +58,7 @@ class Link : public wire::WebSocketEvents {
   bool nothing_acknowledged() const;
   void end(ipc::DownReason what, std::string reason);
   void end(ipc::Down end);
-  // What to do about an outcome of TLS that is not kDone: wait for the socket, or end.
+  // Handles an outcome of TLS other than kDone: waits for the socket, or ends the link.
   void wait_or_end(tls::Io io);
 
   Result<> on_data(Bytes bytes) override;
@@ -74,12 +74,12 @@ class Link : public wire::WebSocketEvents {
   State state_ = State::kOpen;
   bool paused_ = false;
   std::unique_ptr<tls::Session> session_;
-  std::string early_;  // what came with the answer to the upgrade
+  std::string early_;  // received together with the answer to the upgrade
   wire::WebSocketReader reader_;
   wire::FrameSplitter splitter_;
   Tunnel* tunnel_ = nullptr;
   std::vector<uint8_t> in_;
-  std::optional<std::string> pong_;  // the last ping's payload, when there was no room to answer it
+  std::optional<std::string> pong_;  // the last ping's payload, if there was no room to answer it
   Liveness liveness_;
   ipc::Down end_;
   event::Watcher watcher_;

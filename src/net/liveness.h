@@ -1,7 +1,7 @@
-// Whether the service still is there, judged once a ping period by what has come and gone since.
+// Whether the service is still alive, judged once a ping period by what was received and sent since.
 //
-// A missing pong is no proof when messages stand in front of the ping: a slow far end holds them all up. So
-// it counts only on a tunnel that is otherwise quiet. No descriptor and no clock.
+// A missing pong proves nothing when messages were sent before the ping: a slow peer holds them all up. So it
+// counts only on an otherwise quiet tunnel. No descriptor and no clock.
 #pragma once
 
 #include <chrono>
@@ -17,14 +17,14 @@ class Liveness {
   explicit Liveness(std::chrono::milliseconds ping_period) : period_(ping_period) {}
 
   void heard() { heard_ = true; }
-  // From the first one on, silence means something.
+  // Silence counts only after a first pong.
   void heard_pong() { answers_pings_ = true; }
   enum class Verdict : uint8_t {
-    kHeard,   // something came since the last time
-    kQuiet,   // nothing came, which means nothing yet
-    kSilent,  // nothing came for limits::kDeadPeer, although something should have
+    kHeard,   // something was received since the last call
+    kQuiet,   // nothing was received, which proves nothing yet
+    kSilent,  // nothing was received for limits::kDeadPeer, although a pong was due
   };
-  // Once a ping period. messages: how many were ever framed; paused: the tunnel is not read.
+  // Once a ping period. messages: how many have been framed so far; paused: the tunnel is not read.
   Verdict judge(uint64_t messages, bool paused) {
     const bool sent = std::exchange(messages_, messages) != messages;
     if (std::exchange(heard_, false)) {
@@ -32,7 +32,7 @@ class Liveness {
       behind_messages_ = false;
       return Verdict::kHeard;
     }
-    // A ping that stands behind messages waits with them for a slow peer, and so does its answer.
+    // A ping behind messages waits with them for a slow peer, and so does its pong.
     behind_messages_ = behind_messages_ || sent;
     if (answers_pings_ && !paused && !behind_messages_) silent_ += period_;
     return silent_ >= limits::kDeadPeer ? Verdict::kSilent : Verdict::kQuiet;

@@ -77,7 +77,7 @@ size_t LocalChannel::write_some(Bytes bytes, bool& broken) {
   do {
     size = ::write(descriptor_.get(), bytes.data(), bytes.size());
   } while (size < 0 && errno == EINTR);
-  // A UNIX socket has room and says ENOBUFS when there is no memory for a packet.
+  // A UNIX socket with room fails with ENOBUFS when there is no memory for a packet.
   short_ = size < 0 && is_exhaustion(errno);
   if (size >= 0) return static_cast<size_t>(size);
   broken = errno != EAGAIN && !short_;
@@ -103,8 +103,7 @@ void LocalChannel::finish() {
   if (state_ != State::kCarrying) return;
   state_ = State::kFinishing;
   want_read(false);
-  // Without a channel yet, even an empty connection waits for it, so that the bridge hears of its end after
-  // its start.
+  // Even an empty connection waits for its channel, so that the bridge hears of its end after its start.
   if (attached() && backlog() == 0) return events_.on_flushed(*this);
   stall_.start(limits::kFlush);
 }
@@ -134,7 +133,7 @@ bool LocalChannel::flush() {
     if (broken) return false;
     if (size == 0) break;
     written_ += size;
-    // What takes a little now and then is slow, not stuck.
+    // A reader that takes a little now and then is slow, not stuck.
     if (stall_.running()) stall_.start(finishing() ? limits::kFlush : stall_limit_);
   }
   if (backlog() == 0) {

@@ -21,11 +21,11 @@ class LocalChannelEvents {
   virtual ~LocalChannelEvents() = default;
   // The local side has ended, and everything that it sent is on its way.
   virtual void on_local_end(LocalChannel& channel) = 0;
-  // The local side takes nothing any more.
+  // The local side accepts no more bytes.
   virtual void on_broken(LocalChannel& channel) = 0;
   // The backlog rose above limits::kConnectionBacklog, or fell below half of it.
   virtual void on_backlog(LocalChannel& channel, bool full) = 0;
-  // Nothing of a full backlog went for the stall limit, or after finish() for limits::kFlush.
+  // No byte of a full backlog was written for the stall limit, or after finish() for limits::kFlush.
   virtual void on_stalled(LocalChannel& channel) = 0;
   // finish() has written everything.
   virtual void on_flushed(LocalChannel& channel) = 0;
@@ -39,25 +39,25 @@ class LocalChannel : public Connection {
                Sender& sender, LocalChannelEvents& events);
   ~LocalChannel() override;
 
-  // The descriptor; until then what is delivered is kept. Not called twice.
+  // Hands over the descriptor; delivered bytes are kept until then. Called at most once.
   void attach(UniqueFd descriptor);
   bool attached() const { return descriptor_.valid(); }
 
   // Writes to the local side, or keeps what the channel does not take.
   void deliver(Bytes bytes) override;
-  // Nothing follows: on_flushed() when the backlog is written, perhaps during this call.
+  // No bytes follow. Calls on_flushed() when the backlog is written, perhaps during this call.
   void finish() override;
   bool finishing() const { return state_ == State::kFinishing; }
-  // The owner has given it up and will destroy it: it takes and says nothing any more.
+  // The owner will destroy it: it accepts no bytes and reports no events any more.
   void give_up();
   bool given_up() const { return state_ == State::kGivenUp; }
 
   // The backlog is above its limit.
   bool full() const { return full_; }
-  // After on_stalled(): the same time once more.
+  // After on_stalled(): waits for the stall limit once more.
   void wait_again();
 
-  // For the sender: its last read brought much.
+  // For the sender: whether its last read was large.
   bool sends_much() const { return sends_much_; }
   // For the sender: there is room again.
   void resume();
@@ -86,7 +86,7 @@ class LocalChannel : public Connection {
   State state_ = State::kCarrying;
   UniqueFd descriptor_;
   std::string backlog_;
-  size_t written_ = 0;  // bytes at the front of backlog_ that have gone
+  size_t written_ = 0;  // bytes at the front of backlog_ that were written
   bool full_ = false;
   bool short_ = false;  // the kernel had no memory for the last write
   bool waits_for_room_ = false;

@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kNoRoom =
     "no descriptor is left for what the other processes send: raise ulimit -n, LimitNOFILE= of systemd";
 
-// Positive, and not to be guessed from the last tunnel connection's.
+// Positive, and not predictable from the last tunnel connection's.
 uint32_t random_stream_id() {
   static_assert(std::has_single_bit(limits::kMaxFirstStreamId));
   std::array<uint8_t, 4> bytes{};
@@ -29,7 +29,7 @@ uint32_t random_stream_id() {
   return load_be<uint32_t>(bytes.data()) % limits::kMaxFirstStreamId + 1;
 }
 
-// The tokens move along.
+// Moves the secrets out of the grant.
 TunnelRequest request_of(ipc::Grant& grant) {
   return {.host = grant.host.value,
           .port = grant.port,
@@ -89,7 +89,7 @@ void NetProcess::on_grant(ipc::Grant& grant, UniqueFd socket) {
   ping_period_ = std::chrono::milliseconds(grant.ping_period_ms);
   check(grant.peer_version >= 1 && grant.peer_version <= 3, "the versions of the protocol are 1 to 3");
   const int subprotocol = subprotocol_version(grant.subprotocol.value);
-  // The service takes no field that is newer than the subprotocol.
+  // The service accepts no field that is newer than the subprotocol.
   version_ = std::min<int>(grant.peer_version, subprotocol);
   // Version 1 of the protocol has no SERVICE_IDS.
   names_services_ = subprotocol > 1;
@@ -144,7 +144,7 @@ void NetProcess::on_drain_deadline() {
 
 void NetProcess::end_tunnel() {
   if (link_ && link_->closing()) return;
-  // In front of the close frame, and behind everything that was accepted.
+  // Before the close frame, and after all data that was accepted.
   if (source_ && tunnel_) tunnel_->end_streams();
   close(wire::kCloseNormal, {DownReason::kStopped, 0, 0, ""});
 }
@@ -198,7 +198,7 @@ Result<> NetProcess::on_early_message(Bytes bytes) {
 
 void NetProcess::on_link_end(const ipc::Down& end) {
   if (end.what != DownReason::kClosed || channels_.empty()) return report_and_exit(end);
-  // The tunnel was closed in order: what it brought is delivered before the local connections are.
+  // The tunnel was closed in order: deliver what it received before closing the local connections.
   end_ = end;
   phase_ = Phase::kDraining;
   drain_.start(limits::kLinger);
@@ -247,8 +247,8 @@ void NetProcess::on_bridge_end(Port::End end, const std::string& what) {
   }
   for (LocalChannel* const channel : unattached)
     on_broken(*channel);
-  // At a stop it often is the first to be done; there still is the tunnel to be ended. The word of a stop may
-  // be on its way; without one the bridge has died, and the monitor is about to end the run.
+  // At a stop the bridge often ends first, and the tunnel still has to be closed. STOP may be on its way; if
+  // it is not, the bridge has died and the monitor is about to end the run.
   if (!ending()) orphaned_.start(limits::kDrain);
 }
 
@@ -303,8 +303,8 @@ void NetProcess::on_backlog(LocalChannel&, bool full) {
 }
 
 void NetProcess::on_stalled(LocalChannel& channel) {
-  // Alone at a source, it keeps nobody waiting: only a source opens connections. But one that has only to be
-  // flushed is not kept forever.
+  // The only connection of a source keeps nothing waiting, since only a source opens connections. But a
+  // connection that only has to be flushed is not kept forever.
   if (source_ && channels_.size() == 1 && phase_ == Phase::kServing && !channel.finishing())
     return channel.wait_again();
   log_.warning("connection " + std::to_string(channel.number()) + " of service '" +
@@ -338,7 +338,7 @@ void NetProcess::discard(LocalChannel& channel) {
   tunnel_->forget(channel);
   if (channel.full()) on_backlog(channel, false);
   auto node = channels_.extract(channel.number());
-  // Its channel closes when the loop is back: after the messages about it have been sent.
+  // Its channel closes from the loop, after the messages about it have been sent.
   deferred_.destroy(std::move(node.mapped()));
   if (channels_.empty()) {
     trim_.start(limits::kTrim);

@@ -1,5 +1,5 @@
-// The net process: one tunnel connection, from GRANT to DOWN. It decides when which part comes and goes; data
-// passes it by (net/link.h, net/tunnel.h, net/local_channel.h, net/sender.h).
+// The net process: one tunnel connection, from GRANT to DOWN. It creates and destroys the parts; data does
+// not pass through it (net/link.h, net/tunnel.h, net/local_channel.h, net/sender.h).
 #pragma once
 
 #include <chrono>
@@ -30,10 +30,10 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
  private:
   enum class Phase : uint8_t {
     kNegotiating,  // until the tunnel's services are known
-    kAnnounced,    // UP was sent, SERVICES has not come
+    kAnnounced,    // UP was sent, SERVICES has not arrived
     kServing,
-    kStopping,  // STOP has come: the connections drain, then the tunnel is closed
-    kDraining,  // the tunnel was closed in order: what it brought is delivered
+    kStopping,  // STOP has arrived: the connections drain, then the tunnel is closed
+    kDraining,  // the tunnel was closed in order: what it received is delivered
   };
 
   // From the monitor.
@@ -42,7 +42,7 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   void on_stop();
   // From the bridge.
   void on_bridge_end(ipc::Port::End end, const std::string& what);
-  // Whether a message of the bridge had found room for its descriptor.
+  // Notes whether there was room for the descriptor of a message from the bridge.
   void note_room(bool room);
   void on_accepted(const ipc::Accepted& message, UniqueFd channel);
   void on_opening(const ipc::Opening& message, UniqueFd channel);
@@ -67,12 +67,12 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   void on_drain_deadline();
   LocalChannel* find(ConnectionNumber number);
   LocalChannel& add_channel(ConnectionNumber number, uint16_t service);
-  // Takes a connection out, and destroys it when the loop is back.
+  // Removes a connection, and destroys it from the loop.
   void discard(LocalChannel& channel);
   void update_pause();
   void end_if_drained();
   void end_tunnel();
-  // Closes the link, or ends at once when there is none yet.
+  // Closes the link, or exits at once if there is no link yet.
   void close(uint16_t code, ipc::Down end);
   void report_and_exit(const ipc::Down& end);
   bool ending() const { return phase_ == Phase::kStopping || phase_ == Phase::kDraining; }
@@ -96,9 +96,9 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   std::unique_ptr<Handshake> handshake_;
   std::unique_ptr<Tunnel> tunnel_;
   std::unique_ptr<Link> link_;
-  std::vector<std::string> early_;  // messages that came before SERVICES
+  std::vector<std::string> early_;  // messages that arrived before SERVICES
   std::unordered_map<ConnectionNumber, std::unique_ptr<LocalChannel>> channels_;
-  ConnectionNumber next_number_ = 1;  // destination: we number
+  ConnectionNumber next_number_ = 1;  // destination: this process numbers them
   size_t full_ = 0;                   // connections whose backlog is full
   event::Deferred deferred_;          // what has ended
   ipc::Down end_;                     // kDraining: what DOWN will say

@@ -10,7 +10,7 @@
 namespace localproxy::net {
 namespace {
 
-// The headers of a DATA message with a full payload: the most that stands in front of a payload.
+// The most bytes in front of a payload: the headers of a DATA message with a full payload.
 constexpr size_t kMaxHead = wire::kMaxClientHeader + wire::kMaxDataPrefix;
 
 }  // namespace
@@ -40,7 +40,7 @@ void Outbox::commit_data(const Route& route, size_t size) {
   wire::write_data_prefix(at, route.stream_id, size, suffix);
   wire::mask(at, at, prefix, key, 0);
   at += prefix;
-  // The payload is masked to its place right behind its headers: closing the gap costs nothing extra.
+  // Masking also moves the payload right behind its headers: closing the gap costs nothing extra.
   wire::mask(at, payload, size, key, prefix);
   at += size;
   wire::write_data_suffix(at, route.service_id, route.connection_id);

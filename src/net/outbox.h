@@ -1,4 +1,4 @@
-// What is framed and masked and waits to be encrypted: one flat buffer, filled at its end and emptied at its
+// Framed and masked bytes that wait to be encrypted: one flat buffer, filled at its end and emptied at its
 // front.
 //
 // A DATA payload is read from its channel straight into the buffer, behind room for the headers, and framed
@@ -23,14 +23,14 @@ class Outbox {
 
   bool empty() const { return begin_ == end_; }
   size_t size() const { return end_ - begin_; }
-  // Messages that were ever framed.
+  // Messages framed so far.
   uint64_t messages() const { return messages_; }
-  // Whether one more DATA message may be begun behind what waits (limits::kTunnelOutputBudget). What waits is
-  // not moved to make room: the buffer soon is empty, and starts at its front again.
+  // Whether there is room for one more DATA message (limits::kTunnelOutputBudget). Waiting bytes are not
+  // moved to make room: the buffer is soon empty, and starts at its front again.
   bool has_room() const { return buffer_.size() - end_ >= kMessageRoom; }
 
-  // Where a payload of up to limits::kMaxPayload bytes may be put. Valid until the next call of anything
-  // here. REQUIRES: has_room().
+  // Room for a payload of up to limits::kMaxPayload bytes. Valid until the next call of any other function.
+  // REQUIRES: has_room().
   MutableBytes payload_room();
   // Frames the first `size` bytes of payload_room() as one DATA message in one masked WebSocket frame.
   // REQUIRES: 0 < size <= limits::kMaxPayload, nothing else was called since payload_room().
@@ -45,7 +45,7 @@ class Outbox {
   void consume(size_t size);
 
  private:
-  // Bytes that a DATA message has at most around its payload, WebSocket header included.
+  // The most bytes that a DATA message has around its payload, WebSocket header included.
   static constexpr size_t kMaxAround = 14 + 19 + 137;
   static constexpr size_t kMessageRoom = kMaxAround + 64'512;
 

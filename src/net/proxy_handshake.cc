@@ -25,7 +25,7 @@ struct Refused {
   const char* text;  // what the proxy does
 };
 
-// Statuses of their own words; the others are told by their first digit.
+// Statuses with a text of their own; for the others the first digit decides.
 constexpr Refused kRefused[] = {
     {403, DownReason::kProxyRefused, "does not allow the connection to"},
     {407, DownReason::kProxyRefused, "wants to know who asks for the connection to"},
@@ -43,7 +43,7 @@ Refused look_up(int status) {
   return {status, final ? DownReason::kProxyRefused : DownReason::kLost, "does not connect to"};
 }
 
-// What 407 asks for.
+// The advice for status 407.
 std::string how_to_identify(const wire::HttpResponse& response, bool has_credentials) {
   std::string text = has_credentials
                          ? "; it does not accept the user name and the password of https_proxy, given as "
@@ -75,7 +75,7 @@ ProxyHandshake::ProxyHandshake(tls::Context& context, Log& log, UniqueFd socket,
     return;
   }
   if (phase_ == Phase::kTls) {
-    // Always verified: -k is about the service.
+    // Always verified: -k concerns only the service.
     auto session = tls::Session::create(context, std::move(socket_), request.host, true, "https_proxy");
     if (!session) {
       fail(DownReason::kTls, "the " + name_ + ": " + session.error().text());
@@ -159,7 +159,7 @@ void ProxyHandshake::log_head() {
 }
 
 Io ProxyHandshake::accept() {
-  // A server of TLS waits for the client's first word, so these are nobody's that we asked for.
+  // A TLS server waits for the client to speak first, so these bytes are not the service's.
   if (!client_->rest().empty())
     return fail(DownReason::kLost,
                 "the " + name_ + " sent bytes behind its answer, before the service was asked");
@@ -174,7 +174,7 @@ Io ProxyHandshake::refuse() {
   return Io::kFailed;
 }
 
-// Also while its reason is still on its way.
+// Also works while the reason is still arriving.
 ipc::Down ProxyHandshake::refusal() const {
   const wire::HttpResponse& response = client_->response();
   const Refused refused = look_up(response.status);

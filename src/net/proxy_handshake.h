@@ -1,5 +1,5 @@
-// The dialogue with a web proxy, from the connected socket until the proxy passes bytes on to the service:
-// TLS with the proxy if it is reached by https, CONNECT, and its answer.
+// The handshake with a web proxy, from the connected socket until the proxy relays bytes to the service: TLS
+// with the proxy if its URL says https, CONNECT, and the answer.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace localproxy::net {
 
-// Which web proxy is used, and how it is asked.
+// Which web proxy to use, and how.
 struct ProxyRequest {
   ipc::ProxyKind kind = ipc::ProxyKind::kNone;
   std::string host;
@@ -30,15 +30,17 @@ class ProxyHandshake {
   ProxyHandshake(const ProxyHandshake&) = delete;
   ProxyHandshake& operator=(const ProxyHandshake&) = delete;
 
-  // Goes on as far as it can. kDone: session() may be asked for; kFailed: end() says why; others: call again
+  // Continues as far as it can. kDone: call session(); kFailed: end() says why; others: call again
   // when the descriptor is ready.
   tls::Io advance();
   const ipc::Down& end() const { return end_; }
-  // What end() is to be when nothing comes in time.
+  // The end to report if the deadline passes.
   ipc::Down late() const;
-  // Whether the proxy has refused and only its reason is awaited: that is not worth the whole deadline.
+  // Whether the proxy has refused and only its reason is still to come, which is not worth the whole
+  // deadline.
   bool refused() const { return client_ && client_->refusing(); }
-  // TLS with the service, inside what the proxy passes on; nothing of it is sent yet. Once, after kDone.
+  // A TLS session with the service through the proxy; nothing has been sent on it yet. Call once, after
+  // kDone.
   Result<std::unique_ptr<tls::Session>> session(const std::string& host, bool verify);
 
  private:
@@ -54,7 +56,7 @@ class ProxyHandshake {
 
   tls::Context& context_;
   Log& log_;
-  UniqueFd socket_;                        // of a proxy without TLS
+  UniqueFd socket_;                        // with a proxy without TLS
   std::unique_ptr<tls::Session> session_;  // with the proxy
   const std::string name_;                 // "web proxy HOST:PORT"
   const std::string target_;

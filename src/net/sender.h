@@ -1,5 +1,5 @@
-// The way into the tunnel: what connections and the tunnel have to send is framed in the outbox, in turn, and
-// the link is asked to send it.
+// The sending side of the tunnel. It frames data and messages in the outbox, lets channels take turns, and
+// asks the link to send.
 #pragma once
 
 #include <deque>
@@ -13,12 +13,12 @@ class LocalChannel;
 
 class Sender {
  public:
-  // flush: sends what the outbox has. Called at the end of a turn of the loop, so that what is framed in one
-  // turn leaves together.
+  // flush: sends what is in the outbox. Called at the end of a turn of the loop, so that what is framed in
+  // one turn leaves together.
   Sender(event::Loop& loop, event::Callback flush);
 
-  // Whether a DATA message may be framed now. Not while the socket takes nothing: what is not framed yet can
-  // still be overtaken by a keystroke.
+  // Whether a DATA message may be framed now. Not while the socket is full: a keystroke can still overtake
+  // data that is not framed yet.
   bool has_room() const { return outbox_.has_room() && !blocked_; }
   // Where a payload may be put. REQUIRES: has_room().
   MutableBytes payload_room() { return outbox_.payload_room(); }
@@ -33,9 +33,9 @@ class Sender {
   // so that a keystroke does not wait behind a download.
   void wait_for_room(LocalChannel& channel);
   void stop_waiting(LocalChannel& channel);
-  // The link has sent something: those that wait get their turn.
+  // The link has sent something: waiting channels get their turn.
   void serve_waiting();
-  // Whether the socket takes nothing now.
+  // Tells the sender whether the socket is full.
   void set_blocked(bool blocked) { blocked_ = blocked; }
   Outbox& outbox() { return outbox_; }
 

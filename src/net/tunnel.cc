@@ -60,8 +60,8 @@ void Tunnel::local_opened(Connection& connection) {
   events_.send(start);
 }
 
-// A destination that is older, or has not seen this stream's start since it was itself started again, takes
-// the start of a stream and nothing else; to any other it is as good when nothing is open.
+// An older destination, and one that restarted after this stream's start, accepts only STREAM_START. When
+// nothing is open, any other destination accepts it as well.
 bool Tunnel::needs_new_stream(const Service& service) const {
   return service.open.empty() || !format_.connection_id || peer_ == Peer::kOlder;
 }
@@ -79,7 +79,7 @@ void Tunnel::local_closed(Connection& connection) {
   const Service& service = state_[index];
   remove(connection);
   note_end(connection);
-  // To a peer without connection ids the connection was the stream.
+  // For a peer without connection ids the connection is the stream.
   if (peer_ == Peer::kOlder || !service.format.connection_id) return give_up_stream(index);
   reset_connection(service.format, connection.route_.service_id, service.stream_id, connection.id_);
   if (source_ && service.open.empty()) give_up_stream(index);
@@ -159,12 +159,12 @@ Result<> Tunnel::receive_other(const Message& message) {
 void Tunnel::on_data(const wire::DataView& data) {
   const auto index = find_service(data.service_id);
   if (!index) {
-    // Once: a peer that is not understood may send any amount of it.
+    // Noted once: such a peer may send any amount of it.
     if (data.service_id.empty() && !std::exchange(nameless_data_noted_, true)) note_nameless("DATA");
     return;
   }
   Service& service = state_[*index];
-  // What belongs to a stream or a connection that has ended was on its way when it did.
+  // Data for a stream or connection that has ended was in flight when it ended.
   if (service.stream_id == 0 || data.stream_id != service.stream_id) return;
   heard_ = true;
   if (source_ && !service.answered) recognise(service, data);
@@ -177,7 +177,7 @@ void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
   if (message.stream_id != service.stream_id) return;
   const uint32_t id = connection_or_first(message.connection_id);
   if (source_ && peer_ == Peer::kUnknown) {
-    // The service makes these itself, but only as the answer to a CONNECTION_START.
+    // The service generates these itself, but only in answer to a CONNECTION_START.
     if (message.connection_id == 1) {
       peer_ = Peer::kCurrent;
       heard_ = true;
@@ -190,7 +190,7 @@ void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
   }
   close_connection(index, id);
   if (!source_ || !service.open.empty()) return;
-  // Without connection ids the connection was the stream.
+  // Without connection ids the connection is the stream.
   if (!service.format.connection_id) service.stream_id = 0;
   give_up_stream(index);
 }
@@ -218,11 +218,11 @@ Result<> Tunnel::on_connection_start(const Message& message, uint16_t index) {
     return {};
   }
   const uint32_t id = connection_or_first(message.connection_id);
-  // One known peer goes on with its numbers after a reconnect of ours, so the first start of a connection
-  // counts as the start of the stream.
+  // One known peer continues its numbering after we reconnect, so the first CONNECTION_START counts as the
+  // start of the stream.
   if (service.stream_id == 0) start_stream(message, index);
   if (message.stream_id == service.stream_id && !service.format.connection_id && !service.open.empty()) {
-    // No answer either: none in the stream's format would mean this connection and not the open one.
+    // Not answered either: in the stream's format, an answer would refer to the open connection.
     events_.note("ignored " + describe(message) + ": its stream was started without connection ids");
     return {};
   }
@@ -306,8 +306,9 @@ void Tunnel::close_stream(uint16_t index) {
   service.stream_id = 0;
 }
 
-// Some destinations take no start of a stream while the one before stands. At once, while the destination
-// knows the stream: AWS's library dies over the end of one that it does not know and that has no service id.
+// Some destinations refuse the start of a stream while the previous one exists. The reset must go out while
+// the destination still knows the stream: AWS's library crashes on the reset of an unknown stream without a
+// service id.
 void Tunnel::give_up_stream(uint16_t index) {
   const Service& service = state_[index];
   const int32_t stream_id = service.stream_id;
@@ -337,7 +338,7 @@ void Tunnel::reset_stream(Format format, std::string_view service_id, int32_t st
   reset.type = MessageType::kStreamReset;
   reset.stream_id = stream_id;
   if (format.service_id) reset.service_id = service_id;
-  // AWS's library takes one without a connection id for a message of another version.
+  // AWS's library takes a reset without a connection id for a message of another version.
   if (format.connection_id) reset.connection_id = 1;
   events_.send(reset);
 }

@@ -1,4 +1,4 @@
-// What a tunnel learns of its peer, and what it says of one that is not understood.
+// What a tunnel learns about its peer, and what it notes about a peer that it does not understand.
 
 #include <utility>
 
@@ -9,7 +9,7 @@ namespace localproxy::net {
 
 void Tunnel::recognise(Service& service, const wire::DataView& first) {
   service.answered = true;
-  if (!format_.connection_id) return;  // we speak an older version, and so does what answers
+  if (!format_.connection_id) return;  // we speak an older version, and so does the destination
   if (first.connection_id != 0) {
     peer_ = Peer::kCurrent;
     return;
@@ -23,7 +23,7 @@ void Tunnel::recognise(Service& service, const wire::DataView& first) {
   keep_first_connections();
 }
 
-// The others were never understood.
+// An older destination has not understood the others.
 void Tunnel::keep_first_connections() {
   for (size_t i = 0; i < state_.size(); ++i) {
     Service& service = state_[i];
@@ -33,7 +33,7 @@ void Tunnel::keep_first_connections() {
   }
 }
 
-// Who used it and got nothing is the one to be told; a look at whether the port is open is no use.
+// Only a connection that sent data and got no answer is noted; a probe of the port is not.
 void Tunnel::note_end(const Connection& connection) {
   if (connection.used_ && expects_answer()) {
     note_silence("a connection to service '" + services_[connection.service()] + "' has ended");
@@ -47,7 +47,7 @@ void Tunnel::waited() {
 void Tunnel::note_silence(const std::string& what) {
   silence_noted_ = true;
   std::string older;
-  // Version 1 has no names for several services.
+  // Version 1 cannot tell several services apart.
   if (format_.connection_id) older = services_.size() == 1 ? "-y V1" : "-y V2";
   if (!format_.connection_id && format_.service_id && services_.size() == 1) older = "-y V1";
   events_.note(what +
