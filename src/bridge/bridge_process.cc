@@ -21,7 +21,7 @@ namespace {
 
 // Clients that are accepted before other descriptors get their turn.
 constexpr int kAcceptBatch = 16;
-// Connections on one service, in multiples of what net may have: half of them are closing.
+// Connections on one service, in multiples of net's limit: half of them may be closing.
 constexpr uint32_t kMaxOvershoot = 2;
 
 }  // namespace
@@ -65,7 +65,7 @@ void BridgeProcess::on_target(const ipc::Target& message) {
 
 void BridgeProcess::on_peer(const ipc::Peer& message, UniqueFd fd) {
   drop_peer();
-  // net notices that nobody has the other end, and the monitor starts another one.
+  // net notices that the other end of its channel is closed, and the monitor starts another net.
   if (!fd) return on_shortage(system_error("cannot take the channel to the net process", EMFILE).text());
   max_connections_ = message.max_connections;
   idle_timeout_ = std::chrono::seconds(message.idle_timeout);
@@ -97,7 +97,7 @@ void BridgeProcess::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
     return on_dial_failed({message.cookie});
   }
   const auto dial = dials_.find(message.cookie);
-  // A dial that was given up in the meantime: the socket is closed.
+  // The dial was cancelled in the meantime: the socket is closed.
   if (dial == dials_.end()) return;
   Slot* slot = find(dial->second);
   dials_.erase(dial);
@@ -161,8 +161,8 @@ void BridgeProcess::on_open(const ipc::Open& message) {
     log_.error("the net process opened a connection that it may not open; its connections are reset");
     return drop_peer();
   }
-  // net keeps to the limit; what is on its way out is counted here a little longer. A net that was taken over
-  // gets no further.
+  // net keeps to its limit, but closing connections count here a little longer. A compromised net gets no
+  // further.
   if (open_[message.service] + to_open_.size() >= kMaxOvershoot * max_connections_) {
     peer_->send(ipc::Failed{message.connection});
     return;
@@ -205,8 +205,8 @@ void BridgeProcess::drop_peer() {
     cancel_dial(slot);
     LocalConnection* connection = slot.connection.get();
     leaving_.emplace(connection, std::move(slot.connection));
-    // What was finished before still has its end, if its local side is there; all others have lost the tunnel
-    // in the middle.
+    // A finished connection still ends in order if its local side is connected; all others have lost the
+    // tunnel in the middle.
     const bool leaves_in_order = connection->finished() && connection->connected();
     if (!connection->closed() && !leaves_in_order) connection->reset();
   }
@@ -219,7 +219,7 @@ void BridgeProcess::cancel_dial(Slot& slot) {
   monitor_.send(ipc::DialCancel{std::exchange(slot.cookie, 0)});
 }
 
-// ---- what the kernel has run out of ----
+// ---- shortages ----
 
 void BridgeProcess::on_shortage(const std::string& why) {
   if (shortage_.failed()) {
@@ -230,7 +230,7 @@ void BridgeProcess::on_shortage(const std::string& why) {
   update_listeners();
 }
 
-// A connection that could not move a byte would keep a descriptor from the others: its pipe comes first.
+// The pipe comes first: a connection that cannot move a byte would only keep a descriptor from the others.
 bool BridgeProcess::make_room_for_one() {
   if (auto reserved = pool_.reserve(); !reserved) {
     on_shortage("cannot carry another connection: " + reserved.error().text());
@@ -246,7 +246,6 @@ bool BridgeProcess::make_room_for_one() {
   return true;
 }
 
-// After a while, or when a connection has ended.
 void BridgeProcess::resume() {
   if (peer_ && peer_->is_short()) return pause_.start(limits::kAcceptPause);
   pause_.stop();
@@ -297,7 +296,8 @@ void BridgeProcess::accept(Listener& listener) {
   if (open_[listener.service] < max_connections_) return;
   ++counters_.full;
   update_listeners();
-  // Once an episode, which lasts until half of them have ended: a busy service is at its limit all the time.
+  // Logged once an episode, which lasts until half of the connections have ended: a busy service is at its
+  // limit all the time.
   if (std::exchange(listener.full, true)) return;
   log_.warning(listener.name + " has its limit of " + std::to_string(max_connections_) +
                " connections: further ones wait until one ends (setting tcp.max_active_connections)");
@@ -365,7 +365,7 @@ void BridgeProcess::on_closed(LocalConnection& connection) {
   counters_.bytes_in += connection.bytes_in();
   --counters_.open;
   --open_[connection.service()];
-  // Destroyed when the loop is back, together with its descriptors.
+  // Destroyed from the loop, together with its descriptors.
   closed_.push_back(&connection);
   destroy_closed_.start();
 }

@@ -1,4 +1,4 @@
-// The bridge process: listeners, local sockets and channels. It sees bytes and never looks at them.
+// The bridge process: listeners, local sockets and channels. It moves bytes and never looks at them.
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,7 @@ class BridgeProcess : public LocalConnectionEvents {
     std::string name;  // "port 5555" or "/run/x.sock"
     UniqueFd fd;
     std::unique_ptr<event::Watcher> watcher;
-    bool full = false;  // it has said that it is
+    bool full = false;  // at its limit, and the log says so
   };
   struct Slot {
     std::unique_ptr<LocalConnection> connection;
@@ -59,7 +59,7 @@ class BridgeProcess : public LocalConnectionEvents {
   bool may_accept(const Listener& listener);
   void accept(Listener& listener);
   bool make_room_for_one();
-  // After a while, or when a connection has ended: tries again what a shortage stopped.
+  // Retries what a shortage stopped, after a while or when a connection has ended.
   void resume();
   void open_waiting();
   LocalConnection* add_accepted(uint16_t service, LocalSide local);
@@ -87,11 +87,11 @@ class BridgeProcess : public LocalConnectionEvents {
   std::deque<ipc::Open> to_open_;  // what net asked for during a shortage
   std::optional<FdPair> spare_;    // the channel of the next connection
   Episode shortage_;
-  std::string shortage_of_;  // why, as it was said
-  // The connections of the present net, by number, and those of earlier ones that still flush.
+  std::string shortage_of_;  // why, as logged
+  // The connections of the current net, by number, and those of earlier ones that still flush.
   std::unordered_map<uint32_t, Slot> connections_;
   std::unordered_map<LocalConnection*, std::unique_ptr<LocalConnection>> leaving_;
-  std::vector<LocalConnection*> closed_;  // of both
+  std::vector<LocalConnection*> closed_;  // in either map
   event::Task destroy_closed_;
   std::map<uint16_t, uint32_t> open_;             // by service
   std::unordered_map<uint32_t, uint32_t> dials_;  // cookie -> number

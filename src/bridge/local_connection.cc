@@ -13,8 +13,8 @@
 namespace localproxy::bridge {
 namespace {
 
-// An idle timeout is noticed by looking this often at what has moved: a quarter too late at most, and nothing
-// to do for a byte.
+// The byte counts are checked this often per idle timeout: it is noticed at most a quarter too late, and
+// moving a byte costs nothing extra.
 constexpr int kIdleTicks = 4;
 
 }  // namespace
@@ -90,7 +90,7 @@ void LocalConnection::pump_out() {
   channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
   switch (outcome) {
     case Pump::Outcome::kWaitIn:
-      // What the local side has sent may still be on its way through its own system.
+      // What the local side has sent may still be in its own kernel.
       if (draining_) quiet_.start(limits::kDrainQuiet);
       return;
     case Pump::Outcome::kWaitOut:
@@ -106,8 +106,8 @@ void LocalConnection::pump_out() {
   }
 }
 
-// Whether the local side has only ended its sending side, or is gone, cannot be told before something is
-// written to it. Whoever has the answer to what it sent last is done in any case.
+// Only a write can tell whether the local side has closed just its sending direction or is gone. A local side
+// that already has the answer to what it sent last is done in either case.
 void LocalConnection::on_input_end() {
   const bool unanswered = out_.bytes() > 0 && in_.bytes() == in_at_last_out_;
   if (draining_ || !unanswered || out_.broke_off() || half_close_linger_.count() == 0) return end_out();
@@ -155,7 +155,8 @@ void LocalConnection::pump_in() {
     case Pump::Outcome::kEnd:
       break;
   }
-  // net says that an end is one before it makes it; what it said may not have been read yet.
+  // net sends FINISH before it closes the channel in order, but the message may not have been read yet.
+  // Reading it may also bring a RESET.
   if (!finish_seen_) events_.on_channel_end();
   if (closed()) return;
   if (!finish_seen_) return reset();
@@ -163,8 +164,8 @@ void LocalConnection::pump_in() {
   linger();
 }
 
-// The local side has everything. Closing a socket while bytes from it are unread would make the kernel reset
-// the connection and take back what is still on its way, so its end is waited for, for a while. A pipe or a
+// The local side has everything. Closing a socket with unread input would make the kernel reset the
+// connection and drop what is still in flight, so this waits a while for the end of the input. A pipe or a
 // terminal keeps what was written to it.
 void LocalConnection::linger() {
   answer_.stop();
@@ -182,7 +183,7 @@ void LocalConnection::linger() {
   input_watcher_->want_read(true);
 }
 
-// A reset takes back what is still on its way: nothing may be.
+// A reset drops what is still in flight, so this waits until nothing is.
 void LocalConnection::reset_when_sent() {
   if (!has_unsent()) return reset();
   sent_.start(limits::kSentPoll);
@@ -214,7 +215,7 @@ void LocalConnection::finish() {
 void LocalConnection::reset() {
   if (connected()) {
     const struct linger at_once { 1, 0 };
-    // Means nothing to a pipe: there the exit status tells.
+    // A pipe has no reset: there the exit status tells.
     ::setsockopt(output(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
   close();

@@ -18,11 +18,12 @@ class LocalConnection;
 class LocalConnectionEvents {
  public:
   virtual ~LocalConnectionEvents() = default;
-  // The channel ended: read what net has said about it before deciding what its end means.
+  // The channel has ended. The owner reads the pending messages of net now: they decide what the end means.
   virtual void on_channel_end() = 0;
   // Nothing moved for the idle timeout; the connection now ends.
   virtual void on_idle(LocalConnection& connection) = 0;
-  // The kernel has run out of something that moving bytes takes; the connection waits a moment, each time.
+  // The kernel has run out of a resource that moving bytes needs. The connection retries after a moment, and
+  // calls this each time.
   virtual void on_shortage(const std::string& why) = 0;
   virtual void on_closed(LocalConnection& connection) = 0;
 };
@@ -50,21 +51,21 @@ class LocalConnection {
   uint64_t bytes_out() const { return out_.bytes(); }
   uint64_t bytes_in() const { return in_.bytes(); }
 
-  // The local side is there: bytes begin to move. Where nothing moves for idle_timeout (0: forever) the
-  // connection ends as if the local side had ended it. A local side that ends while what it sent last has no
-  // answer yet is taken to have ended when nothing has come for half_close_linger (0: at once).
+  // The local side is connected: bytes begin to move. If nothing moves for idle_timeout (0: no limit), the
+  // connection ends as if the local side had ended it. If the local side ends before anything has answered
+  // what it sent last, its end is passed on once nothing has arrived for half_close_linger (0: at once).
   void connect(LocalSide local, std::chrono::seconds idle_timeout,
                std::chrono::seconds half_close_linger = {});
-  // net will send nothing after what the channel holds. A local side that is not there yet is waited for as
-  // long as there are bytes for it, and not forever.
+  // net will send nothing after what the channel holds. If the channel holds bytes and the local side is not
+  // connected yet, waits for it for limits::kFlush.
   void finish();
   bool finished() const { return finish_seen_; }
   // Whether it was ended here before the local side had ended.
   bool cut() const { return cut_; }
   // Closes at once; a connected socket is reset, so that its peer sees that bytes may be missing.
   void reset();
-  // What has arrived from the local side is still moved, then its end is sent. A local side that has not
-  // ended by itself is reset after it was flushed: what it was doing is cut.
+  // Moves what has arrived from the local side, then sends its end. A local side that has not ended by itself
+  // is flushed and then reset: it was cut off.
   void drain();
 
  private:
@@ -101,9 +102,9 @@ class LocalConnection {
   UniqueFd channel_;
   Pump out_;                     // local side -> channel
   Pump in_;                      // channel -> local side
-  uint64_t in_at_last_out_ = 0;  // bytes that had come back when the local side last sent some
+  uint64_t in_at_last_out_ = 0;  // in_.bytes() when the local side last sent something
   std::chrono::seconds half_close_linger_{0};
-  event::Timer answer_;  // runs while an answer is waited for
+  event::Timer answer_;  // runs while waiting for an answer
   bool finish_seen_ = false;
   bool draining_ = false;
   size_t discarded_ = 0;  // bytes, while lingering
@@ -113,8 +114,8 @@ class LocalConnection {
   std::unique_ptr<event::Watcher> channel_watcher_;
   event::Timer retry_;  // after a shortage
   event::Timer linger_;
-  event::Timer sent_;   // until the next look at what is unsent
-  event::Timer quiet_;  // while draining: nothing comes from the local side
+  event::Timer sent_;   // until the next check for unsent bytes
+  event::Timer quiet_;  // while draining: nothing arrives from the local side
   event::Timer idle_;
   std::chrono::milliseconds idle_tick_{0};
   int idle_ticks_ = 0;       // since bytes moved

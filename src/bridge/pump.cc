@@ -63,8 +63,8 @@ void Pump::fill(int from) {
     if (held_ >= limits::kBulkSplice) pool_.grow(pipe_);
     return;
   }
-  // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all that was in it; a
-  // local socket that was reset has nothing more either.
+  // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all its data. A local
+  // socket that was reset has no more data either.
   const int error = moved < 0 ? errno : 0;
   if (is_exhaustion(error)) shortage_ = system_error("splice", error).text();
   ended_ = error != EAGAIN && shortage_.empty();

@@ -18,7 +18,7 @@ struct Pipe {
   size_t size = limits::kPipe;
 };
 
-// Empty pipes for whoever needs one next; a pipe is needed only while bytes are on their way.
+// A pool of empty pipes. A connection needs a pipe only while bytes are in flight.
 class PipePool {
  public:
   Result<Pipe> take();
@@ -26,14 +26,14 @@ class PipePool {
   Result<> reserve();
   // REQUIRES: the pipe is empty.
   void give_back(Pipe pipe);
-  // Nothing is on its way: what the kernel lets a user have in pipes is shared by all tunnels.
+  // Closes the idle pipes: all tunnels of a user share the kernel's limit of pipe buffers.
   void clear() { idle_.clear(); }
-  // Makes it a pipe of limits::kBulkPipe, if the kernel allows that.
+  // Grows a pipe to limits::kBulkPipe, if the kernel allows it.
   void grow(Pipe& pipe);
 
  private:
   std::vector<Pipe> idle_;
-  bool refused_ = false;  // growing, by the kernel
+  bool refused_ = false;  // the kernel does not let a pipe grow
 };
 
 // One direction of a connection.
@@ -46,26 +46,26 @@ class Pump {
     kWaitOut,  // the other side is full
     kAgain,    // there may be more, but others want their turn
     kShort,    // the kernel has no pipe or no memory for it now; shortage() says why, and only time helps
-    kEnd,      // `from` has ended, in whatever way, and everything has been written
-    kBroken,   // `to` takes nothing any more; bytes may be lost
+    kEnd,      // `from` has ended, in order or not, and everything has been written
+    kBroken,   // `to` accepts no more bytes; some may be lost
   };
   // Moves what can be moved now.
   Outcome run(int from, int to);
   // Takes what `from` has, before there is anything to write it to. True: there are bytes to write. False:
   // there are none, or there is a shortage().
   bool take(int from);
-  // Empty: the last call met none.
+  // Empty: the last call had none.
   const std::string& shortage() const { return shortage_; }
 
   uint64_t bytes() const { return bytes_; }
   // After kEnd: `from` was reset, and not closed in order.
   bool broke_off() const { return broke_off_; }
-  // Drops what is on its way.
+  // Drops the bytes in the pipe.
   void clear();
 
  private:
   bool ensure_pipe();
-  // Into the empty pipe.
+  // Reads into the empty pipe.
   void fill(int from);
   Outcome drain(int to);
 

@@ -19,8 +19,8 @@ void call_back(evutil_socket_t, short, void* callback) {
   (*static_cast<Callback*>(callback))();
 }
 
-// For the kernel's answers about memory and fs.epoll.max_user_watches: a loop that does not watch what it
-// should would hang, so this ends the process.
+// The kernel can refuse for lack of memory or because of fs.epoll.max_user_watches. A loop that does not
+// watch what it should would hang, so this ends the process.
 void must_watch(int result) {
   if (result != 0) fatal(system_error("cannot watch a descriptor", errno).text());
 }
@@ -36,7 +36,7 @@ void must_watch(int result) {
 Loop::Loop() {
   event_config* config = event_config_new();
   check(config != nullptr, "event_config_new failed");
-  // Nothing in the environment (EVENT_NOEPOLL and its like) may choose how we wait.
+  // Nothing in the environment (EVENT_NOEPOLL and the like) may choose the backend.
   event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
   base_ = event_base_new_with_config(config);
@@ -127,7 +127,7 @@ void Timer::stop() {
 
 namespace {
 
-// Where the handler of each signal leaves its note.
+// The descriptor to which the handler of each signal writes its note.
 std::array<volatile sig_atomic_t, NSIG> note_fds = [] {
   std::array<volatile sig_atomic_t, NSIG> none{};
   for (auto& fd : none)
@@ -138,7 +138,7 @@ std::array<volatile sig_atomic_t, NSIG> note_fds = [] {
 void on_signal(int number) {
   const int kept = errno;
   const char note = 0;
-  // Full: there is a note already.
+  // If the socket is full, it holds a note already.
   [[maybe_unused]] const ssize_t written = ::write(note_fds[static_cast<size_t>(number)], &note, sizeof note);
   errno = kept;
 }

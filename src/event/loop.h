@@ -1,8 +1,7 @@
-// The event loop of a process, and what can happen in it: descriptors become ready, time passes, signals
-// arrive.
+// The event loop of a process, and its events: descriptors become ready, time passes, signals arrive.
 //
-// A thin skin over libevent: one thread, level-triggered. None of these objects may be destroyed from inside
-// its own callback; whoever has to do that hands it to a Deferred.
+// A thin layer over libevent: one thread, level-triggered. None of these objects may be destroyed from inside
+// its own callback; hand it to a Deferred instead.
 #pragma once
 
 #include <chrono>
@@ -38,8 +37,8 @@ class Loop {
   event_base* base_;
 };
 
-// Calls back while a descriptor is readable or writable, as far as each is enabled. Does not own the
-// descriptor, which must stay open for the watcher's life.
+// Calls back while a descriptor is readable or writable, if enabled. Does not own the descriptor, which must
+// stay open as long as the watcher lives.
 class Watcher {
  public:
   Watcher(Loop& loop, int fd, Callback on_readable, Callback on_writable);
@@ -59,11 +58,11 @@ class Watcher {
   bool writing_ = false;
 };
 
-// Work that is put off until the present callback has returned. It dies with its owner.
+// Work that runs after the current callback has returned. It dies with its owner.
 class Task {
  public:
   Task(Loop& loop, Callback callback);
-  // Whatever was started is not done.
+  // A started task does not run any more.
   ~Task();
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
@@ -77,8 +76,8 @@ class Task {
   ::event* event_;
 };
 
-// What has ended and may not be destroyed yet, since it may be what calls: destroyed when the present
-// callback has returned, or with the owner.
+// Objects that have ended but may not be destroyed yet, since one of them may be the caller. They are
+// destroyed after the current callback has returned, or with the owner.
 class Deferred {
  public:
   explicit Deferred(Loop& loop) : task_(loop, [this] { std::exchange(ended_, {}).clear(); }) {}
@@ -102,7 +101,7 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  // Calls back once after delay, in place of what was started before.
+  // Calls back once after delay; replaces an earlier start().
   void start(std::chrono::milliseconds delay);
   void stop();
   bool running() const { return running_; }
@@ -113,9 +112,10 @@ class Timer {
   bool running_ = false;
 };
 
-// Calls back after a signal has arrived, once for several that arrived together. One for each number.
+// Calls back after a signal has arrived, once for several that arrived together. At most one object for each
+// signal number.
 //
-// Not libevent's: that reads its own notes with read(), which the monitor's filter does not allow.
+// libevent's own signal events need read(), which the monitor's filter does not allow.
 class Signal {
  public:
   Signal(Loop& loop, int number, Callback callback);

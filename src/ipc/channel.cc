@@ -61,8 +61,8 @@ Result<bool> Channel::try_send(const Queued& queued) {
   ssize_t sent = 0;
   do {
     if (!queued.fd) {
-      // write() and not sendmsg(): a process that hands out no descriptors does not need the latter in its
-      // sandbox.
+      // write() instead of sendmsg(), which the filter of a process that passes no descriptors does not
+      // allow.
       sent = ::write(fd_.get(), queued.datagram.data(), queued.datagram.size());
       continue;
     }
@@ -86,7 +86,7 @@ Result<bool> Channel::try_send(const Queued& queued) {
   if (sent >= 0) return true;
   if (error == EAGAIN || shortage_ != 0) return false;
   peer_gone_ = error == EPIPE || error == ECONNRESET || error == ENOTCONN;
-  // Nobody will take what waits.
+  // Nobody will read the queue any more.
   for (Queued& waiting : queue_)
     wipe(waiting.datagram);
   queue_.clear();
@@ -115,20 +115,19 @@ Result<std::optional<Channel::Received>> Channel::receive() {
   Extra extra;
   do {
     size = takes_fds_ ? receive_with_fds(extra) : receive_bytes(extra);
-    // A peer that ended with something unread leaves ECONNRESET, once, in front of what it sent before.
+    // A peer that closed its end with messages unread leaves one ECONNRESET, ahead of what it sent before.
   } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
   if (size < 0) {
     if (errno == EAGAIN) return std::optional<Received>();
     return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);
   }
-  // An empty datagram cannot be sent by our own code, so that 0 means the end.
+  // Our own code never sends an empty datagram, so 0 means the end.
   if (size == 0 && extra.fds.empty() && !extra.lost_fds) return Error("closed");
   return admit(static_cast<size_t>(size), std::move(extra));
 }
 
-// Descriptors that come all the same are closed by the kernel. With MSG_TRUNC a TCP socket would give
-// nothing: the filter of a process that has to do with sockets and must not read them allows no other way to
-// receive.
+// The kernel closes descriptors that are sent anyway. With MSG_TRUNC a TCP socket returns no data: the filter
+// of a process that handles sockets but must not read them allows no other way to receive.
 ssize_t Channel::receive_bytes(Extra& extra) {
   const ssize_t size = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC);
   extra.cut = size > static_cast<ssize_t>(buffer_.size());
@@ -155,8 +154,8 @@ ssize_t Channel::receive_with_fds(Extra& extra) {
       extra.fds.emplace_back(raw);
     }
   }
-  // Either there were more than any message has, or this process has no room for one: EMFILE and the like,
-  // which recvmsg() says in no other way. That is not the peer's doing.
+  // Either there were more than any message has, or this process has no room for one (EMFILE and the like).
+  // recvmsg() reports the latter in no other way, and it is not the peer's fault.
   extra.lost_fds = (message.msg_flags & MSG_CTRUNC) != 0;
   return size;
 }

@@ -1,8 +1,8 @@
 // One end of a SOCK_SEQPACKET socketpair between two of our processes: datagrams with or without a
 // descriptor.
 //
-// Knows the table (ipc/messages.h) and holds each datagram against it: type, direction, state, length,
-// descriptors. It has no event loop; ipc/port.h adds that.
+// It checks each datagram against the table (ipc/table.h): type, direction, state, length, descriptors. It
+// has no event loop; ipc/port.h adds that.
 #pragma once
 
 #include <deque>
@@ -19,7 +19,7 @@ namespace localproxy::ipc {
 
 class Channel {
  public:
-  // self: who we are; peer: who is at the other end.
+  // self: the role of this process; peer: the role of the other end.
   Channel(UniqueFd fd, Role self, Role peer);
   ~Channel();
   Channel(const Channel&) = delete;
@@ -30,7 +30,7 @@ class Channel {
   void set_state(State state) { state_ = state; }
 
   // Sends a message of the table, now or when flush() can. Messages keep their order. An error: the peer is
-  // gone, or limits::kMaxQueuedIpcMessages wait already.
+  // gone, or limits::kMaxQueuedIpcMessages are queued already.
   template <typename M>
   Result<> send(const M& message, UniqueFd fd = UniqueFd()) {
     std::string datagram;
@@ -40,11 +40,12 @@ class Channel {
     return send_datagram(std::move(datagram), std::move(fd));
   }
 
-  // Sends what waits. True: nothing waits any more.
+  // Sends queued messages. True: the queue is empty.
   Result<bool> flush();
   // Whether flush() can do something once the socket is writable.
   bool wants_write() const { return !queue_.empty() && shortage_ == 0; }
-  // Not 0: why the kernel does not take the first message that waits (is_exhaustion()). Only time helps.
+  // Not 0: the errno with which the kernel refuses the first queued message (is_exhaustion()). Only time
+  // helps.
   int shortage() const { return shortage_; }
   // Whether the peer has closed its end. What it sent before can still be received; nothing can be sent.
   bool peer_gone() const { return peer_gone_; }
@@ -56,8 +57,8 @@ class Channel {
     Bytes fields;  // valid until the next receive()
     UniqueFd fd;   // not valid although the table has one: this process had no room for it (EMFILE)
   };
-  // One message that the table allows now. Empty: none is there. An error: the peer is gone ("closed"), or it
-  // broke the table's rules; is_violation() tells which.
+  // One message that the table allows now. Empty: no message has arrived. An error: the peer is gone
+  // ("closed"), or it broke the table's rules; is_violation() tells which.
   Result<std::optional<Received>> receive();
   bool is_violation() const { return violation_; }
 
@@ -70,7 +71,7 @@ class Channel {
     UniqueFd fd;
   };
   Result<> send_datagram(std::string datagram, UniqueFd fd);
-  // What came besides the bytes of a datagram.
+  // What arrived besides the bytes of a datagram.
   struct Extra {
     std::vector<UniqueFd> fds;
     bool lost_fds = false;  // the kernel had to drop some

@@ -1,5 +1,5 @@
-// The descriptors that a helper is started with. Whoever starts one puts them in this order, and has no
-// others; 0 and 1 are /dev/null or the monitor's own, 2 is a socket to the monitor.
+// The descriptors that a helper is started with; it gets no others. 0 and 1 are /dev/null or the monitor's
+// own, 2 is a socket to the monitor.
 #pragma once
 
 namespace localproxy::ipc {

@@ -1,9 +1,9 @@
-// How the fields of an internal message become bytes and back.
+// Encoding and decoding of the fields of an internal message.
 //
 // A message is a struct with a static member function fields(self) that ties its members together; this
 // header encodes and decodes that tie. Integers have a fixed width and network byte order; texts have a
-// length in front and a bound in their type. Decoding consumes exactly, and what is out of bounds is not
-// decoded.
+// length in front and a bound in their type. A decoder consumes its input exactly and refuses values that are
+// out of bounds.
 #pragma once
 
 #include <concepts>
@@ -29,7 +29,7 @@ struct Text {
   std::string value;
 
   Text() = default;
-  // Cuts what is too long, for people to see; whoever must not cut has checked before.
+  // Cuts a text that is too long, visibly. A caller that must not lose anything checks the length first.
   Text(std::string_view text) : value(text.substr(0, Most)) {  // NOLINT: conversion is the point
     static constexpr std::string_view kCut = "...";
     if (text.size() <= Most) return;
@@ -131,8 +131,7 @@ void put(std::string& out, const TextList<Count, Most>& list) {
     put_text(out, text, Most);
 }
 
-// Appends the fields of message. The buffer is reserved first, so that no part of a secret is left in an old
-// one.
+// Appends the fields of message. Reserves the buffer first: growing it would leave part of a secret behind.
 template <typename M>
 void encode_fields(const M& message, std::string& out) {
   out.reserve(out.size() + TupleSize<Fields<M>>::kMost);

@@ -39,8 +39,7 @@ constexpr uint8_t kL = bit(Role::kLaunch);
 constexpr uint8_t kChild = kN | kB | kR | kL;
 constexpr uint8_t kAnyState = in(kStart, kReady, kNegotiating, kUp, kServing, kStopping);
 
-// The states are those of the receiver. A net that was just told to stop may have sent anything before it
-// knew.
+// The states are those of the receiver. Whatever net sent before it read STOP still arrives.
 constexpr std::array kTable = {
     row<Setup>("SETUP", kM, kChild, in(kStart)),
     row<Ready>("READY", kChild, kM, in(kStart)),

@@ -26,15 +26,15 @@ struct Setup {
   static constexpr Type kType = Type::kSetup;
   uint32_t version = table_version();
   uint32_t parent_pid = 0;
-  uint32_t user = 0;  // launch: not 0: whom to become, because it was started by root
+  uint32_t user = 0;  // launch: not 0: the user to become, because root started it
   uint32_t group = 0;
   uint8_t log_level = 0;
   bool landlock = true;     // false: --sandbox=no-landlock
   bool load_roots = false;  // net: the system's root certificates and those below
-  // Whether SSL_CERT_FILE, or SSL_CERT_DIR, is set, and takes the place of the system's file or directory.
+  // Whether SSL_CERT_FILE or SSL_CERT_DIR is set and replaces the system's file or directory.
   bool has_cert_file = false;
   bool has_cert_paths = false;
-  uint8_t cert_paths = 0;  // how many of ca_paths, the first ones, are of SSL_CERT_DIR
+  uint8_t cert_paths = 0;  // so many of ca_paths, the first ones, are from SSL_CERT_DIR
   Text<kMaxPath> cert_file;
   TextList<limits::kMaxCaPaths, kMaxPath> ca_paths;
   Text<kMaxPath> ca_file;
@@ -44,7 +44,7 @@ struct Setup {
   }
 };
 
-// child -> monitor: the sandbox is entered, and what is in force of it (sandbox::SandboxStatus).
+// child -> monitor: the child is in its sandbox, with these parts in force (sandbox::SandboxStatus).
 struct Ready {
   static constexpr Type kType = Type::kReady;
   uint32_t user = 0;
@@ -123,19 +123,19 @@ struct Services {
 
 // Why a tunnel connection ended.
 enum class DownReason : uint8_t {
-  kStopped,       // we were told to
+  kStopped,       // the monitor sent STOP
   kClosed,        // the service sent a close frame
-  kRefused,       // 4xx that stays so
+  kRefused,       // 4xx that a retry will not change
   kRejected,      // 408, 429, 5xx and other answers, which may be different next time
   kLost,          // the connection broke, or could not be made
-  kTls,           // no trust, or no common ground
+  kTls,           // the certificate is not trusted, or the handshake failed
   kProtocol,      // the peer or the service broke the protocol
   kProxyRefused,  // 4xx of the web proxy
-  kCannotAsk,     // what was configured does not make a request
+  kCannotAsk,     // the configuration does not make a valid request
   kLast = kCannotAsk,
 };
 
-// The exit status of a net that cannot use the root certificates, which are loaded before it may say anything
+// The exit status of a net that cannot load the root certificates. It loads them before it may send messages
 // (EX_CONFIG of <sysexits.h>).
 inline constexpr int kNoRoots = 78;
 
@@ -143,7 +143,7 @@ inline constexpr int kNoRoots = 78;
 struct Down {
   static constexpr Type kType = Type::kDown;
   DownReason what = DownReason::kLost;
-  uint16_t retry_after = 0;  // seconds that the service asks to be left alone for; 0: it does not say
+  uint16_t retry_after = 0;  // seconds that the service asks us to wait; 0: it does not say
   uint16_t close_code = 0;
   Text<limits::kMaxLogLine> reason;
   static auto fields(Down& m) { return std::tie(m.what, m.retry_after, m.close_code, m.reason); }
@@ -224,7 +224,7 @@ struct Counters {
   static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in, m.full); }
 };
 
-// bridge -> net, with the net's end of the connection's channel: a local client connected (source).
+// bridge -> net, with net's end of the connection's channel: a local client connected (source).
 struct Accepted {
   static constexpr Type kType = Type::kAccepted;
   uint16_t service = 0;
@@ -232,7 +232,7 @@ struct Accepted {
   static auto fields(Accepted& m) { return std::tie(m.service, m.connection); }
 };
 
-// bridge -> net, with the net's end of the connection's channel: the answer to OPEN (destination).
+// bridge -> net, with net's end of the connection's channel: the answer to OPEN (destination).
 struct Opening {
   static constexpr Type kType = Type::kOpening;
   uint32_t connection = 0;
@@ -281,16 +281,16 @@ struct Addresses {
   static auto fields(Addresses& m) { return std::tie(m.addresses); }
 };
 
-// A file that a lookup goes by.
+// A file that name lookups depend on.
 enum class NameFile : uint8_t { kNone, kResolvConf, kHosts, kNsswitch, kLast = kNsswitch };
 // "/etc/hosts"; "" for kNone.
 const char* path_of(NameFile file);
 
 // Why it could not be read.
 enum class Unread : uint8_t {
-  kMissing,      // there is none
-  kPermissions,  // its own keep the user out
-  kSandbox,      // it is not where such files were when launch entered its sandbox
+  kMissing,      // it does not exist
+  kPermissions,  // the user may not read it
+  kSandbox,      // it has moved since launch entered its sandbox
   kLast = kSandbox,
 };
 
@@ -334,7 +334,7 @@ struct PassFd {
 // monitor -> launch: start a child with the descriptors that came before.
 struct Launch {
   static constexpr Type kType = Type::kLaunch;
-  uint32_t number = 0;  // what the monitor calls it
+  uint32_t number = 0;  // by which the monitor knows it
   Role role = Role::kNet;
   bool standard_streams = false;  // it gets standard input and output
   static auto fields(Launch& m) { return std::tie(m.number, m.role, m.standard_streams); }
@@ -352,8 +352,8 @@ struct Exited {
   static constexpr Type kType = Type::kExited;
   uint32_t number = 0;
   bool by_signal = false;
-  uint8_t value = 0;                      // of the signal, or the exit status
-  Text<limits::kMaxLogLine> not_started;  // why; empty: it was
+  uint8_t value = 0;                      // the signal, or the exit status
+  Text<limits::kMaxLogLine> not_started;  // why not; empty: it was started
   static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value, m.not_started); }
 };
 

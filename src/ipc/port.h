@@ -1,4 +1,4 @@
-// A channel in an event loop: reads messages, holds them against the table, and calls the handler of each.
+// A channel in an event loop: reads messages, checks them against the table, and calls their handlers.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ class Port {
   enum class End : uint8_t { kClosed, kViolation };
   using OnEnd = std::function<void(End end, const std::string& what)>;
 
-  // Told when messages wait because the kernel has run out of something, and why (errno; is_exhaustion()),
-  // and with 0 when it is over.
+  // Called with an errno (is_exhaustion()) when messages wait because the kernel has run out of a resource,
+  // and with 0 when that is over.
   using OnShortage = std::function<void(int error)>;
 
   // on_end is called once, from the loop, and nothing after it.
@@ -44,8 +44,7 @@ class Port {
     };
   }
 
-  // A peer that is gone is noticed by reading, after what it said before: there is nothing to do about it
-  // here.
+  // Does not report a peer that is gone: reading does, after the peer's last messages.
   template <typename M>
   void send(const M& message, UniqueFd fd = UniqueFd()) {
     if (ended_) return;
@@ -54,17 +53,17 @@ class Port {
     }
     watch_queue();
   }
-  // Whoever does not set it is not told; what waits is sent all the same.
+  // Optional: queued messages are sent in any case.
   void on_shortage(OnShortage callback) { on_shortage_ = std::move(callback); }
   bool is_short() const { return short_; }
 
-  // Stops and goes on reading; reading is on at the beginning.
+  // Stops or resumes reading, which is on at first.
   void set_reading(bool on) {
     if (!ended_) watcher_.want_read(on);
   }
-  // Handles, now, whatever has already arrived.
+  // Handles now what has already arrived.
   void drain();
-  // Hears and says nothing any more, whatever the peer does.
+  // Stops receiving and sending for good, whatever the peer does.
   void give_up();
   // Messages that wait because the peer is busy.
   size_t queued() const { return channel_.queued(); }
@@ -75,7 +74,7 @@ class Port {
   void on_readable();
   void on_writable();
   bool handle_one();
-  // Waits for what lets the queue move on: the socket, or time.
+  // Waits until the queue can move on: for the socket, or for a moment.
   void watch_queue();
   void end_later(End end, std::string what);
 

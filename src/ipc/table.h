@@ -12,7 +12,8 @@ namespace localproxy::ipc {
 enum class Role : uint8_t { kMonitor, kNet, kBridge, kResolve, kLaunch, kLast = kLaunch };
 std::string_view to_string(Role role);
 
-// How far the receiver is with the sender. One bit each, so that a row of the table can name several.
+// The state of the dialogue, as the receiver sees it. One bit each, so that a row of the table can name
+// several.
 enum class State : uint8_t {
   kStart = 1,        // a child: waits for SETUP; the monitor: for READY
   kReady = 2,        // in the sandbox; net waits for GRANT
