@@ -14,7 +14,7 @@
 namespace localproxy::tls {
 namespace {
 
-// Bytes of a name, and of a list of names, that are shown; both stand in one line of the log.
+// Bytes of a name, and of a list of names, that are shown; both are in one line of the log.
 constexpr size_t kShownName = 160;
 constexpr size_t kShownNames = 240;
 
@@ -52,7 +52,7 @@ std::string_view bytes_of(const ASN1_STRING* string) {
           static_cast<size_t>(ASN1_STRING_length(string))};
 }
 
-// A name or an address; "" for the other kinds, which hosts are not compared with.
+// A name or an address; "" for the other kinds, which are not compared with hosts.
 std::string text_of(const GENERAL_NAME* name) {
   int type = 0;
   const auto* value = static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(name, &type));

@@ -28,14 +28,15 @@ bool is_hash_name(std::string_view name) {
 Result<> load_file(X509_STORE* store, const std::string& path) {
   ERR_clear_error();
   if (X509_STORE_load_file(store, path.c_str()) == 1) return {};
-  // The first of them is the reason of the others.
+  // The first error is the cause of the others.
   const unsigned long code = ERR_peek_error();
   ERR_clear_error();
   if (ERR_SYSTEM_ERROR(code)) return system_error("cannot read " + path, ERR_GET_REASON(code));
   return Error("no PEM certificates could be read from " + path);
 }
 
-// Adds those of every file in a directory, or of those that OpenSSL would look at; how many files had some.
+// Adds the certificates and CRLs of every file in a directory, or only of those that OpenSSL would look at.
+// The result is the number of files that had any.
 Result<size_t> load_directory(X509_STORE* store, const std::string& path, bool only_hashed, Log& log) {
   std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
   if (!directory) return system_error("cannot read the certificate directory " + path, errno);
@@ -46,13 +47,13 @@ Result<size_t> load_directory(X509_STORE* store, const std::string& path, bool o
     if ((only_hashed && !hashed) || !is_regular_file(file)) continue;
     auto loaded = load_file(store, file);
     if (loaded) ++files;
-    // Of others it is not known what they are for.
+    // Other files may be there for another purpose.
     if (!loaded && hashed) log.warning("TLS: " + loaded.error().text());
   }
   return files;
 }
 
-// One bundle, when there is one, instead of a hundred files with the same certificates in them.
+// Loads one bundle, if there is one, instead of a hundred files with the same certificates.
 Result<> load_default(X509_STORE* store, Log& log) {
   const std::string directory = X509_get_default_cert_dir();
   for (const std::string& file :
@@ -66,7 +67,7 @@ Result<> load_default(X509_STORE* store, Log& log) {
   return {};
 }
 
-// With SSL_CERT_FILE or SSL_CERT_DIR. What is not there is no error, as with OpenSSL.
+// For SSL_CERT_FILE and SSL_CERT_DIR. A missing file is not an error, as in OpenSSL.
 void load_named(X509_STORE* store, const Roots& roots, Log& log) {
   const std::string file = roots.system_file.value_or(X509_get_default_cert_file());
   if (is_regular_file(file)) {
@@ -116,12 +117,13 @@ Result<std::unique_ptr<Context>> Context::create(const Roots& roots, Log& log) {
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  // One read of the socket takes what is there, instead of one for each record's head and one for its body.
+  // One read takes all that the socket has, instead of one read for each record's header and one for its
+  // body.
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_default_read_buffer_len(ctx, 64 * 1024);
   X509_STORE* const store = SSL_CTX_get_cert_store(ctx);
   if (auto loaded = load(store, roots, log); !loaded) return loaded.error();
-  // Of every certificate of a chain. Session lets those pass whose issuer has no CRL here.
+  // Checks every certificate of a chain. Session accepts those whose issuer has no CRL here.
   if (has_crls(store)) X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return context;
 }

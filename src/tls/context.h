@@ -1,6 +1,6 @@
 // What every TLS connection of a process shares: which certificates it trusts, which versions it speaks.
 //
-// Everything is loaded when it is made, before the sandbox: afterwards nothing can be opened.
+// Everything is loaded by create(), before the sandbox: afterwards no file can be opened.
 #pragma once
 
 #include <memory>
@@ -17,16 +17,15 @@ namespace localproxy::tls {
 
 struct Roots {
   bool system = true;  // the store that OpenSSL was built for
-  // What stands in for that store's file, and for its directories (SSL_CERT_FILE, SSL_CERT_DIR): as OpenSSL
-  // has it, one of them leaves the other's place as it is.
+  // Replacements for that store's file and directories (SSL_CERT_FILE, SSL_CERT_DIR). As in OpenSSL, setting
+  // one leaves the other at its default.
   std::optional<std::string> system_file;
   std::optional<std::vector<std::string>> system_paths;
   std::vector<std::string> paths;  // further directories; every file in them that holds PEM certificates
   std::string file;                // a further file, or empty
 };
 
-// Revocation lists (CRLs) that lie in these places are honoured: whoever they name is not trusted. An
-// authority without one is.
+// Certificate revocation lists (CRLs) in these places are honoured. An authority without a CRL is trusted.
 class Context {
  public:
   static Result<std::unique_ptr<Context>> create(const Roots& roots, Log& log);
@@ -35,7 +34,7 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   ssl_ctx_st* get() const { return context_; }
-  // Gives the memory of the trusted certificates back, which is most of what an idle process would keep.
+  // Frees the trusted certificates, which are most of the memory of an idle process.
   void forget_roots();
 
  private:

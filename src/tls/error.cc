@@ -11,7 +11,7 @@ struct Words {
   const char* text;
 };
 
-// What OpenSSL says less clearly.
+// Errors that OpenSSL describes less clearly.
 constexpr Words kWords[] = {
     {SSL_R_WRONG_VERSION_NUMBER, "the other side does not speak TLS; is the port right?"},
     {SSL_R_HTTP_REQUEST, "the other side does not speak TLS; is the port right?"},

@@ -5,7 +5,7 @@
 
 namespace localproxy::tls {
 
-// The reason of the oldest error in the queue, which is emptied; "unknown error" when there is none.
+// The reason for the oldest error in the queue, which is then emptied; "unknown error" when there is none.
 std::string openssl_reason();
 
 }  // namespace localproxy::tls

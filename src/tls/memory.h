@@ -1,10 +1,10 @@
-// Memory that OpenSSL gives back is overwritten first: keys, which it mostly does itself, and the buffers of
-// records with plaintext in them, which it does not.
+// Overwrites memory that OpenSSL frees: keys, most of which it overwrites itself, and record buffers with
+// plaintext, which it does not overwrite.
 #pragma once
 
 namespace localproxy::tls {
 
-// REQUIRES: nothing of OpenSSL was used before.
+// REQUIRES: OpenSSL has not been used yet.
 void wipe_freed_memory();
 
 }  // namespace localproxy::tls

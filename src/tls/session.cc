@@ -24,15 +24,15 @@ bool expect_host(SSL* ssl, const std::string& host) {
                   const_cast<char*>(host.c_str())) == 1;
 }
 
-// Bytes that one TLS record may carry so that it fits, encrypted, into one record of the connection that it
-// is sent through: a full one would take two.
+// The most bytes of a TLS record that still fit, encrypted, into one record of the outer session: a full
+// record would take two.
 constexpr long kNestedFragment = SSL3_RT_MAX_PLAIN_LENGTH - 256;
 
-// Bytes that are encrypted before they are sent, in one call instead of one for each record: room for a DATA
-// message of the largest size, in full records.
+// Encrypted bytes that are gathered and sent in one call, instead of one call for each record: room for the
+// largest DATA message, in full records.
 constexpr int kGathered = 66 * 1024;
 
-// Reads from the socket, and gathers what is written to it.
+// Attaches the socket, with a buffer that gathers what is written to it.
 bool attach(SSL* ssl, int fd) {
   BIO* const socket = BIO_new_socket(fd, BIO_NOCLOSE);
   BIO* const gather = BIO_new(BIO_f_buffer());
@@ -42,7 +42,7 @@ bool attach(SSL* ssl, int fd) {
     BIO_free(gather);
     return false;
   }
-  // One reference is the chain's, the other the reading side's.
+  // The write chain holds one reference, the read side the other.
   BIO_up_ref(socket);
   SSL_set0_rbio(ssl, socket);
   SSL_set0_wbio(ssl, BIO_push(gather, socket));
@@ -81,7 +81,7 @@ Result<std::unique_ptr<Session>> Session::create(const Context& context, std::un
   if (!session) return session;
   BIO* through = BIO_new(BIO_f_ssl());
   if (through == nullptr) return Error("TLS: " + openssl_reason());
-  // The outer session stays the owner of what the BIO uses.
+  // The outer session still owns what the BIO uses.
   BIO_set_ssl(through, outer->ssl_, BIO_NOCLOSE);
   SSL_set_bio((*session)->ssl_, through, through);
   SSL_ctrl((*session)->ssl_, SSL_CTRL_SET_MAX_SEND_FRAGMENT, kNestedFragment, nullptr);
@@ -132,7 +132,7 @@ void Session::shutdown() {
 
 int Session::on_verified(int good, X509_STORE_CTX* verification) {
   if (good != 1) {
-    // Most authorities publish theirs, and nobody fetches them here.
+    // Most authorities publish CRLs, but nothing here fetches them.
     if (X509_STORE_CTX_get_error(verification) == X509_V_ERR_UNABLE_TO_GET_CRL) {
       X509_STORE_CTX_set_error(verification, X509_V_OK);
       return 1;
@@ -170,7 +170,7 @@ Io Session::outcome(int returned) {
   return Io::kFailed;
 }
 
-// Below TLS.
+// The error of the socket below TLS.
 std::string Session::failure(int system) const {
   const bool closed = (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0 || system == 0;
   return closed ? "the connection was closed" : system_error("connection lost", system).text();

@@ -15,11 +15,11 @@ struct ssl_st;
 
 namespace localproxy::tls {
 
-// What came of an operation.
+// The result of an operation.
 enum class Io : uint8_t {
   kDone,
-  kWantRead,   // again when the socket is readable
-  kWantWrite,  // again when the socket is writable
+  kWantRead,   // call again when the socket is readable
+  kWantWrite,  // call again when the socket is writable
   kClosed,     // the peer ended the connection
   kFailed,     // error() says why
 };
@@ -27,12 +27,12 @@ enum class Io : uint8_t {
 class Session {
  public:
   // host: the name or address that the certificate must be for, and SNI when it is a name. verify false: -k.
-  // named_by: what the host was named with, for errors.
+  // named_by: the option that named the host, for errors.
   static Result<std::unique_ptr<Session>> create(const Context& context, UniqueFd socket,
                                                  const std::string& host, bool verify,
                                                  const std::string& named_by = "-e");
-  // The same inside a session whose handshake is done; from now on that one is only used by this. kWantRead
-  // and kWantWrite are about the socket, after all layers have been drained.
+  // The same inside a session whose handshake is done, and which from now on is used only by this one.
+  // kWantRead and kWantWrite refer to the socket, after all layers have been drained.
   static Result<std::unique_ptr<Session>> create(const Context& context, std::unique_ptr<Session> outer,
                                                  const std::string& host, bool verify);
   ~Session();
@@ -43,13 +43,13 @@ class Session {
   Io handshake();
   // Reads at most into.size() bytes; size says how many.
   Io read(MutableBytes into, size_t& size);
-  // Whether read() may have something although the socket has not.
+  // Whether read() may return data although the socket is not readable.
   bool holds_input() const;
-  // Encrypts some of bytes; size says how many. They leave with flush(), or before, when much is gathered.
+  // Encrypts some of bytes; size says how many. They are sent by flush(), or earlier when the buffer is full.
   Io write(Bytes bytes, size_t& size);
   // Sends what was encrypted.
   Io flush();
-  // Says to the peer that nothing follows. Best effort.
+  // Tells the peer that nothing follows. Best effort.
   void shutdown();
 
   const std::string& error() const { return error_; }
@@ -77,7 +77,7 @@ class Session {
 // Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, 4.2.2): 20 bytes, not yet in Base64.
 std::string websocket_accept(const std::string& key);
 
-// Bytes that cannot be guessed.
+// Unpredictable bytes, for keys and nonces.
 void random_bytes(MutableBytes into);
 
 }  // namespace localproxy::tls

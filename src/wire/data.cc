@@ -24,7 +24,7 @@ enum Tag : uint8_t {
 constexpr auto kTypeData = static_cast<uint8_t>(MessageType::kData);
 
 // Bytes of the longest varints that are read here: any number, the length of a payload and of a service id.
-// The generated code takes longer ways of writing the lengths, too; nobody sends them.
+// The generated code also accepts longer encodings of the lengths, which nobody sends.
 constexpr size_t kVarintBytes = 10;
 constexpr size_t kPayloadLengthBytes = 3;
 constexpr size_t kServiceIdLengthBytes = 2;
@@ -53,7 +53,7 @@ bool take_tag(Bytes& bytes, Tag tag) {
   return true;
 }
 
-// Optional fields: false only when the field is there and broken, and value is left alone when it is absent.
+// Optional fields: false only if the field is present and malformed. An absent field leaves value alone.
 bool take_number(Bytes& bytes, Tag tag, uint64_t& value) {
   return !take_tag(bytes, tag) || take_varint(bytes, kVarintBytes, value);
 }

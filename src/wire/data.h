@@ -26,13 +26,14 @@ inline constexpr size_t kMaxDataPrefix = 19;
 inline constexpr size_t kMaxDataSuffix = 3 + limits::kMaxServiceId + 6;
 
 // Bytes of the tunnel frame in front of a payload of payload_size bytes: its two-byte length, then type,
-// streamId and the payload's tag and length. REQUIRES: 0 < payload_size <= limits::kMaxPayload; the same of
-// the functions below. service_id is empty or valid.
+// streamId and the payload's tag and length. REQUIRES: 0 < payload_size <= limits::kMaxPayload; the same
+// holds for the functions below. service_id is empty or valid.
 size_t data_prefix_size(int32_t stream_id, size_t payload_size);
 // Bytes behind the payload: serviceId and connectionId, each left out when empty or 0.
 size_t data_suffix_size(std::string_view service_id, uint32_t connection_id);
 
-// Writes data_prefix_size() bytes at `at`. suffix_size is what data_suffix_size() said for the same message.
+// Writes data_prefix_size() bytes at `at`. suffix_size is the result of data_suffix_size() for the same
+// message.
 void write_data_prefix(uint8_t* at, int32_t stream_id, size_t payload_size, size_t suffix_size);
 // Writes data_suffix_size() bytes at `at`.
 void write_data_suffix(uint8_t* at, std::string_view service_id, uint32_t connection_id);
@@ -40,7 +41,7 @@ void write_data_suffix(uint8_t* at, std::string_view service_id, uint32_t connec
 // Views of the fields of one serialised Message (without the length in front). True only for a DATA message
 // whose fields stand in the schema's order, each at most once, of nothing but streamId, ignorable, payload,
 // serviceId and connectionId, with a payload of at most limits::kMaxPayload and a service id that is empty or
-// valid; `data` is untouched otherwise, and the caller asks decode_message().
+// valid; otherwise `data` is untouched, and the caller uses decode_message().
 bool decode_data(Bytes message, DataView& data);
 
 }  // namespace localproxy::wire

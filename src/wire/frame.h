@@ -1,4 +1,4 @@
-// Cuts the byte stream of a tunnel into its messages, however it was split on the way.
+// Splits the byte stream of a tunnel into messages, however it was fragmented on the way.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,10 @@ namespace localproxy::wire {
 
 class FrameSplitter {
  public:
-  // Calls sink(Bytes message), which answers with a Result<>, for every message that bytes complete. A
-  // message is valid only during the call. One that lies in bytes as a whole is handed on without a copy; the
-  // unfinished end is kept, at most 2 + limits::kMaxMessage bytes. An error of the sink ends the splitting:
-  // the splitter must not be used again.
+  // Calls sink(Bytes message), which returns a Result<>, for every message that bytes complete. A
+  // message is valid only during the call. A message that lies in bytes as a whole is passed on without a
+  // copy; an unfinished one is kept, at most 2 + limits::kMaxMessage bytes. An error of the sink ends the
+  // splitting: the splitter must not be used again.
   template <typename Sink>
   Result<> feed(Bytes bytes, Sink&& sink);
 
@@ -24,7 +24,7 @@ class FrameSplitter {
   static constexpr size_t kLengthBytes = 2;
   // Bytes of the frame that starts with bytes, its length included. REQUIRES: kLengthBytes are there.
   static size_t frame_size(Bytes bytes) { return kLengthBytes + load_be<uint16_t>(bytes.data()); }
-  // Moves bytes from the front of `bytes` behind what is kept, until that has `size` of them. False: there
+  // Moves bytes from the front of `bytes` to the end of partial_, until that has `size` bytes. False: there
   // are not enough.
   bool complete(Bytes& bytes, size_t size);
 

@@ -22,11 +22,11 @@ bool is_token(std::string_view text) {
   });
 }
 
-// Headers of an answer in which a token may come back: the service knows a cookie that has it.
+// Headers of an answer that may contain a token: the service also accepts the token as a cookie.
 constexpr std::string_view kSecretHeaders[] = {"set-cookie",   "set-cookie2",   "access-token",
                                                "client-token", "authorization", "proxy-authorization"};
 
-// What a person needs to see of a line that is not what was expected.
+// As much of an unexpected line as a person needs to see.
 std::string in_quotes(std::string_view line) {
   static constexpr size_t kShown = 60;
   std::string text = "\"";
@@ -35,7 +35,7 @@ std::string in_quotes(std::string_view line) {
   return text;
 }
 
-// RFC 9112, 4. The blank and the reason behind the status may be missing, as some servers have it.
+// RFC 9112, 4. The space and the reason after the status may be missing, as with some servers.
 bool parse_status(std::string_view line, int& status) {
   static constexpr std::string_view kVersion = "HTTP/1.";
   static constexpr size_t kStatusAt = kVersion.size() + 2;
@@ -154,7 +154,7 @@ DecodedBody decode_chunked(std::string_view body) {
     if (decoded.complete) return decoded;
     body.remove_prefix(line_end + 2);
     decoded.payload += body.substr(0, size);
-    // What follows a chunk is its line end, and then the next one's size.
+    // A chunk is followed by a line end, then by the size of the next chunk.
     if (body.size() < 2 || size > body.size() - 2) return decoded;
     body.remove_prefix(size + 2);
   }

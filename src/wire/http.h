@@ -22,10 +22,10 @@ struct HttpResponse {
   // The value of a header, its name compared without case; empty optional when it is not there. A header that
   // is there several times: its values joined by ", " (RFC 9110, 5.3).
   std::optional<std::string> header(std::string_view name) const;
-  // The headers as the log shows them: "NAME: VALUE" each, without values that are somebody's secret.
+  // The headers as the log shows them: "NAME: VALUE" each, without the values that are secret.
   std::vector<std::string> shown_headers() const;
-  // Seconds of Retry-After (RFC 9110, 10.2.3), at most limits::kRetryAfterMost; 0 when it is not there, or
-  // has a date instead, which would need the service's clock to be ours.
+  // Seconds of Retry-After (RFC 9110, 10.2.3), at most limits::kRetryAfterMost; 0 when it is not there, or is
+  // a date, which would need clocks that agree.
   uint16_t retry_after() const;
   // Whether a comma-separated header has this token, both compared without case.
   bool header_has_token(std::string_view name, std::string_view token) const;
@@ -52,13 +52,13 @@ class ResponseReader {
   HttpResponse response_;
 };
 
-// A body, as far as it has come and is well formed.
+// A body, as far as it was received and is well formed.
 struct DecodedBody {
   std::string payload;
-  bool complete = false;  // nothing that may follow adds to the payload
+  bool complete = false;  // nothing that may follow belongs to the payload
 };
 
-// Of a body in chunked coding (RFC 9112, 7.1).
+// Decodes a body in chunked coding (RFC 9112, 7.1).
 DecodedBody decode_chunked(std::string_view body);
 
 // Standard Base64 with padding (RFC 4648, 4).

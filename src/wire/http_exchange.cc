@@ -11,20 +11,19 @@
 namespace localproxy::wire {
 namespace {
 
-// Answers of 1xx in front of the real one. Nobody sends more than one or two, and each keeps us in the loop.
+// 1xx answers before the real one. Nobody sends more than one or two, and each keeps us waiting.
 constexpr int kMaxInterims = 8;
 
 // Bytes of a status line that are shown; most have fewer than 40.
 constexpr size_t kShownStatus = 128;
-// Bytes of the body's first line that are shown. What is to be done about it follows, in the same line of the
-// log.
+// Bytes of the body's first line that are shown. Advice follows it in the same line of the log.
 constexpr size_t kShownSentence = 256;
 
-// The payload of a body, as far as it has come.
+// The payload of a body, as far as it was received.
 DecodedBody decode(const HttpResponse& response, std::string_view body) {
   if (response.header_has_token("transfer-encoding", "chunked")) return decode_chunked(body);
   const auto size = parse_number<size_t>(response.header("content-length").value_or(""));
-  // Without a length that makes sense it ends with the connection.
+  // A body without a valid length ends with the connection.
   if (!size) return {.payload = std::string(body)};
   return {.payload = std::string(body.substr(0, *size)), .complete = body.size() >= *size};
 }

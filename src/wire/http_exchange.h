@@ -9,13 +9,13 @@
 
 namespace localproxy::wire {
 
-// The body of an answer that is no success, as far as people are told of it.
+// The body of an error response, as far as it is shown.
 class ErrorBody {
  public:
-  // Bytes of the body, as they come. True: that is all there is to it, or all that is kept
+  // Takes bytes of the body as they arrive. True: it is complete, or no more of it is kept
   // (limits::kMaxErrorBody). A body without a length ends with the connection.
   bool take(const HttpResponse& response, Bytes bytes);
-  // "HTTP/1.1 403 Forbidden: first line", the latter only when it is text and no mark-up. Bounded.
+  // "HTTP/1.1 403 Forbidden: first line", the latter only if it is text and not mark-up. Bounded.
   std::string text(const HttpResponse& response) const;
 
  private:
@@ -37,7 +37,7 @@ class HttpExchange {
     kRefused,   // the whole refusal
   };
 
-  // request: its bytes, which may hold secrets. They are wiped when they are sent, and at the end.
+  // request: its bytes, which may hold secrets. They are wiped once they are sent, or by the destructor.
   HttpExchange(std::string request, Success success);
   ~HttpExchange();
   HttpExchange(const HttpExchange&) = delete;
@@ -48,16 +48,16 @@ class HttpExchange {
   // REQUIRES: size <= unsent().size().
   void sent(size_t size);
 
-  // Takes bytes of the answer from the front of `bytes`, up to what it answers. To be called again with the
-  // rest after kInterim and kRefusal, even when that is empty. An error: this is no answer of HTTP.
-  // REQUIRES: nothing is unsent; neither kAccepted nor kRefused was answered before.
+  // Takes bytes of the answer from the front of `bytes`, as many as belong to the step that it returns. After
+  // kInterim and kRefusal, call it again with the rest, even if that is empty. An error: the answer is not
+  // HTTP. REQUIRES: nothing is unsent; neither kAccepted nor kRefused was returned before.
   Result<Step> receive(Bytes& bytes);
 
   // Whether a refusal has begun. The end of the connection is then the end of its body.
   bool refusing() const { return refusing_; }
-  // REQUIRES: receive() has answered anything but kMore.
+  // REQUIRES: receive() has returned anything but kMore.
   const HttpResponse& response() const { return reader_.response(); }
-  // The status line and the reason as far as it has come. REQUIRES: refusing().
+  // The status line, and the reason as far as it was received. REQUIRES: refusing().
   std::string refusal_text() const { return body_.text(response()); }
 
  private:
@@ -65,7 +65,7 @@ class HttpExchange {
   size_t sent_ = 0;
   const Success success_;
   ResponseReader reader_;
-  bool interim_ = false;  // the reader has an answer that another follows
+  bool interim_ = false;  // the reader has a 1xx answer, which another follows
   int interims_ = 0;
   bool refusing_ = false;
   ErrorBody body_;

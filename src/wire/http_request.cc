@@ -14,13 +14,13 @@ namespace {
 // string that grows leaves a copy of what it held behind.
 class RequestWriter {
  public:
-  // what: the request in the words of an error, "upgrade request".
+  // what: the name of the request in errors, such as "upgrade request".
   explicit RequestWriter(std::string_view what) : what_(what) { text_.reserve(limits::kMaxUpgradeRequest); }
   ~RequestWriter() { wipe(text_); }
   RequestWriter(const RequestWriter&) = delete;
   RequestWriter& operator=(const RequestWriter&) = delete;
 
-  // extra: bytes that are allowed in value besides visible ASCII; forbidden: those of it that are not.
+  // extra: bytes that value may have besides visible ASCII; forbidden: visible bytes that it may not have.
   void value(std::string_view what, std::string_view value, std::string_view extra = "",
              std::string_view forbidden = "") {
     const auto allowed = [&](char c) {

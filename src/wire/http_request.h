@@ -18,7 +18,7 @@ struct ConnectRequest {
 
 // The bytes of the request. An error: authority or user_agent is empty or has a byte that would break its
 // line, or the request is longer than limits::kMaxUpgradeRequest. The result may hold secrets: the caller
-// wipes it. No other copy of them is left behind, on errors neither.
+// wipes it. No other copy of them is left behind, not even on an error.
 Result<std::string> build_connect_request(const ConnectRequest& request);
 
 struct UpgradeRequest {
@@ -35,7 +35,7 @@ struct UpgradeRequest {
 // The bytes of the request. An error: one of the values is empty or has a byte that would break the line it
 // stands in (anything but visible ASCII, and spaces in user_agent; no ',' in a token, since exactly one value
 // is allowed), or the request is longer than limits::kMaxUpgradeRequest. The result holds secrets: the caller
-// wipes it. No other copy of them is left behind, on errors neither.
+// wipes it. No other copy of them is left behind, not even on an error.
 Result<std::string> build_upgrade_request(const UpgradeRequest& request);
 
 // What is wrong with the response to an upgrade that answered 101: `Upgrade` is not websocket, `Connection`

@@ -86,8 +86,8 @@ Result<Message> decode_message(Bytes bytes) {
     return Error("message of " + std::to_string(bytes.size()) + " bytes that is not well-formed protobuf");
   }
   Message message = take_fields(parsed);
-  // The lite runtime keeps fields outside the schema, and known ones of a wrong wire type, but shows them to
-  // nobody. They are all that can still be in a message whose known fields are cleared.
+  // The lite runtime keeps fields outside the schema, and known ones of a wrong wire type, but gives no
+  // access to them. Once the known fields are cleared, a message can hold nothing else.
   if (const size_t unknown = parsed.ByteSizeLong(); unknown > 0) {
     return Error(to_string(message.type) + " message with " + std::to_string(unknown) +
                  " bytes of fields outside the schema");

@@ -1,7 +1,7 @@
 // The messages of a tunnel, as values.
 //
 // The schema is proto/tunnel.proto and everything here goes through the code that is generated from it; only
-// DATA, which is nearly all of the traffic, has a second way in wire/data.h.
+// DATA, which is nearly all of the traffic, has a second codec in wire/data.h.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +43,11 @@ struct Message {
 
 // One serialised Message. An error for: bytes that are not one, fields outside the schema, a payload above
 // limits::kMaxPayload, a service id that is neither empty nor valid, more than limits::kMaxServices service
-// ids or a bad one among them. An unknown type is no error here: what to do depends on `ignorable`.
+// ids or a bad one among them. An unknown type is not an error here: what to do depends on `ignorable`.
 Result<Message> decode_message(Bytes bytes);
 
 // Appends the tunnel frame of message: two bytes of length, big-endian, then the message.
-// REQUIRES: fields that decode_message() would take, of at most limits::kMaxMessage bytes when serialised.
+// REQUIRES: fields that decode_message() would accept, of at most limits::kMaxMessage bytes when serialised.
 void append_frame(const Message& message, std::string& out);
 
 }  // namespace localproxy::wire

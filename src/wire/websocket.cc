@@ -31,8 +31,8 @@ bool is_control(Opcode opcode) {
   return (static_cast<uint8_t>(opcode) & kControl) != 0;
 }
 
-// RFC 6455, 7.4: codes that mean something in a close frame. 1004 is unassigned, 1005, 1006 and 1015 are for
-// what is not received, 1012 to 1014 were registered later, 3000 to 4999 belong to libraries and programs.
+// RFC 6455, 7.4: codes that mean something in a close frame. 1004 is unassigned, 1005, 1006 and 1015 are
+// never sent, 1012 to 1014 were registered later, 3000 to 4999 belong to libraries and programs.
 bool may_be_sent(uint16_t code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
@@ -61,7 +61,7 @@ void write_client_header(uint8_t* at, Opcode opcode, size_t payload_size, const 
 }
 
 void mask(uint8_t* to, const uint8_t* from, size_t size, const MaskKey& key, size_t offset) {
-  // GCC's and clang's vectors: SSE2, NEON or plain registers, whatever the machine always has.
+  // GCC's and clang's vectors: SSE2, NEON or plain registers, as the architecture always has them.
   using Vector __attribute__((vector_size(16))) = uint8_t;
   Vector pad;
   for (size_t i = 0; i < sizeof pad; ++i)
@@ -83,7 +83,7 @@ void mask(uint8_t* to, const uint8_t* from, size_t size, const MaskKey& key, siz
 std::string close_payload(uint16_t code, std::string_view reason) {
   if (code == kCloseNoStatus) return {};
   size_t size = std::min(reason.size(), limits::kMaxControlPayload - sizeof code);
-  // Not inside a character: the reason has to stay UTF-8.
+  // Does not cut inside a character: the reason has to stay UTF-8.
   while (size > 0 && size < reason.size() && (static_cast<uint8_t>(reason[size]) & 0xc0) == 0x80)
     --size;
   uint8_t number[sizeof code];

@@ -1,5 +1,5 @@
-// RFC 6455 as a client of this service needs it: frames out of bytes, bytes out of frames, no descriptor and
-// no clock.
+// The part of RFC 6455 that a client of this service needs: encoding and decoding of frames. No descriptor
+// and no clock.
 //
 // Binary messages of the service carry a plain byte stream, so payload is handed on as it comes, without
 // waiting for the end of a frame.
@@ -59,7 +59,7 @@ void mask(uint8_t* to, const uint8_t* from, size_t size, const MaskKey& key, siz
 // in limits::kMaxControlPayload bytes. Nothing at all for kCloseNoStatus.
 std::string close_payload(uint16_t code, std::string_view reason);
 
-// What a reader makes of the frames of a server.
+// What a reader reports of the frames of a server.
 class WebSocketEvents {
  public:
   virtual ~WebSocketEvents() = default;
@@ -99,7 +99,7 @@ class WebSocketReader {
   bool in_frame_ = false;    // between a header and the end of its payload
   bool in_message_ = false;  // a data frame without FIN was seen, and not yet its last continuation
   bool closed_ = false;
-  bool failed_ = false;  // where the next frame begins is not known any more
+  bool failed_ = false;  // where the next frame begins is no longer known
   uint64_t left_ = 0;    // bytes of payload that are still to come
   std::array<uint8_t, limits::kMaxControlPayload> control_{};
   size_t control_size_ = 0;
