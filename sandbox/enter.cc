@@ -25,7 +25,7 @@ constexpr unsigned long kMdweRefuseExecGain = 1;
 Result<> tie_to_parent(pid_t parent) {
   if (parent == 0) return {};
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return system_error("PR_SET_PDEATHSIG", errno);
-  // A parent that died before the call above is not signalled any more.
+  // If the parent died before the call above, no signal will arrive.
   if (::getppid() != parent) return Error("the monitor is gone");
   return {};
 }
@@ -34,7 +34,7 @@ Result<> tie_to_parent(pid_t parent) {
 Result<bool> seal_memory() {
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("PR_SET_DUMPABLE", errno);
   // Memory that was ever writable never becomes executable, where the kernel knows it (6.3) and no filter of
-  // a container is in the way; it is a second wall behind our own filter.
+  // a container is in the way; it is a second line of defence behind our own filter.
   return ::prctl(kPrSetMdwe, kMdweRefuseExecGain, 0, 0, 0) == 0;
 }
 
@@ -46,7 +46,7 @@ Result<> limit(__rlimit_resource resource, const char* name) {
 
 Result<> limit_resources(const Policy& policy) {
   if (auto r = limit(RLIMIT_CORE, "RLIMIT_CORE"); !r) return r;
-  // LeakSanitizer looks at a process from another one, which that process starts at its end.
+  // LeakSanitizer starts another process at exit, to inspect this one.
   if (!policy.may_fork && !LOCALPROXY_SANITIZER_BUILD) {
     if (auto r = limit(RLIMIT_NPROC, "RLIMIT_NPROC"); !r) return r;
   }
@@ -65,7 +65,7 @@ std::string_view value_of(std::string_view status, std::string_view name) {
   return rest.substr(0, rest.find('\n'));
 }
 
-// What the kernel itself says, before the filter is loaded that takes the right to ask.
+// Checks what the kernel reports, before the filter takes away the right to ask.
 Result<> verify(int status_file) {
   std::string status(8'192, '\0');
   const ssize_t size = ::pread(status_file, status.data(), status.size(), 0);
@@ -97,10 +97,10 @@ Result<> probe_seccomp() {
 Result<SandboxStatus> enter(const Request& request) {
   if (::getuid() == 0 || ::geteuid() == 0 || ::getgid() == 0) return Error("this process is still root");
   SandboxStatus status{.uid = ::getuid(), .gid = ::getgid()};
-  // The switch of the ids has undone it, and the namespaces do so again: whatever hangs in between must not
-  // outlive its parent.
+  // Switching the ids has cleared the death signal, and entering namespaces clears it again. It is set in
+  // between, too, so that a process that hangs there does not outlive its parent.
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
-  // Opened while there is still a way to it; what it says is of the time when it is read.
+  // Opened while /proc can still be reached; the kernel generates the contents when they are read.
   const UniqueFd status_file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
   if (!status_file) return system_error("/proc/self/status (is /proc mounted?)", errno);
   if (request.policy->namespaces) {

@@ -1,5 +1,5 @@
-// The way into the sandbox: one call, made by every process before the first byte from outside, that succeeds
-// as a whole or not at all. Whoever gets an error back must end.
+// Enters the sandbox: one call, which every process makes before it reads the first byte from outside, and
+// which succeeds as a whole or not at all. On an error the process must exit.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +22,8 @@ struct Request {
   bool landlock = true;
 };
 
-// What is in force of the steps that depend on the system. All others are, or enter() has returned an error.
+// Which of the steps that depend on the system are in force. All other steps are, or enter() has returned an
+// error.
 struct SandboxStatus {
   unsigned uid = 0;
   unsigned gid = 0;
@@ -34,7 +35,7 @@ struct SandboxStatus {
 };
 
 // PR_SET_PDEATHSIG, namespaces, capabilities, not dumpable, MDWE, resource limits, no-new-privs, Landlock,
-// seccomp, and a look at what the kernel says of it. REQUIRES: one thread, ids already switched
+// seccomp, and a check of what the kernel reports. REQUIRES: one thread, ids already switched
 // (sandbox/ids.h).
 Result<SandboxStatus> enter(const Request& request);
 

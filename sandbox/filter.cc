@@ -52,7 +52,7 @@ Result<Filter> make(std::span<const Rule> rules, uint32_t architecture) {
   if (!filter) return Error("seccomp_init failed");
   if (int e = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); e != 0)
     return failed("bad architectures", e);
-  // A binary tree instead of a long chain of comparisons: every system call pays for this.
+  // A binary tree instead of a long chain of comparisons: every system call pays for the search.
   if (int e = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2); e != 0) return failed("tree", e);
   if (architecture != seccomp_arch_native()) {
     if (int e = seccomp_arch_add(filter.get(), architecture); e != 0) return failed("architecture", e);
@@ -64,7 +64,7 @@ Result<Filter> make(std::span<const Rule> rules, uint32_t architecture) {
   return filter;
 }
 
-// The program that libseccomp makes of a filter; it writes to descriptors only.
+// The program that libseccomp compiles from a filter, which it can write only to a descriptor.
 Result<FilterProgram> program_of(scmp_filter_ctx filter) {
   auto pipe = make_pipe();
   if (!pipe) return pipe.error();
@@ -76,7 +76,8 @@ Result<FilterProgram> program_of(scmp_filter_ctx filter) {
   return program;
 }
 
-// What runs before the program: calls newer than the policies are not there. libseccomp has no such action.
+// Runs before the program: to a process, calls newer than the policies do not exist. libseccomp has no such
+// action.
 std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
   constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA);
   return {{
@@ -86,7 +87,7 @@ std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
       BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kNewestCall, 0, 2),
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kFirstForeignCall, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, kNoSuchCall),
-      // Loads what it needs itself.
+      // The jumps land here. The program that follows loads what it needs itself.
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
   }};
 }

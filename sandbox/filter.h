@@ -22,24 +22,24 @@ inline constexpr uint32_t kNewestCall = 450;
 // Where numbers of another kind begin: x32 calls, and the private ones of 32-bit Arm.
 inline constexpr uint32_t kFirstForeignCall = 0x000f'0000;
 
-// Whether what one rule says of a call, the other one says as well.
+// Whether `wide` matches every call that `narrow` matches, with the same outcome.
 bool covers(const Rule& wide, const Rule& narrow);
 
 // The rules of a role's filter: its own, those that every role has, and those of the roles that it starts,
-// without those that another one covers.
+// without rules that another rule covers.
 std::vector<Rule> all_rules(const Policy& policy);
 
-// These rules, and what they come to for the calls that only this architecture has (variants_32bit()).
+// These rules, and the same rules for the calls that only this architecture has (variants_32bit()).
 std::vector<Rule> with_variants(std::span<const Rule> rules, uint32_t architecture);
 
 // Calls that a rule allows are allowed, those that a rule refuses get its error, calls newer than kNewestCall
-// get ENOSYS, so that a libc which tries them first goes on to what it did before; everything else, and every
+// get ENOSYS, so that a libc which tries them first falls back to older ones; everything else, and every
 // call of another architecture, kills the process. architecture: an SCMP_ARCH_ number; 0: this machine's.
 Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture = 0);
 // The same of these rules alone.
 Result<FilterProgram> compile_rules(std::span<const Rule> rules, uint32_t architecture = 0);
 
-// Has the kernel run the program from now on. REQUIRES: no-new-privs.
+// Makes the kernel run the program from now on. REQUIRES: no-new-privs.
 Result<> enter_filter(const FilterProgram& program);
 
 }  // namespace localproxy::sandbox

@@ -16,13 +16,13 @@
 namespace localproxy::sandbox {
 namespace {
 
-// What root may do can be taken from it, by a container or by whoever started this.
+// A container, or the process that started this one, can take rights from root.
 Error cannot_become(const std::string& call, int error) {
   return Error("root cannot become an ordinary user here (" + call + ": " + error_text(error) +
                "): give it CAP_SETUID and CAP_SETGID, or start as an ordinary user");
 }
 
-// Whoever may not, or holds a right that the system does not honour, keeps the set: no-new-privs makes it
+// A process without the right, or on a system that does not honour it, keeps the set: no-new-privs makes it
 // meaningless. REQUIRES: libcap-ng has read this process.
 Result<> empty_bounding_set_if_granted() {
   if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) return {};
@@ -31,7 +31,7 @@ Result<> empty_bounding_set_if_granted() {
   return {};
 }
 
-// The ids of an entry of the user database, found by getpwnam_r() or getpwuid_r(); none: there is no such
+// The ids of an entry of the user database, found by getpwnam_r() or getpwuid_r(); empty: there is no such
 // entry.
 template <typename Find>
 Result<std::optional<Ids>> look_up(Find find) {
@@ -45,7 +45,7 @@ Result<std::optional<Ids>> look_up(Find find) {
 }
 
 Result<Ids> unprivileged(const std::string& name, const Ids& ids) {
-  // To setresuid(2) that means: leave it as it is.
+  // To setresuid(2) this means: leave the id unchanged.
   constexpr unsigned kNoId = ~0U;
   if (ids.uid == kNoId || ids.gid == kNoId) return Error("'" + name + "' is not the id of anybody");
   if (ids.uid != 0 && ids.gid != 0) return ids;
@@ -55,7 +55,7 @@ Result<Ids> unprivileged(const std::string& name, const Ids& ids) {
 }  // namespace
 
 int empty_bounding_set() {
-  // The kernel says where its capabilities end.
+  // The kernel refuses the first number after its last capability.
   for (unsigned long capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
     if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno;
   }

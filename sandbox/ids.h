@@ -1,4 +1,4 @@
-// Who a process is: the switch away from root, and the loss of every capability.
+// The identity of a process: switching away from root, and dropping every capability.
 #pragma once
 
 #include <string>
@@ -16,11 +16,11 @@ struct Ids {
 // is no such user, or it is root itself or in root's group.
 Result<Ids> find_user(const std::string& name);
 
-// Becomes ids for good: bounding set emptied, supplementary groups dropped, all user and group ids set, and
-// proven that there is no way back. REQUIRES: effective user id 0.
+// Switches to ids for good: empties the bounding set, drops the supplementary groups, sets all user and group
+// ids, and verifies that there is no way back. REQUIRES: effective user id 0.
 Result<> become(const Ids& ids);
 
-// Empties the capability bounding set. The errno of what refuses it, or 0.
+// Empties the capability bounding set. Returns 0, or the errno of the call that failed.
 int empty_bounding_set();
 
 // Drops every capability from every set; the bounding set as far as the process may.

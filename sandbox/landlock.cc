@@ -106,7 +106,7 @@ Result<> add_ports(int ruleset, const std::vector<uint16_t>& ports, uint64_t rig
   return {};
 }
 
-// What errno of the kernel's answer means for whoever runs the machine.
+// What the kernel's errno means to the administrator of the machine.
 Error no_landlock(int error) {
   const std::string why =
       error == EOPNOTSUPP ? "Landlock is switched off (the kernel's command line can name it in lsm=)"

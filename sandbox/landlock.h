@@ -17,8 +17,8 @@ struct LandlockRules {
   std::vector<std::string> make_sockets;
   std::vector<uint16_t> connect_ports;
   std::vector<uint16_t> bind_ports;
-  // False: signals may leave the domain. PR_SET_PDEATHSIG is a signal of the process that ends, and reaches
-  // nobody outside of its domain.
+  // False: signals may leave the domain. PR_SET_PDEATHSIG is sent by the process that ends, and would not
+  // leave its domain.
   bool scope_signals = true;
 };
 

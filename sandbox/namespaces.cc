@@ -16,8 +16,8 @@ namespace {
 
 constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
-// A directory of the kernel's in which nobody can make anything, and which has nothing in it but the names of
-// this process's own descriptors; it is empty when the process has ended. Everywhere, unlike /var/empty.
+// A directory of the kernel in which nobody can create anything. It holds only the names of this process's
+// own descriptors, and is empty once the process has ended. Unlike /var/empty, every system has it.
 constexpr const char* kEmptyDirectory = "/proc/self/fdinfo";
 
 // Two seconds: the monitor waits five times as long for a process to be ready (limits::kChildStart).
@@ -30,8 +30,8 @@ Result<> unshare_all() {
   return {};
 }
 
-// What a process does in namespaces of its own, with the capabilities over them. No ids are mapped: to the
-// namespace this process is nobody.
+// Runs in the new namespaces, with the capabilities over them. No ids are mapped: in the namespace this
+// process is nobody.
 Result<> settle() {
   if (::chroot(kEmptyDirectory) != 0) return system_error("chroot", errno);
   if (::chdir("/") != 0) return system_error("chdir", errno);
@@ -44,25 +44,25 @@ Result<> settle() {
   Result<> done = unshare_all();
   if (done) done = settle();
   const std::string text = done ? std::string() : done.error().text();
-  // With an empty text, too, so that silence means that this process was killed.
+  // Written even if the text is empty: no answer means that this process was killed.
   const std::string line = text + '\n';
   [[maybe_unused]] const ssize_t written = ::write(answer, line.data(), line.size());
   ::_exit(0);
 }
 
-// A process to try it in. A shortage that passes must not cost the namespaces.
+// Forks the child that tries it. A temporary shortage must not cost the namespaces.
 pid_t fork_patiently() {
   for (int tries = 1;; ++tries) {
     const pid_t child = ::fork();
     if (child >= 0 || (errno != EAGAIN && errno != ENOMEM) || tries == kForkTries) return child;
-    // The launch process lets its children wait with this call alone.
+    // The filter of launch allows its children only this call to wait with.
     ::poll(nullptr, 0, kForkWaitMs);
   }
 }
 
-// Which step a child that takes all of them is refused, or nothing. Some systems grant a user namespace
-// without the capabilities over it (AppArmor in Ubuntu 23.10 and later): the first step is done there, cannot
-// be undone, and the next one fails.
+// Lets a child try all steps. Says which one was refused and why; empty: none. Some systems grant a user
+// namespace without the capabilities over it (AppArmor in Ubuntu 23.10 and later): the first step is done
+// there, cannot be undone, and the next one fails.
 std::string refusal() {
   auto pipe = make_pipe();
   if (!pipe) return pipe.error().text();
@@ -81,7 +81,7 @@ std::string refusal() {
 
 Result<std::string> enter_namespaces() {
   if (std::string refused = refusal(); !refused.empty()) return refused;
-  // The child may have had the last that a limit allows.
+  // The child may have taken the last one that a limit allows.
   if (auto done = unshare_all(); !done) return done.error().text();
   if (auto done = settle(); !done) return done.error();
   return std::string();

@@ -14,8 +14,7 @@
 
 namespace localproxy::sandbox {
 
-// A condition on one argument of a system call. Arguments are numbers: what a pointer points at is never
-// looked at.
+// A condition on one argument of a system call. Arguments are numbers: pointers are never followed.
 struct Arg {
   unsigned index;
   uint64_t mask;
@@ -80,7 +79,7 @@ inline constexpr uint32_t kProtBti = 0;
 // What a run's configuration adds to the Landlock rules of a role, as plain values.
 struct PolicyInputs {
   // monitor.
-  std::string token_directory;                  // of the token that is read again, or empty
+  std::string token_directory;  // of the token file, which is read again after SIGHUP; or empty
   std::vector<std::string> socket_directories;  // of the UNIX sockets that it listens on
   std::vector<uint16_t> connect_ports;
   std::vector<uint16_t> bind_ports;
@@ -103,7 +102,7 @@ inline LandlockRules reach_nothing(const PolicyInputs&) {
 struct Policy {
   const char* role;
   std::span<const Rule> system_calls;  // besides common_rules()
-  // Roles that it starts: a filter is inherited, so what theirs allow this one must allow too.
+  // Roles that it starts: a filter is inherited, so this one must allow what theirs allow.
   std::span<const Policy* const> starts = {};
   LandlockRules (*landlock)(const PolicyInputs& inputs) = reach_nothing;
   bool namespaces = false;       // true: namespaces of its own, where the kernel grants them
@@ -126,7 +125,7 @@ std::span<const Variant> variants_32bit();
 // Where DNS servers listen.
 inline constexpr uint16_t kDnsPort = 53;
 
-// What name services read in resolve, which launch must let it: policy/resolve.cc has them.
+// What name services read in resolve, which launch must allow, too. policy/resolve.cc has the lists.
 std::vector<std::string> name_service_files();
 std::vector<std::string> name_service_directories();
 

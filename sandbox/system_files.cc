@@ -17,7 +17,7 @@
 namespace localproxy::sandbox {
 namespace {
 
-// Files that include each other do so forever.
+// Bounds files that include each other.
 constexpr int kMostIncludes = 8;
 // Bytes of one file.
 constexpr size_t kMostText = 64 * 1024;
@@ -32,7 +32,7 @@ bool is_there(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0;
 }
 
-// Of one file or link; "" for none.
+// The place of one file or link; "" for none.
 std::string place_of(const std::string& path) {
   std::string directory = directory_of(path);
   if (is_there(directory)) return is_too_wide(directory) ? path : directory;
@@ -71,7 +71,7 @@ void read_linker_configuration(const std::string& path, int includes, std::vecto
     std::string_view line = std::string_view(text).substr(start, end - start);
     line = trim(line.substr(0, line.find('#')), kBlanks);
     if (line.starts_with('/')) {
-      // "/" is a mistake, and everything.
+      // "/" is a mistake, and would allow everything.
       if (!is_too_wide(line)) directories.emplace_back(line.substr(0, line.find('=')));
       continue;
     }

@@ -1,5 +1,5 @@
-// Where the files really are that libc, its loader and OpenSSL read: a system may have links in their usual
-// places, to anywhere.
+// Where the files that libc, its loader and OpenSSL read really are: their usual places may be links to
+// anywhere.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace localproxy::sandbox {
 
-// The directories that files are really in, and those of the links that lead there: files such as resolv.conf
-// are renewed by renaming a new one over the old one. Of what is not there yet, the nearest directory above
-// it that is. Where that would be the whole system, or devices, only the file.
+// The directories that really hold the files, and those of the links that lead to them: files such as
+// resolv.conf are replaced by renaming a new one over the old one. For a directory that does not exist yet,
+// the nearest one above it. Where that would be the whole system, or devices, only the file itself.
 std::vector<std::string> places_of(const std::vector<std::string>& files);
 
-// Directories of libraries, as /etc/ld.so.conf has them besides the usual ones.
+// The library directories that /etc/ld.so.conf adds to the usual ones.
 std::vector<std::string> library_directories();
 
 }  // namespace localproxy::sandbox

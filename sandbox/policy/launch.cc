@@ -1,7 +1,7 @@
 // launch: starts the helpers. A filter is inherited over exec, so this one also has what a helper needs
 // between its start and its own, narrower filter, marked "start", and everything that those filters allow. It
-// is the widest of all, and the process behind it the one with the least: no secret, no socket of a
-// connection, nothing from outside.
+// is the widest filter of all, around the process that holds the least: no secret, no socket of a connection,
+// nothing from outside.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -129,7 +129,7 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(seccomp), equals(0, SECCOMP_SET_MODE_FILTER), equals(1, 0), "start: its own filter"),
     allow(SCMP_SYS(seccomp), equals(0, SECCOMP_GET_ACTION_AVAIL), "start: libseccomp"),
     allow(SCMP_SYS(seccomp), equals(0, SECCOMP_GET_NOTIF_SIZES), "start: libseccomp"),
-    // What libseccomp asks whether the kernel has it, and is told that it has not.
+    // Features for which libseccomp probes the kernel; each is reported as missing.
     refuse(SCMP_SYS(seccomp), equals(0, SECCOMP_SET_MODE_STRICT), EINVAL, "no strict mode"),
     refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_TSYNC), EINVAL, "no other threads"),
     refuse(SCMP_SYS(seccomp), all_of(1, SECCOMP_FILTER_FLAG_LOG), EINVAL, "no log of what is allowed"),
@@ -149,7 +149,7 @@ constexpr std::array kSystemRoots = {
     "/etc/pki/tls/certs/ca-bundle.crt",    // Fedora
 };
 
-// Of the entries of directories, which are often links to elsewhere, and of files.
+// The places of certificate files, and of the entries of certificate directories, which are often links.
 std::vector<std::string> certificate_places(const PolicyInputs& inputs) {
   std::vector<std::string> files(kSystemRoots.begin(), kSystemRoots.end());
   for (const std::string& directory : inputs.certificate_directories)
@@ -159,7 +159,7 @@ std::vector<std::string> certificate_places(const PolicyInputs& inputs) {
   return places_of(files);
 }
 
-// What a helper needs between its start and its own Landlock domain: this one is in force in all of them.
+// What a helper needs between its start and its own Landlock domain: all helpers inherit this one.
 LandlockRules landlock_rules(const PolicyInputs& inputs) {
   LandlockRules rules;
   // Directories: files such as resolv.conf are renewed by renaming a new one over the old one.

@@ -70,7 +70,8 @@ LandlockRules landlock_rules(const PolicyInputs& inputs) {
   rules.connect_ports = inputs.connect_ports;      // the service or the web proxy, local services
   rules.bind_ports = {0};                       // free ports: a source without a map, and -b of a destination
   append(rules.bind_ports, inputs.bind_ports);  // listeners
-  // Its end is the signal that ends launch, which is not in its domain. Its filter has no call that signals.
+  // launch, which is not in its domain, must get the death signal (PR_SET_PDEATHSIG). The filter has no call
+  // that sends a signal.
   rules.scope_signals = false;
   return rules;
 }

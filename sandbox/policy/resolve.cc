@@ -1,5 +1,5 @@
 // resolve: one name lookup through libc and whatever its name services need; it holds nothing worth taking.
-// Which those are is up to the machine: marked with their module are calls of the ones that are common.
+// Which services those are depends on the machine: calls of the common ones are marked with their module.
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
@@ -85,7 +85,7 @@ constexpr std::array kFiles = {
     "/etc/ld.so.cache",    // where the modules are
 };
 
-// What local resolvers leave there.
+// Files and sockets of local resolvers.
 constexpr std::array kDirectories = {
     "/run/systemd/resolve",   // systemd-resolved: resolv.conf and its socket
     "/run/resolvconf",        // resolvconf: resolv.conf

@@ -1,5 +1,5 @@
-// How 32-bit architectures call what the policies name: their kernels have these calls besides, or instead
-// of, those that 64-bit ones have, and libc makes whichever it finds.
+// The 32-bit variants of the system calls that the policies name. 32-bit kernels have them besides, or
+// instead of, those of 64-bit ones, and libc uses whichever it finds.
 #include <seccomp.h>
 
 #include <array>
@@ -19,7 +19,7 @@ constexpr std::array kVariants = {
     Variant{SCMP_SYS(newfstatat), SCMP_SYS(statx), "wider times; libc tries it first"},
     Variant{SCMP_SYS(fstat), SCMP_SYS(statx), "wider times; libc tries it first"},
     Variant{SCMP_SYS(fstatfs), SCMP_SYS(fstatfs64), "wider sizes"},
-    // Wider times (Linux 5.1), which libc tries first whatever its own time_t is.
+    // Wider times (Linux 5.1), which libc tries first regardless of its own time_t.
     Variant{SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), "wider time"},
     Variant{SCMP_SYS(futex), SCMP_SYS(futex_time64), "wider timeout"},
     Variant{SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), "wider timeout"},
