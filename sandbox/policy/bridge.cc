@@ -16,17 +16,18 @@ namespace localproxy::sandbox {
 namespace {
 
 constexpr std::array kSystemCalls = {
-    allow(SCMP_SYS(read), "the rest from a local socket that is being closed"),
+    allow(SCMP_SYS(read), "drains a local socket that is being closed"),
     allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
     allow(SCMP_SYS(shutdown), "orderly end of a stream"),
     allow(SCMP_SYS(accept4), "local clients of a source"),
     allow(SCMP_SYS(socketpair), equals(0, AF_UNIX), only(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
           "a connection's channel"),
     allow(SCMP_SYS(pipe2), "splice goes through a pipe"),
-    allow(SCMP_SYS(fcntl), equals(1, F_SETPIPE_SZ), "through a larger one, when it is much"),
+    allow(SCMP_SYS(fcntl), equals(1, F_SETPIPE_SZ), "a larger pipe for bulk transfers"),
     allow(SCMP_SYS(splice), "bytes between a local socket and its channel"),
     allow(SCMP_SYS(sendmsg), equals(2, MSG_NOSIGNAL), "a channel's other end goes to net"),
-    allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ), "has a local side taken everything, so that it can be reset"),
+    allow(SCMP_SYS(ioctl), equals(1, SIOCOUTQ),
+          "whether a local side has received everything, before it is reset"),
     allow(SCMP_SYS(setsockopt), equals(1, SOL_SOCKET), equals(2, SO_LINGER),
           "a broken tunnel resets its local sockets"),
     allow(SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_NODELAY), "keystrokes leave at once"),

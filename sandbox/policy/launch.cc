@@ -40,7 +40,7 @@ constexpr int kRiscvHwprobe = 258;
 #endif
 
 constexpr std::array kSystemCalls = {
-    allow(SCMP_SYS(recvmsg), "what the monitor asks for, with descriptors"),
+    allow(SCMP_SYS(recvmsg), "requests of the monitor, with descriptors"),
     allow(SCMP_SYS(recvfrom), equals(3, 0), "notes of signals"),
     allow(SCMP_SYS(rt_sigreturn), "end of a signal handler"),
     allow(SCMP_SYS(rt_sigprocmask), "no signal between fork and exec; start: none is blocked"),
@@ -51,14 +51,15 @@ constexpr std::array kSystemCalls = {
           "a helper, by its descriptor; Landlock has the files"),
     allow(SCMP_SYS(wait4), "how a helper ended"),
     allow(SCMP_SYS(kill), none_of(0, 0x80000000), equals(1, SIGKILL),
-          "a helper that does not stop; no group"),
+          "kills a helper that does not stop; never a process group"),
     allow(SCMP_SYS(fcntl), equals(1, F_DUPFD_CLOEXEC), "descriptors of a helper move to their numbers"),
     allow(SCMP_SYS(dup3), equals(2, 0), "fixed descriptor numbers of a helper"),
     allow(SCMP_SYS(dup2), "the same, where the filter of a container refuses dup3"),
     allow(SCMP_SYS(close_range), equals(2, CLOSE_RANGE_CLOEXEC), "a helper gets no other descriptor"),
     allow(SCMP_SYS(rt_sigaction), "start: signals"),
     allow(SCMP_SYS(epoll_create1), "start: its event loop"),
-    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_TYPE), "start: is there a channel"),
+    allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_TYPE),
+          "start: whether there is a channel"),
     // The loader and libc.
     allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_PATH | O_DIRECTORY | O_NONBLOCK | O_LARGEFILE),
           "start: loader, certificates, what Landlock leaves; Landlock has the files"),
@@ -67,7 +68,7 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(mprotect), none_of(2, PROT_EXEC), "start: relocations become read-only"),
 #ifdef __aarch64__
     refuse(SCMP_SYS(mprotect), equals(2, PROT_READ | PROT_EXEC | kProtBti), EPERM,
-           "start: loader, which does not mind: the kernel has marked the program already"),
+           "start: loader, which ignores the error: the kernel has marked the program already"),
 #endif
     allow(SCMP_SYS(access), "start: loader"),
     allow(SCMP_SYS(faccessat), "start: loader, on architectures without access"),
@@ -88,11 +89,11 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(getrandom), "start: malloc, OpenSSL"),
     allow(SCMP_SYS(sysinfo), "start: memory of the machine"),
     allow(SCMP_SYS(getpid), "itself as a parent; start: OpenSSL, libcap-ng"),
-    allow(SCMP_SYS(getuid), "start: who am I"),
-    allow(SCMP_SYS(geteuid), "start: who am I"),
-    allow(SCMP_SYS(getgid), "start: who am I"),
-    allow(SCMP_SYS(getegid), "start: who am I"),
-    allow(SCMP_SYS(getppid), "start: is the parent still there"),
+    allow(SCMP_SYS(getuid), "start: its own ids"),
+    allow(SCMP_SYS(geteuid), "start: its own ids"),
+    allow(SCMP_SYS(getgid), "start: its own ids"),
+    allow(SCMP_SYS(getegid), "start: its own ids"),
+    allow(SCMP_SYS(getppid), "start: whether the parent is still alive"),
     allow(SCMP_SYS(gettid), "start: libcap-ng"),
     // Its sandbox.
     allow(SCMP_SYS(unshare),

@@ -20,11 +20,11 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(recvmsg), "messages of the other processes, with descriptors"),
     allow(SCMP_SYS(getsockopt), equals(1, IPPROTO_TCP), equals(2, TCP_INFO),
           "whether the service's system still answers"),
-    allow(SCMP_SYS(getpid), "OpenSSL notices forks"),
-    allow(SCMP_SYS(getrandom), "OpenSSL seeds its random numbers again after an hour"),
+    allow(SCMP_SYS(getpid), "OpenSSL detects forks"),
+    allow(SCMP_SYS(getrandom), "OpenSSL reseeds its generator after an hour"),
     allow(SCMP_SYS(mmap), equals(2, PROT_READ | PROT_WRITE), equals(3, kMapDroppable | MAP_ANONYMOUS),
           "the state of libc's getrandom(), where the vDSO answers that (glibc 2.41, Linux 6.11)"),
-    allow(SCMP_SYS(rt_sigprocmask), "no signal while that is made"),
+    allow(SCMP_SYS(rt_sigprocmask), "no signal while that state is made"),
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(recvmsg), "the host to look up; netlink"),
     allow(SCMP_SYS(openat), only(2, O_RDONLY | O_CLOEXEC | O_LARGEFILE),
           "resolver files and name service modules, read only"),
-    allow(SCMP_SYS(newfstatat), "has resolv.conf changed; sizes of files"),
+    allow(SCMP_SYS(newfstatat), "whether resolv.conf has changed; sizes of files"),
     allow(SCMP_SYS(fstat), "sizes of files, with a libc that does not use newfstatat for them"),
     allow(SCMP_SYS(lseek), "resolver files"),
     allow(SCMP_SYS(pread64), "headers of name service modules"),
@@ -66,10 +66,9 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(fcntl), equals(1, F_SETFD), "mdns: its socket becomes close-on-exec"),
     allow(SCMP_SYS(fcntl), equals(1, F_GETFL), "mdns: its socket becomes a stream of libc"),
     allow(SCMP_SYS(rt_sigprocmask), "resolve, mymachines, myhostname: no signal in between"),
-    allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_READ),
-          "mymachines, myhostname: how many capabilities are there"),
+    allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_READ), "mymachines, myhostname: the number of capabilities"),
     allow(SCMP_SYS(getrandom), "resolve, myhostname: seeds of hash tables"),
-    allow(SCMP_SYS(getpid), "resolve, myhostname: notice forks"),
+    allow(SCMP_SYS(getpid), "resolve, myhostname: detect forks"),
     allow(SCMP_SYS(uname), "the local host name"),
 };
 
