@@ -188,8 +188,8 @@ void Handshake::wait(Io io) {
   if (io == Io::kWantWrite) watcher_.want_write(true);
 }
 
-void Handshake::fail(DownReason what, std::string text) {
-  fail({what, 0, 0, std::move(text)});
+void Handshake::fail(DownReason what, const std::string& text) {
+  fail({what, 0, 0, text});
 }
 
 void Handshake::fail(ipc::Down end) {

@@ -62,7 +62,7 @@ class Handshake {
   void refuse();
   void on_deadline();
   void wait(tls::Io io);
-  void fail(ipc::DownReason what, std::string text);
+  void fail(ipc::DownReason what, const std::string& text);
   void fail(ipc::Down end);
 
   Log& log_;

@@ -213,8 +213,8 @@ void Link::wait_or_end(Io io) {
   }
 }
 
-void Link::end(DownReason what, std::string reason) {
-  end({what, 0, 0, std::move(reason)});
+void Link::end(DownReason what, const std::string& reason) {
+  end({what, 0, 0, reason});
 }
 
 void Link::end(ipc::Down with) {

@@ -56,7 +56,7 @@ class Link : public wire::WebSocketEvents {
   tls::Io send();
   void ping();
   bool nothing_acknowledged() const;
-  void end(ipc::DownReason what, std::string reason);
+  void end(ipc::DownReason what, const std::string& reason);
   void end(ipc::Down end);
   // Handles an outcome of TLS other than kDone: waits for the socket, or ends the link.
   void wait_or_end(tls::Io io);

@@ -184,10 +184,10 @@ ipc::Down ProxyHandshake::refusal() const {
   return {refused.what, response.retry_after(), 0, text};
 }
 
-Io ProxyHandshake::fail(DownReason what, std::string reason) {
+Io ProxyHandshake::fail(DownReason what, const std::string& reason) {
   phase_ = Phase::kFailed;
   client_.reset();
-  end_ = {what, 0, 0, std::move(reason)};
+  end_ = {what, 0, 0, reason};
   return Io::kFailed;
 }
 

@@ -52,7 +52,7 @@ class ProxyHandshake {
   tls::Io accept();
   tls::Io refuse();
   ipc::Down refusal() const;
-  tls::Io fail(ipc::DownReason what, std::string reason);
+  tls::Io fail(ipc::DownReason what, const std::string& reason);
 
   tls::Context& context_;
   Log& log_;
