@@ -1,5 +1,5 @@
-// The arguments of one command on the control socket, taken one by one; what is missing, of the wrong type or
-// left over makes the command an error.
+// The arguments of one command on the control socket, taken one by one. A missing argument, a wrong type or a
+// leftover argument is an error.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -27,14 +27,14 @@ class Arguments {
   std::vector<std::string> texts(const std::string& name);
   Side side();
   std::optional<Side> side_if_given();
-  // Bytes that are given as hexadecimal digits.
+  // Bytes given as hexadecimal digits.
   std::vector<uint8_t> hex(const std::string& name);
 
   void fail(const std::string& why) {
     if (error_.empty()) error_ = why;
   }
   bool failed() const { return !error_.empty(); }
-  // Empty when everything was there, right, and taken.
+  // The error; empty when all arguments were present, valid, and taken.
   std::string finish();
 
  private:

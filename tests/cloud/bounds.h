@@ -1,7 +1,7 @@
 // Every limit of the stand-in service, each with its unit and its reason.
 //
-// The numbers of the protocol are written down here a second time on purpose: the service must not agree with
-// the proxy because both read the same header.
+// The protocol's numbers are repeated here on purpose: the service must not agree with the proxy just because
+// both include the same header.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 // Bytes of payload in a DATA message: 63 KiB.
 inline constexpr size_t kPayload = 63 * 1024;
-// Bytes of one tunnel frame: two bytes of length and what they can say.
+// Bytes of one tunnel frame: two bytes of length and the largest message that they can describe.
 inline constexpr size_t kTunnelFrame = 2 + 0xffff;
 // Bytes of payload of one WebSocket frame.
 inline constexpr size_t kWebSocketPayload = 131'076;
@@ -26,7 +26,8 @@ inline constexpr size_t kWebSocketHeader = 14;
 inline constexpr size_t kControlPayload = 125;
 // Bytes of the whole upgrade request.
 inline constexpr size_t kRequest = 4'096;
-// Ids of streams and connections are below: 2^28, the first number that AWS's client library cannot encode.
+// Upper bound (exclusive) of stream and connection ids: 2^28, the first number that AWS's client library
+// cannot encode.
 inline constexpr uint32_t kIds = 1U << 28;
 // Characters of a service id, and of a client token.
 inline constexpr size_t kServiceId = 128;
@@ -39,36 +40,36 @@ inline constexpr size_t kConnections = 65'536;
 
 // ---- tokens ----
 
-// Random bytes of an access token; base64 makes 256 characters of them, about the length of real ones.
+// Random bytes of an access token; in base64 they are 256 characters, about the length of real tokens.
 inline constexpr size_t kTokenBytes = 192;
 
 // ---- memory ----
 
-// Bytes that must be writable in front of a tunnel frame that is to be sent: room for a WebSocket header.
+// Bytes that must be writable in front of an outgoing tunnel frame: room for a WebSocket header.
 inline constexpr size_t kHeadRoom = 16;
-// Bytes waiting for one proxy above which the other is not read, and below which it is read again.
+// Bytes queued for one proxy above which the other is not read, and below which it is read again.
 inline constexpr size_t kOutputStop = 128 * 1024;
 inline constexpr size_t kOutputGo = kOutputStop / 2;
-// Bytes waiting after which they are sent without waiting for the end of the batch: enough for the largest
-// segments of the kernel, few enough to be in the cache still.
+// Queued bytes above which they are sent before the end of the batch: enough for the kernel's largest
+// segments, few enough to be still in the cache.
 inline constexpr size_t kFlushAt = 128 * 1024;
-// A frame from this size on is encrypted where it lies; a smaller one is gathered with others into a record.
+// Frames of this size and above are encrypted in place; smaller ones are gathered into a record.
 inline constexpr size_t kGatherBelow = 8 * 1024;
 // Bytes of ciphertext that OpenSSL takes from the kernel at once.
 inline constexpr size_t kTlsReadAhead = 64 * 1024;
-// Bytes of plain text in one TLS record, and so the most that one SSL_read gives.
+// Bytes of plain text in one TLS record, and so the most that one SSL_read returns.
 inline constexpr size_t kTlsRecord = 16 * 1024;
-// Bytes of the buffer for what came from one proxy: the largest WebSocket frame and a record.
+// Bytes of one proxy's input buffer: the largest WebSocket frame and a record.
 inline constexpr size_t kInput = 160 * 1024;
-// Bytes that wait in the kernel, unsent to one proxy and unread from the other. Few: the benchmark looks for
-// the queues of the proxies, and a real service has no reason to keep megabytes of a tunnel.
+// Kernel buffer sizes, for bytes unsent to one proxy and unread from the other. Small, because the benchmark
+// measures the queues of the proxies, and a real service has no reason to buffer megabytes of a tunnel.
 inline constexpr int kUnsent = 64 * 1024;
 inline constexpr int kReceive = 128 * 1024;
-// Bytes that are taken from one proxy before the others get their turn.
+// Bytes that are read from one proxy before the others get their turn.
 inline constexpr size_t kReadBudget = 64 * 1024;
 // Bytes of one line on the control socket; inject_raw carries two hexadecimal digits a byte.
 inline constexpr size_t kControlLine = 8 * 1024 * 1024;
-// Entries kept in the lists of breaches, of refusals and of recorded messages.
+// Entries kept in the lists of breaches, refusals and recorded messages.
 inline constexpr size_t kJournal = 1'000;
 inline constexpr size_t kRecorded = 100'000;
 

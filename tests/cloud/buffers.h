@@ -1,4 +1,4 @@
-// Byte buffers that keep their memory, so that relaying allocates nothing.
+// Byte buffers that keep their memory, so that relaying does not allocate.
 #pragma once
 
 #include <string.h>
@@ -24,7 +24,7 @@ class FlatBuffer {
   uint8_t* data() { return memory_.get() + begin_; }
   Bytes bytes() const { return {memory_.get() + begin_, size()}; }
 
-  // Free bytes behind the last one, at least `least` of them. What data() pointed at may move.
+  // Free space at the end, at least `least` bytes. May move what data() points at.
   MutableBytes room(size_t least) {
     if (capacity_ - end_ < least) {
       if (capacity_ - size() < least) {
@@ -82,7 +82,7 @@ class RingBuffer {
     memcpy(memory_.get(), bytes.data() + first, bytes.size() - first);
     size_ += bytes.size();
   }
-  // The whole content, as one or two parts; returns how many.
+  // The whole content, as one or two parts; returns the number of parts.
   size_t parts(std::array<iovec, 2>& parts) {
     const size_t first = std::min(size_, capacity_ - head_);
     parts[0] = {memory_.get() + head_, first};
@@ -91,7 +91,7 @@ class RingBuffer {
   }
   void consume(size_t n) {
     size_ -= n;
-    // From the start again when empty: the same few pages stay in the cache.
+    // Starts over when empty, so that the same few pages stay in the cache.
     head_ = size_ == 0 ? 0 : (head_ + n) & (capacity_ - 1);
   }
   void clear() { consume(size_); }

@@ -106,7 +106,7 @@ Context make_context(const Authority& authority, const char* names, long from, l
   check(context != nullptr, "cannot make a TLS context");
   SSL_CTX* const c = context.get();
   SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
-  // AES-128 first and the server's choice, as the AWS endpoints have it.
+  // AES-128 first, and the server chooses, as on the AWS endpoints.
   SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
   SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20");

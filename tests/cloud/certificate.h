@@ -1,4 +1,4 @@
-// A certificate authority that lives as long as the service, and the server certificates that it signs.
+// A certificate authority with the lifetime of the service, and the server certificates that it signs.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -22,14 +22,14 @@ using Context = std::unique_ptr<SSL_CTX, FreeContext>;
 //   good        for localhost, tunnel.test, 127.0.0.1 and ::1
 //   wrong-name  by the same authority, for other.test
 //   expired     by the same authority, until yesterday
-//   untrusted   for the right names, by an authority that nobody knows
+//   untrusted   for the right names, by an unknown authority
 class Certificates {
  public:
   // Writes directory/ca.pem, directory/ca/ca.pem and directory/ca/HASH.0, the name under which OpenSSL looks
   // a certificate up in a directory; and directory/ca-key.pem, with which a test signs a CRL.
   static Result<Certificates> make(const std::string& directory);
 
-  // nullptr: no such kind.
+  // nullptr: the kind is unknown.
   SSL_CTX* context(std::string_view kind) const;
   std::vector<std::string> kinds() const;
   // For new connections: TLS1_2_VERSION or TLS1_3_VERSION.

@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 
 constexpr uint64_t kAny = UINT64_MAX;
 
-// Bytes of a peer that need not be UTF-8, which JSON texts have to be.
+// Makes JSON text, which must be UTF-8, from a peer's bytes, which may be anything.
 std::string to_hex(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;

@@ -240,7 +240,7 @@ Outcome help(Server& server, Arguments& args);
 struct Entry {
   std::string_view name;
   Command run;
-  std::string_view arguments;  // for help; in brackets: may be left out
+  std::string_view arguments;  // for help; optional ones are in brackets
 };
 
 constexpr Entry kCommands[] = {

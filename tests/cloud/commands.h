@@ -12,7 +12,7 @@
 
 namespace localproxy::service {
 
-// The answer to a command; or, when `until` is set, what has to hold before it is given.
+// The answer to a command; when `until` is set, the condition to wait for before it is sent.
 struct Outcome {
   nlohmann::json answer = nlohmann::json::object();
   std::function<bool()> until = {};
@@ -28,16 +28,16 @@ inline Outcome failure(std::string_view why) {
   return {error_answer(why)};
 }
 
-// The tunnel that is named by the argument "tunnel"; nullptr, and args failed, when there is none.
+// The tunnel named by the argument "tunnel"; nullptr, with an error in args, if there is none.
 Tunnel* tunnel_argument(Server& server, Arguments& args);
 
-// Who sits at "tunnel" and "side"; nullptr, and args failed, when nobody does.
+// The proxy at "tunnel" and "side"; nullptr, with an error in args, if there is none.
 Proxy* proxy_argument(Server& server, Arguments& args);
 
-// A command takes its arguments first and does nothing when args.finish() has an objection.
+// A command takes its arguments first and does nothing if args.finish() returns an error.
 using Command = Outcome (*)(Server& server, Arguments& args);
 
-// What only looks and waits (command_views.cc).
+// Commands that only look and wait (command_views.cc).
 Outcome status(Server& server, Arguments& args);
 Outcome record(Server& server, Arguments& args);
 Outcome recorded(Server& server, Arguments& args);

@@ -1,4 +1,4 @@
-"""Fixtures of the service's own tests. TUNNEL_SERVICE names the binary."""
+"""Fixtures of the service's self tests. TUNNEL_SERVICE names the binary."""
 
 import importlib
 import os

@@ -13,7 +13,7 @@
 
 namespace localproxy::service {
 
-// One client. Its commands run one after the other: a waiting one holds up those behind it.
+// One client. Its commands run one after the other: a waiting one delays those behind it.
 class Control::Session {
  public:
   Session(Control& control, UniqueFd fd)
@@ -63,7 +63,7 @@ class Control::Session {
   }
 
   void answer(const nlohmann::json& answer) {
-    // Whatever a peer made us remember must not be able to break the answer.
+    // Invalid UTF-8 from a peer must not break the answer.
     out_ += answer.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
     write();
   }
@@ -104,14 +104,14 @@ Control::~Control() = default;
 Result<> Control::listen(const std::string& directory) {
   const std::string path = directory + "/control.sock";
   ::unlink(path.c_str());
-  const UniqueFd folder(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return system_error("open " + directory, errno);
+  const UniqueFd directory_fd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory_fd) return system_error("open " + directory, errno);
   fd_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd_) return system_error("socket", errno);
-  // Through the descriptor, because a socket's path has room for 107 characters only.
+  // Through the descriptor, because a socket path is limited to 107 characters.
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const std::string short_path = "/proc/self/fd/" + std::to_string(folder.get()) + "/control.sock";
+  const std::string short_path = "/proc/self/fd/" + std::to_string(directory_fd.get()) + "/control.sock";
   short_path.copy(address.sun_path, sizeof address.sun_path - 1);
   if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return system_error("bind " + path, errno);

@@ -1,4 +1,5 @@
-// The control socket: a UNIX stream socket that takes one JSON object a line and answers each with one line.
+// The control socket: a UNIX stream socket that reads one JSON object per line and answers each with one
+// line.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// One libevent event, owned.
+// Owns one libevent event.
 #pragma once
 
 #include <event2/event.h>
@@ -27,20 +27,20 @@ class Event {
     if (added_) event_del(event_);
     added_ = false;
   }
-  // Also takes back what activate() asked for.
+  // Also cancels activate().
   void cancel() {
     event_del(event_);
     added_ = false;
   }
-  // A timer: fires once, that much later; called again, it starts anew.
+  // Starts a timer that fires once; another call restarts it.
   void after(std::chrono::milliseconds delay) {
-    // Their types are as wide as a register, and a delay is of 64 bits.
+    // timeval's fields are as wide as a register; a delay has 64 bits.
     const timeval time{static_cast<time_t>(delay.count() / 1000),
                        static_cast<suseconds_t>(delay.count() % 1000 * 1000)};
     event_add(event_, &time);
     added_ = true;
   }
-  // The callback runs in the next turn of the loop, whatever the descriptor says.
+  // Runs the callback in the next turn of the loop, whether or not the descriptor is ready.
   void activate(short what) { event_active(event_, what, 0); }
 
  private:

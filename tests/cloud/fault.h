@@ -1,4 +1,4 @@
-// Faults that the next handshakes are to suffer.
+// Faults to inject into the next handshakes.
 #pragma once
 
 #include <deque>
@@ -23,23 +23,23 @@ struct Fault {
     kNoConnectionHeader,
     kExtension,
     kNoChannelId,
-    kGarbage,              // bytes that are no HTTP
+    kGarbage,              // bytes that are not HTTP
     kHugeHead,             // a response head that does not end
-    kCloseBeforeResponse,  // the TCP connection ends instead of a response
+    kCloseBeforeResponse,  // the TCP connection ends without a response
     kResetBeforeResponse,
-    kSlowHead,      // the response comes byte by byte
+    kSlowHead,      // the response is sent byte by byte
     kNoServiceIds,  // the first message is left out
-    kHang,          // nothing ever comes
+    kHang,          // nothing is ever sent
   };
   // How the body of a refusal ends.
   enum class Framing { kLength, kChunked, kClose };
 
   Kind kind = Kind::kStatus;
-  unsigned left = 0;         // handshakes
-  std::optional<Side> side;  // only this one's; both when absent
+  unsigned left = 0;         // handshakes to go
+  std::optional<Side> side;  // only this side's; both when absent
   int status = 503;
   std::string body;
-  std::string retry_after;  // the header's value; empty: there is none
+  std::string retry_after;  // the header's value; empty: no header
   Framing framing = Framing::kLength;
 };
 
@@ -51,7 +51,7 @@ class Faults {
  public:
   void add(Fault fault) { faults_.push_back(std::move(fault)); }
   void clear() { faults_.clear(); }
-  // The oldest fault that concerns that side, now with one handshake less to go.
+  // The oldest fault for that side; uses up one of its handshakes.
   std::optional<Fault> take(Side side);
   unsigned left() const;
 
@@ -59,7 +59,7 @@ class Faults {
   std::deque<Fault> faults_;
 };
 
-// Changes a good response as the fault says, if it is of that sort.
+// Spoils a good response, if the fault is of that kind.
 void spoil(const Fault& fault, Response& response);
 
 Response make_fault_refusal(const Fault& fault, std::string_view channel_id);

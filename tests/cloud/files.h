@@ -10,10 +10,10 @@
 
 namespace localproxy::service {
 
-// Makes the directory with mode 0700, or takes one that exists and gives it that mode.
+// Creates the directory with mode 0700, or sets that mode on an existing one.
 Result<> make_directory(const std::string& path);
 
-// Whoever reads the path finds either the old content or the whole new one.
+// Writes atomically: a reader finds either the old or the complete new content.
 Result<> write_atomically(const std::string& path, std::string_view content, mode_t mode);
 
 // Random bytes as URL-safe base64 without padding.

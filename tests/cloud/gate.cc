@@ -5,7 +5,7 @@
 namespace localproxy::service {
 namespace {
 
-// Looks like the real ones: five groups of hexadecimal digits.
+// Looks like a real id: five groups of hexadecimal digits.
 std::string make_channel_id() {
   const std::string digits = random_hex(28);
   return digits.substr(0, 16) + "-" + digits.substr(16, 8) + "-" + digits.substr(24, 8) + "-" +
@@ -25,7 +25,7 @@ Admission Gate::refuse(const Refusal& refusal, const Proxy::Facts& facts) {
   return {.response = make_refusal(refusal, facts.channel_id).serialise()};
 }
 
-// The faults that leave the request unanswered, or answered without having been judged.
+// The faults that leave the request unanswered, or answer it without checking it.
 std::optional<Admission> Gate::fail(const Fault& fault, const Proxy::Facts& facts) {
   switch (fault.kind) {
     case Fault::Kind::kStatus:

@@ -1,4 +1,4 @@
-// Decides about upgrades: request, token, and the faults that a test asked for.
+// Decides about upgrades: checks request and token, and applies the faults that a test asked for.
 #pragma once
 
 #include <variant>
@@ -16,7 +16,7 @@ class Gate {
   Gate(Registry& registry, Journal& journal) : registry_(registry), journal_(journal) {}
 
   Faults& faults() { return faults_; }
-  // Fills in what facts says about the request. The admission's shape is left alone.
+  // Fills in the facts about the request. Does not change the admission's shape.
   Admission admit(std::variant<Request, Refusal> request, Proxy::Facts& facts);
 
  private:

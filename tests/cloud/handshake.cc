@@ -85,7 +85,7 @@ bool is_key(std::string_view key) {
   const std::string_view digits = key.substr(0, 22);
   const bool base64 = std::all_of(digits.begin(), digits.end(),
                                   [](char c) { return is_alphanumeric(c) || c == '+' || c == '/'; });
-  // The last digit carries two bits; a careful encoder leaves the other four zero.
+  // The last digit carries two bits; a correct encoder sets the other four to zero.
   return base64 && std::string_view("AQgw").find(digits.back()) != std::string_view::npos;
 }
 

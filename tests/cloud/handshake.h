@@ -1,4 +1,4 @@
-// The upgrade request of RFC 6455, section 4, with what tunnels add to it: bytes in, values out.
+// Parses the upgrade request of RFC 6455, section 4, with the additions of tunnels, from bytes to values.
 #pragma once
 
 #include <optional>
@@ -19,12 +19,12 @@ struct Request {
   std::string target;
   Headers headers;  // names in lower case, in the order they came
 
-  // The only value, or nullopt.
+  // The value, or nullopt unless there is exactly one.
   std::optional<std::string> single(std::string_view name) const;
   std::vector<std::string> all(std::string_view name) const;
 };
 
-// A request that was judged and found good.
+// A request that passed all checks.
 struct Upgrade {
   Side side = Side::kSource;
   int version = 0;
@@ -44,13 +44,13 @@ struct Response {
   std::string serialise() const;
 };
 
-// Why there is no upgrade; becomes status and body of the response.
+// The reason for a refusal; becomes status and body of the response.
 struct Refusal {
   int status;
   std::string reason;
 };
 
-// The length of the head at the front of bytes, its empty line included; nullopt: not all there.
+// The length of the head at the front of bytes, including its empty line; nullopt: incomplete.
 std::optional<size_t> head_length(std::string_view bytes);
 
 // REQUIRES: head ends with its empty line.

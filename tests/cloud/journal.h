@@ -1,4 +1,4 @@
-// What the service says and remembers about its proxies: the log, the breaches and the refusals.
+// What the service logs and remembers about its proxies: breaches and refusals.
 #pragma once
 
 #include <cstdint>

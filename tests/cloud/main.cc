@@ -45,7 +45,7 @@ struct Options {
   bool until_eof = false;
 };
 
-// Lines with a time in front, to a file or to standard error.
+// Writes lines with a time stamp to a file or to standard error.
 class LineLog final : public Log {
  public:
   explicit LineLog(UniqueFd file) : Log(LogLevel::kDebug), file_(std::move(file)) {}
@@ -60,11 +60,11 @@ class LineLog final : public Log {
     const size_t size = ::strftime(stamp.data(), stamp.size(), "%FT%T", &parts);
     std::string line(stamp.data(), size);
     line += "." + std::to_string(1000 + now.tv_nsec / 1'000'000).substr(1) + "Z ";
-    // "breach: " and its like begin their lines; only what is worse than usual says so.
+    // Lines start with "breach: " and the like; only errors also name their level.
     if (level <= LogLevel::kError) line += std::string(to_string(level)) + ": ";
     line += escape_for_log(text) + "\n";
     const int fd = file_ ? file_.get() : STDERR_FILENO;
-    // A log that cannot be written is no reason to stop serving.
+    // The service keeps running if the log cannot be written.
     [[maybe_unused]] const ssize_t written = ::write(fd, line.data(), line.size());
   }
 
@@ -159,7 +159,8 @@ Result<> run(const Options& options) {
   Server server(base.get(), options.directory, std::move(certificates).value(), journal);
   Control control(base.get(), server);
 
-  // What libevent puts back when the events go: a second signal must not change how the process ends.
+  // libevent restores SIG_IGN when the events are freed, so that a second signal cannot change the exit
+  // status.
   for (const int number : {SIGTERM, SIGINT})
     check(::signal(number, SIG_IGN) != SIG_ERR, "cannot ignore a signal");
   Event terminate(base.get(), SIGTERM, EV_SIGNAL | EV_PERSIST, stop, base.get());

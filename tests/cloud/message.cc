@@ -60,7 +60,7 @@ Error wrong(const FieldRule& rule, std::string_view what) {
   return Error("message: " + std::string(rule.name) + " " + std::string(what));
 }
 
-// An int32 is sent as the 64-bit number of the same value.
+// An int32 is encoded as the 64-bit number of the same value.
 bool fits_int32(uint64_t value) {
   const auto number = static_cast<int64_t>(value);
   return number >= std::numeric_limits<int32_t>::min() && number <= std::numeric_limits<int32_t>::max();
@@ -156,7 +156,7 @@ Result<> compare_with_generated(Bytes bytes, const Message& message) {
   expected.set_payload(message.payload.data(), message.payload.size());
   expected.set_serviceid(std::string(message.service_id));
   expected.set_connectionid(message.connection_id);
-  // Fields that generated code does not know are kept, and would be written as well.
+  // Generated code keeps unknown fields and would write them too.
   return serialise(parsed) == serialise(expected) ? Result<>()
                                                   : Error("message: generated code reads it differently");
 }

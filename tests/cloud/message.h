@@ -24,7 +24,7 @@ enum class Type : uint32_t {
 
 // Views into the frame that was scanned. An empty service id and connection 0 mean absent.
 struct Message {
-  uint32_t type = 0;  // may be none of Type
+  uint32_t type = 0;  // may be unknown to Type
   int32_t stream_id = 0;
   bool ignorable = false;
   Bytes payload;
@@ -35,11 +35,11 @@ struct Message {
   bool is(Type wanted) const { return type == static_cast<uint32_t>(wanted); }
 };
 
-// Takes the bytes of one Message apart. Fields outside the schema, a field with another wire type, a singular
+// Parses the bytes of one Message. Fields outside the schema, a field with another wire type, a singular
 // field that comes twice, a value out of its type's range and trailing bytes are errors.
 Result<Message> scan(Bytes bytes);
 
-// An error when generated code sees anything in the same bytes that scan() did not.
+// An error if generated code reads the same bytes differently from scan().
 // REQUIRES: no availableServiceIds.
 Result<> compare_with_generated(Bytes bytes, const Message& message);
 
@@ -47,7 +47,7 @@ Result<> compare_with_generated(Bytes bytes, const Message& message);
 class OwnFrame {
  public:
   explicit OwnFrame(std::string_view serialised);
-  // The frame, its two bytes of length included.
+  // The frame, including its two bytes of length.
   MutableBytes bytes();
 
  private:

@@ -61,7 +61,7 @@ void Output::flush_gathered() {
   gathered_.clear();
 }
 
-// Makes messages of everything that waits; the last may be shorter than the shape says.
+// Cuts everything that waits into messages; the last may be shorter than the shape's size.
 void Output::cut() {
   while (!shaped_.empty()) {
     const size_t wanted = shape_.offset != 0 ? shape_.offset

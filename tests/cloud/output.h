@@ -1,7 +1,7 @@
-// What goes to one proxy: tunnel frames and control frames become WebSocket frames become TLS records.
+// Sends to one proxy: tunnel frames and control frames become WebSocket frames, which become TLS records.
 //
-// By default one tunnel frame is one WebSocket frame, which is what all known peers understand. A Shape cuts
-// the same bytes in other, equally legal, ways.
+// By default one tunnel frame is one WebSocket frame, which all known peers understand. A Shape cuts the same
+// bytes in other legal ways.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@
 namespace localproxy::service {
 
 struct Shape {
-  // The tunnel's bytes in WebSocket messages of so many, whatever the tunnel frames are; 0: one frame each.
+  // Bytes per WebSocket message, regardless of the tunnel frames; 0: one message per tunnel frame.
   size_t size = 0;
-  // The first message after this was set has so many bytes instead; 0: like all others.
+  // Bytes of the first message after the shape was set; 0: like all others.
   size_t offset = 0;
-  // A WebSocket message in fragments of so many bytes; 0: whole.
+  // Bytes per fragment of a WebSocket message; 0: no fragments.
   size_t fragment = 0;
-  // TLS records of so many bytes; 0: as they come.
+  // Bytes per TLS record; 0: no limit.
   size_t tls = 0;
 
   bool plain() const { return size == 0 && offset == 0 && fragment == 0 && tls == 0; }
@@ -35,16 +35,16 @@ class Output {
   // REQUIRES: bounds::kHeadRoom bytes in front of frame that may be overwritten.
   void tunnel_frame(MutableBytes frame);
   void control_frame(Opcode opcode, std::string_view payload);
-  // Bytes below WebSocket framing.
+  // Sends bytes without WebSocket framing.
   void raw(Bytes bytes);
-  // What was gathered goes to TLS. Called before the socket is written to.
+  // Passes the gathered bytes to TLS. Called before the socket is written to.
   void finish();
 
-  // What was gathered in the old shape goes out first.
+  // Sends what was gathered in the old shape first.
   void set_shape(const Shape& shape);
-  // Everything that is not sent.
+  // The number of unsent bytes.
   size_t queued() const { return gathered_.size() + shaped_.size() + tls_.queued(); }
-  // TLS refused to encrypt: the connection is lost.
+  // Whether TLS failed to encrypt: the connection is lost.
   bool broken() const { return broken_; }
 
  private:
@@ -56,7 +56,7 @@ class Output {
   TlsStream& tls_;
   Shape shape_;
   FlatBuffer gathered_;  // WebSocket frames that are too small for a record of their own
-  FlatBuffer shaped_;    // the tunnel's bytes that wait to be cut
+  FlatBuffer shaped_;    // tunnel bytes that wait to be cut
   bool broken_ = false;
 };
 

@@ -83,7 +83,7 @@ void Proxy::watch_reading() {
 void Proxy::resume() {
   if (!held_back_ || !may_read()) return;
   watch_reading();
-  // What was read before may be all that there is.
+  // The rest of the input may have been read already.
   read_event_.activate(EV_READ);
 }
 
@@ -116,11 +116,11 @@ void Proxy::read() {
   }
   watch_reading();
   if (budget == 0 && !held_back_) read_event_.activate(EV_READ);
-  // Reading can make TLS write: an alert, an answer to a KeyUpdate.
+  // Reading can make TLS write an alert, or an answer to a KeyUpdate.
   if (tls_.queued() != 0) mark_dirty();
 }
 
-// Takes one thing off the input; false when it has to grow first.
+// Consumes one item of the input; false when the input is incomplete.
 bool Proxy::process() {
   switch (state_) {
     case State::kRequest:
@@ -187,7 +187,7 @@ void Proxy::drip() {
   read_event_.activate(EV_READ);
 }
 
-// The response is out.
+// The response has been sent.
 void Proxy::open() {
   mark_dirty();
   if (admission_.tunnel == nullptr) return end_tls();
@@ -229,8 +229,8 @@ bool Proxy::process_frame() {
   return true;
 }
 
-// Payload of data frames: where they begin and end means nothing. There is a WebSocket header in front of
-// bytes, and it is used up, so that a frame inside always has its head-room.
+// Payload of data frames, whose boundaries mean nothing. The consumed WebSocket header in front of bytes
+// serves as the head-room of the first tunnel frame.
 std::optional<Breach> Proxy::on_tunnel_bytes(MutableBytes bytes) {
   while (!bytes.empty()) {
     const bool fresh = partial_size_ == 0;

@@ -20,14 +20,14 @@
 
 namespace localproxy::service {
 
-// What the service decided about an upgrade request.
+// The service's decision about an upgrade request.
 struct Admission {
   enum class Manner {
     kAnswer,     // send response
     kDrip,       // send it byte by byte
     kHang,       // send nothing and wait
-    kHangUp,     // end the TCP connection
-    kHangUpHard  // with a reset
+    kHangUp,     // close the TCP connection
+    kHangUpHard  // reset the TCP connection
   };
   Manner manner = Manner::kAnswer;
   std::string response;
@@ -40,16 +40,16 @@ struct Admission {
 
 class Proxy;
 
-// What a connection needs of the service that it belongs to.
+// The service, as its connections see it.
 class Host {
  public:
   virtual ~Host() = default;
-  // Judges the head of a request; an error stands for one that could not be read.
+  // Decides about the head of a request; an error stands for a request that could not be parsed.
   virtual Admission admit(std::variant<Request, Refusal> request, Proxy& proxy) = 0;
   virtual bool answers_pings(Tunnel& tunnel) = 0;
   // The connection has something to send; flush() is called before the loop turns.
   virtual void mark_dirty(Proxy& proxy) = 0;
-  // Ends every callback: flushes what is dirty, looks after those who wait.
+  // Runs at the end of every callback: flushes dirty connections, checks the waiting commands.
   virtual void settle() = 0;
   // The connection is over; it is destroyed in a later turn of the loop.
   virtual void bury(Proxy& proxy) = 0;
@@ -69,9 +69,9 @@ class Proxy final : public Endpoint {
   void close(uint16_t code, std::string_view reason) override;
   void resume() override;
 
-  // Sends what waits, as far as the socket takes it.
+  // Sends queued bytes, as far as the socket takes them.
   void flush();
-  // Ends the connection when no byte has passed for that long.
+  // Closes the connection if it was idle for that long.
   void check_idle(Clock::time_point now, std::chrono::milliseconds limit);
 
   // For the control socket.
@@ -105,11 +105,11 @@ class Proxy final : public Endpoint {
     kTls,
     kRequest,
     kDrip,     // the response is on its way, byte by byte
-    kHung,     // nothing is sent or understood any more
+    kHung,     // nothing is sent or processed any more
     kOpen,     // messages pass
-    kClosing,  // a close frame was sent: the other side's is awaited
-    kEnding,   // close_notify was queued: what waits is sent
-    kLinger,   // our side of TCP is closed: the other side's is awaited
+    kClosing,  // a close frame was sent; waits for the other side's
+    kEnding,   // close_notify was queued; sends what is left
+    kLinger,   // our side of TCP is closed; waits for the other side
     kDead
   };
 
@@ -145,7 +145,7 @@ class Proxy final : public Endpoint {
   State state_ = State::kTls;
   FlatBuffer input_;
   Fragmentation fragmentation_;
-  std::unique_ptr<uint8_t[]> partial_;  // a tunnel frame that is not complete, behind its head-room
+  std::unique_ptr<uint8_t[]> partial_;  // an incomplete tunnel frame, behind its head-room
   size_t partial_size_ = 0;
   Admission admission_;
   size_t dripped_ = 0;

@@ -1,4 +1,4 @@
-// How a proxy's connection is written to, watched and ended.
+// The write side, the timers and the end of a proxy's connection.
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -50,14 +50,14 @@ void Proxy::close(uint16_t code, std::string_view reason) {
   output_.control_frame(Opcode::kClose, encode_close(code, reason));
   leave_tunnel();
   state_ = State::kClosing;
-  // What was stopped by a full queue is read again, for the answer; a black hole stays one.
+  // Resumes reading that a full queue had stopped, to see the answer; a black hole stays one.
   paused_ = false;
   watch_reading();
   timer_.after(bounds::kCloseReply);
   mark_dirty();
 }
 
-// No more frames either way.
+// No more frames in either direction.
 void Proxy::end_tls() {
   output_.finish();
   tls_.end();
@@ -108,7 +108,7 @@ void Proxy::leave_tunnel() {
 }
 
 void Proxy::lost(std::string_view why) {
-  // The alert that says what was wrong with the handshake, if there is one.
+  // Sends the alert that explains a failed handshake, if there is one.
   if (state_ == State::kTls) tls_.send();
   if (state_ == State::kOpen || state_ <= State::kDrip) {
     host_.journal().log().info(who() + ": connection lost: " + std::string(why));

@@ -1,4 +1,4 @@
-"""A proxy made of a socket and TLS only: it can send what no WebSocket library would."""
+"""A proxy on a bare TLS socket: it can send what no WebSocket library would."""
 
 import base64
 import os
@@ -25,7 +25,7 @@ def frame(message):
 
 
 class Refused(Exception):
-    """The upgrade was answered with something else than 101."""
+    """The upgrade was answered with a status other than 101."""
 
     def __init__(self, status, headers, body):
         super().__init__(f"{status} {body}")
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class RawProxy:
-    """headers: replaces (or with None removes) those of a proper request; a list is several values."""
+    """headers: replaces (or with None removes) headers of a valid request; a list gives several values."""
 
     def __init__(self, service, tunnel, side, version=3, headers=None, target=None, token=None, upgrade=True,
                  pb=None, host="localhost", tls=None):
@@ -122,7 +122,7 @@ class RawProxy:
             self.send_frame(frame(message))
 
     def read_frame(self):
-        """(final, opcode, payload) of the next frame, whatever it is."""
+        """(final, opcode, payload) of the next frame, of any type."""
         first, second = self._take(2)
         assert second & 0x80 == 0, "a server's frames are not masked"
         assert first & 0x70 == 0, "reserved bits"
@@ -137,7 +137,7 @@ class RawProxy:
         return bool(first & 0x80), first & 0x0F, self._take(length)
 
     def read(self):
-        """The next message, however the bytes are cut."""
+        """The next message, however it was split."""
         while True:
             if len(self._tunnel_bytes) >= 2:
                 (length,) = struct.unpack(">H", self._tunnel_bytes[:2])
@@ -150,19 +150,19 @@ class RawProxy:
             self._tunnel_bytes += payload
 
     def read_close(self):
-        """(code, reason) of the close frame; all that comes before it is left out."""
+        """(code, reason) of the close frame; everything before it is skipped."""
         while True:
             _, opcode, payload = self.read_frame()
             if opcode == CLOSE:
                 return (struct.unpack(">H", payload[:2])[0] if payload else 0), payload[2:].decode()
 
     def read_end(self):
-        """Reads until the connection is over: "tls" in order, "fin" without an end of TLS, or "rst"."""
+        """Reads until the connection ends: "tls" for an orderly end, "fin" without an end of TLS, or "rst"."""
         try:
             while self.socket.recv(1 << 18):
                 pass
         except (ssl.SSLError, ConnectionError):
-            # Python's ssl module calls a reset an unexpected end; the kernel does not.
+            # Python's ssl module reports a reset as an unexpected end; the kernel tells which it was.
             poll = select.poll()
             poll.register(self.socket, select.POLLIN)
             ((_, events),) = poll.poll(0)

@@ -1,4 +1,4 @@
-// What a test asked to have written down of one seat's messages.
+// The recorded messages of one seat, on request of a test.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Record {
   uint64_t data_bytes = 0;
 
   void note(const Message& message);
-  // Forgets what was noted.
+  // Clears the record.
   void restart(bool now_on) { *this = Record{.on = now_on}; }
 };
 

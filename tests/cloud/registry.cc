@@ -75,7 +75,7 @@ std::variant<Tunnel*, Refusal> Registry::admit(const Upgrade& upgrade) {
   if (tunnel->closed()) return invalid_access_token("The tunnel is closed");
   Credential& credential = tunnel->seat(side).credential;
   if (auto wrong = check_client_token(upgrade, credential)) return std::move(*wrong);
-  // serviceId is not in 1.0, so nothing would say which service a stream is for.
+  // 1.0 has no serviceId, so a stream could not name its service.
   if (upgrade.version < 2 && tunnel->services().size() > 1) {
     return Refusal{400, "Sec-WebSocket-Protocol is not supported: The tunnel has several services"};
   }

@@ -1,4 +1,4 @@
-// The tunnels by name, their access tokens, and the rules of who may use one.
+// The tunnels by name, their access tokens, and the rules for using them.
 #pragma once
 
 #include <map>
@@ -17,18 +17,18 @@ namespace localproxy::service {
 
 class Registry {
  public:
-  // Token files go to that directory.
+  // Token files are written to that directory.
   Registry(std::string directory, Journal& journal) : directory_(std::move(directory)), journal_(journal) {}
 
   // OpenTunnel. A closed tunnel's name may be used again.
   Result<Tunnel*> open(const std::string& name, const std::vector<std::string>& services);
-  // A new access token for one seat; the old one is worth nothing from now on.
+  // Makes a new access token for one seat; the old one becomes invalid.
   Result<> issue(Tunnel& tunnel, Side side);
-  // nullptr: no such tunnel.
+  // nullptr: the tunnel does not exist.
   Tunnel* find(std::string_view name) const;
   const std::map<std::string, std::unique_ptr<Tunnel>, std::less<>>& tunnels() const { return tunnels_; }
 
-  // Whose token it is, if it may be used for that upgrade. Binds access token and client token to each other.
+  // The token's owner, if it may be used for that upgrade. Binds access token and client token to each other.
   std::variant<Tunnel*, Refusal> admit(const Upgrade& upgrade);
 
  private:
@@ -37,7 +37,7 @@ class Registry {
   std::string directory_;
   Journal& journal_;
   std::map<std::string, std::unique_ptr<Tunnel>, std::less<>> tunnels_;
-  // Closed tunnels whose names are in use again; their proxies may still be on their way out.
+  // Closed tunnels whose names are in use again; their proxies may not have left yet.
   std::vector<std::unique_ptr<Tunnel>> former_;
 };
 

@@ -66,7 +66,7 @@ std::optional<Breach> check_message(const Message& message, Side from, int versi
     return breach(message, "connectionId in " + subprotocol(version));
   if (message.has_available_ids) return breach(message, "availableServiceIds are the service's to send");
   if (message.stream_id == 0) return breach(message, "streamId 0");
-  // A negative one is encoded as a larger number still.
+  // A negative id is encoded as an even larger number.
   if (static_cast<uint32_t>(message.stream_id) >= bounds::kIds || message.connection_id >= bounds::kIds) {
     return breach(message, "an id of 2^28 or more, which a known peer cannot encode");
   }

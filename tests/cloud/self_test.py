@@ -1,4 +1,4 @@
-"""What passes through the service, and who is let in; with a WebSocket library and with bare sockets."""
+"""Relaying and admission, with a WebSocket library and with bare sockets."""
 
 import asyncio
 import os
@@ -10,12 +10,12 @@ import pytest
 import websockets
 from raw_proxy import PING, PONG, SUBPROTOCOL, RawProxy, Refused, frame, tls_context
 
-# What websockets.connect() calls the further headers: its name changed in version 14.
+# The parameter of websockets.connect() for additional headers, renamed in version 14.
 HEADERS = "extra_headers" if int(websockets.__version__.partition(".")[0]) < 14 else "additional_headers"
 
 
 def test_libraries_relay_both_ways(service, pb):
-    """Two peers of the WebSocket library, every subprotocol with every other, bytes both ways."""
+    """Two peers with the WebSocket library, every subprotocol with every other, bytes both ways."""
 
     def open_(side, version):
         headers = {"access-token": service.token("one", side), "client-token": tokens[side]}
@@ -95,13 +95,13 @@ def test_fragmented_messages(connect, message):
 
 
 def test_many_megabytes(service, connect, message):
-    """More than every queue holds, to a reader that begins late."""
+    """More than all queues hold, to a reader that starts late."""
     source, destination = pair(connect)
     source.send(message("STREAM_START", 1, "SSH", 1))
     assert destination.read() == message("STREAM_START", 1, "SSH", 1)
     one = message("DATA", 1, "SSH", 1, os.urandom(64512))
     count = 600
-    # The destination gets on while the source is blocked, so one thread has to do.
+    # Blocking the source does not stop the destination, so one thread is enough.
     source.socket.setblocking(False)
     outgoing, received = b"", 0
     source_left = count
@@ -156,7 +156,7 @@ def test_without_a_destination_streams_are_refused(service, connect, message):
     assert service.breaches() == []
 
 
-def test_who_is_not_told_hears_nothing(service, connect, message):
+def test_a_side_without_resets_hears_nothing(service, connect, message):
     service.control("resets", tunnel="two", on=False)
     client_token = {"headers": {"client-token": str(uuid.uuid4())}}
     source = connect("two", "source", **client_token)
@@ -173,10 +173,10 @@ def test_who_is_not_told_hears_nothing(service, connect, message):
     service.wait_gone("two", "destination")
     service.control("resets", tunnel="two")
     source.send(message("STREAM_START", 4, "SSH", 1))
-    assert source.read() == message("STREAM_RESET", 4, "SSH"), "the first that it is told"
+    assert source.read() == message("STREAM_RESET", 4, "SSH"), "the first message that it receives"
 
 
-def test_the_end_of_a_stream_goes_with_its_first_connection_or_with_none(service, connect, message):
+def test_the_end_of_a_stream_names_its_first_connection_or_none(service, connect, message):
     source, destination = pair(connect)
     for ending in (message("STREAM_RESET", 1, "SSH", 1), message("STREAM_RESET", 1, "SSH")):
         source.send(message("STREAM_START", 1, "SSH", 1), ending)
@@ -205,7 +205,7 @@ def test_a_new_connection_replaces_the_old(service, connect, message):
     assert destination.read() == message("STREAM_START", 1, "SSH", 1)
 
 
-def test_stale_data_is_no_breach(service, connect, message):
+def test_stale_data_is_not_a_breach(service, connect, message):
     source, destination = pair(connect)
     destination.send(message("DATA", 99, "SSH", 3, b"stale"), message("CONNECTION_RESET", 99, "SSH", 3))
     assert source.read() == message("DATA", 99, "SSH", 3, b"stale")
@@ -255,7 +255,7 @@ def test_refusals(service, connect, options, status, words):
     answer = refused(connect, **options)
     assert answer[0] == status and words in answer[1]
     assert service.control("status")["handshakes"] == {"accepted": 0, "refused": 1}
-    # The token was not spent by that.
+    # The refusal did not spend the token.
     connect("two", "source")
 
 
@@ -310,5 +310,5 @@ def test_rotate_and_close(service, connect):
     assert connect("two", "source").services == ["DB"]
 
 
-def test_signal_ends_it(service):
+def test_a_signal_ends_the_service(service):
     os.kill(service.pid, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Every breach closes the connection that made it, and no other, and is written down."""
+"""Every breach closes only the connection that committed it, and is logged."""
 
 import struct
 
@@ -159,7 +159,7 @@ def test_a_destination_answers_in_the_streams_format(service, connect, message, 
 
 
 def test_an_offender_that_does_not_read(service, connect):
-    """It is gone from the tunnel at once, whatever becomes of its close frame."""
+    """It leaves the tunnel at once, even if its close frame is never read."""
     proxy = connect("two", "source")
     for _ in range(3):
         proxy.send_frame(frame(b"\x40\x01"))

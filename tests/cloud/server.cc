@@ -16,7 +16,7 @@
 namespace localproxy::service {
 namespace {
 
-// Between two looks at idle connections and at waiters whose time is over.
+// The period of the checks for idle connections and expired waiters.
 constexpr std::chrono::milliseconds kTick{100};
 
 std::string to_text(const sockaddr_storage& address) {
@@ -100,7 +100,7 @@ Result<uint16_t> Server::listen(const std::string& text) {
     return system_error("getsockname", errno);
   }
   listeners_.push_back(std::make_unique<Listener>(*this, base_, std::move(fd)));
-  // The port is at the same place in both kinds of address.
+  // The port is at the same offset in both kinds of address.
   return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
@@ -176,7 +176,7 @@ void Server::on_tick(evutil_socket_t, short, void* self) {
 }
 
 Proxy* Server::proxy(Tunnel& tunnel, Side side) {
-  // Nothing but proxies sits in tunnels.
+  // Only proxies occupy seats.
   return static_cast<Proxy*>(tunnel.seat(side).endpoint);
 }
 

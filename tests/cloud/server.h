@@ -1,4 +1,4 @@
-// The service as a whole: listeners, connections, and the settings that a test can change while it runs.
+// The whole service: listeners, connections, and the settings that a test can change while it runs.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ namespace localproxy::service {
 enum class PongMode {
   kAnswer,
   kWithhold,
-  kUntilSource,  // withheld from everybody as long as no source is connected, as the real service may do
+  kUntilSource,  // withheld while no source is connected, as the real service may do
 };
 
 class Server final : public Host {
@@ -47,20 +47,19 @@ class Server final : public Host {
 
   Registry& registry() { return registry_; }
   Faults& faults() { return gate_.faults(); }
-  // Who sits there; nullptr: nobody.
+  // The proxy in that seat; nullptr: none.
   static Proxy* proxy(Tunnel& tunnel, Side side);
   size_t connections() const { return proxies_.size(); }
 
   void set_pongs(PongMode mode) { pongs_ = mode; }
   void set_idle(std::chrono::milliseconds idle);
-  // For present and future connections; no tunnel, or no side: all of them.
+  // Applies to present and future connections; no tunnel, or no side: to all of them.
   void set_shape(const std::string* tunnel, std::optional<Side> side, const Shape& shape);
-  // For new connections. False: no such kind.
+  // Applies to new connections. False: the kind is unknown.
   bool set_certificate(std::string_view kind);
   Certificates& certificates() { return certificates_; }
 
-  // Calls done(true) as soon as holds(), done(false) when that takes longer than timeout. The key is for
-  // forget().
+  // Calls done(true) as soon as holds() is true, or done(false) after timeout. The key is for forget().
   void wait(const void* key, std::function<bool()> holds, std::chrono::milliseconds timeout,
             std::function<void(bool)> done);
   void forget(const void* key);

@@ -18,7 +18,7 @@ import time
 
 START_SECONDS = 20
 STOP_SECONDS = 10
-# More than any "wait" is asked for, so that the service answers before the socket gives up.
+# Longer than any "wait", so that the service answers before the socket times out.
 CONTROL_SECONDS = 150
 
 
@@ -46,7 +46,7 @@ class Service:
             command += ["--listen", address]
         for name, services in (tunnels or {}).items():
             command += ["--tunnel", name + ("=" + ",".join(services) if services else "")]
-        # The pipe is held open as long as this process lives: a service never outlives its test.
+        # The pipe stays open as long as this process lives, so a service never outlives its test.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             self.port = self._wait_ready()
@@ -81,19 +81,19 @@ class Service:
         return self._process.pid
 
     def token(self, tunnel, side):
-        """The present access token of one side ("source" or "destination")."""
+        """The current access token of one side ("source" or "destination")."""
         return (self.directory / f"{tunnel}.{side}.token").read_text(encoding="ascii")
 
     def control(self, command, **args):
-        """One command of the control socket; RuntimeError with the service's words when it refuses."""
+        """Runs one command of the control socket; RuntimeError with the service's error when it refuses."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(CONTROL_SECONDS)
-            # Through a descriptor: a socket's path has room for 107 characters, and some directories for none.
-            folder = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
+            # Through a descriptor: a socket path is limited to 107 characters, which a deep directory uses up.
+            directory_fd = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
             try:
-                connection.connect(f"/proc/self/fd/{folder}/control.sock")
+                connection.connect(f"/proc/self/fd/{directory_fd}/control.sock")
             finally:
-                os.close(folder)
+                os.close(directory_fd)
             connection.sendall(json.dumps({"command": command, **args}).encode() + b"\n")
             reply = b""
             while not reply.endswith(b"\n"):
@@ -107,20 +107,20 @@ class Service:
         return answer
 
     def status(self, tunnel=None):
-        """The whole status, or that of one tunnel."""
+        """The whole status, or one tunnel's."""
         everything = self.control("status")
         return everything if tunnel is None else everything["tunnels"][tunnel]
 
     def wait_connected(self, tunnel, side, timeout=20):
-        """Returns when a proxy of that side has been upgraded; RuntimeError when none was in time."""
+        """Returns when a proxy of that side has been upgraded; RuntimeError on timeout."""
         return self.control("wait", tunnel=tunnel, side=side, state="connected", timeout_ms=int(timeout * 1000))
 
     def wait_gone(self, tunnel, side, timeout=20):
-        """Returns when no proxy of that side is connected; RuntimeError when one still is in the end."""
+        """Returns when no proxy of that side is connected; RuntimeError on timeout."""
         return self.control("wait", tunnel=tunnel, side=side, state="gone", timeout_ms=int(timeout * 1000))
 
     def breaches(self, tunnel=None):
-        """What the service closed proxies for: texts "SIDE of TUNNEL: reason", oldest first."""
+        """The breaches for which the service closed proxies: "SIDE of TUNNEL: reason", oldest first."""
         texts = self.control("status")["breaches"]
         return [text for text in texts if tunnel is None or f" of {tunnel}: " in text]
 
@@ -128,7 +128,7 @@ class Service:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def stop(self):
-        """Ends the service; returns its exit status. Harmless when called again."""
+        """Ends the service; returns its exit status. May be called again."""
         process = self._process
         if process is None:
             return None

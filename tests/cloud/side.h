@@ -1,4 +1,4 @@
-// The two ends of a tunnel, and what a proxy is closed for.
+// The two ends of a tunnel, and the breaches for which a proxy is closed.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ enum class CloseCode : uint16_t {
   kTooBig = 1009,
 };
 
-// What a proxy did that the protocol does not allow.
+// A violation of the protocol by a proxy.
 struct Breach {
   CloseCode code;
   std::string reason;

@@ -118,7 +118,7 @@ TlsStream::Status TlsStream::send() {
 
 void TlsStream::end() {
   ERR_clear_error();
-  // One direction is enough: what the other side still sends is of no interest.
+  // One direction is enough: nothing that the other side still sends matters.
   SSL_shutdown(ssl_.get());
 }
 

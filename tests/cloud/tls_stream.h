@@ -1,7 +1,7 @@
 // The server's end of TLS on a non-blocking socket.
 //
-// What is written is encrypted at once into a queue and leaves in large sends; writing never blocks, so a TLS
-// record is never half written and no retry has to repeat the same bytes.
+// Writes are encrypted into a queue at once and leave in large sends. Writing never blocks, so a TLS record
+// is never half written and no retry has to repeat the same bytes.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -19,9 +19,9 @@ class TlsStream {
  public:
   enum class Status {
     kDone,
-    kWant,  // nothing now: wait for the socket
-    kEnd,   // the other side ended TLS in order
-    kLost,  // error() says how
+    kWant,  // not now: wait for the socket
+    kEnd,   // the other side closed TLS in order
+    kLost,  // error() has the reason
   };
 
   TlsStream(SSL_CTX* context, UniqueFd fd);
@@ -31,17 +31,17 @@ class TlsStream {
   Status accept();
   // kDone: got bytes, at most a record's worth, are in `into`.
   Status read(MutableBytes into, size_t& got);
-  // Bytes that TLS holds already: reading on may give something without the socket becoming readable.
+  // Bytes buffered inside TLS, which can be read although the socket is not readable.
   bool holds_input() const { return SSL_has_pending(ssl_.get()) == 1; }
-  // Encrypts all of bytes into the queue. False: the connection is broken, error() says how.
+  // Encrypts all of bytes into the queue. False: the connection is broken, error() has the reason.
   bool write(Bytes bytes);
   // Sends from the queue: kDone when it is empty, kWant when the socket is full.
   Status send();
-  // Ciphertext bytes that wait.
+  // Queued ciphertext bytes.
   size_t queued() const { return queue_->size(); }
   // Queues close_notify.
   void end();
-  // Queues a KeyUpdate that asks for the other side's too (TLS 1.3). False: not possible.
+  // Queues a KeyUpdate that requests the other side's too (TLS 1.3). False: not possible.
   bool update_keys();
 
   int fd() const { return fd_.get(); }

@@ -113,9 +113,9 @@ std::optional<Breach> Tunnel::find_stream(const Message& message, size_t& stream
   return std::nullopt;
 }
 
-// A peer's format is settled at its first stream start. For a source that is the first that it sends on its
-// connection; a destination answers each stream as it was started. What belongs to no active stream is stale,
-// and its format proves nothing.
+// A peer's first stream start settles its format: a source's is the first that it sends on its connection,
+// and a destination answers each stream as it was started. A message of no active stream is stale, and its
+// format proves nothing.
 std::optional<Breach> Tunnel::check_format(Side from, const Message& message, const Stream& stream) {
   const Format seen{!message.service_id.empty(), message.connection_id != 0};
   std::optional<Format>& settled = seat(Side::kSource).format;
@@ -129,7 +129,7 @@ std::optional<Breach> Tunnel::check_format(Side from, const Message& message, co
     return breach(message, seen.service ? "serviceId after a stream that was started without one"
                                         : "no serviceId after a stream that was started with one");
   }
-  // The end of a stream may go without.
+  // A stream's end may omit it.
   if (seen.connection != wanted.connection && (seen.connection || !message.is(Type::kStreamReset))) {
     return breach(message, seen.connection ? "connectionId after a stream that was started without one"
                                            : "no connectionId after a stream that was started with one");
@@ -160,14 +160,14 @@ void Tunnel::control(Side from, const Message& message, Stream& stream, MutableB
       if (there || tells_) answer(from, Type::kConnectionReset, message);
       return drop(from, there ? "the destination knows no connections" : "no destination is connected");
     }
-    // Without its stream it is an implicit stream start.
+    // Without an active stream it is an implicit stream start.
     if (!current) stream_start(message, stream);
     stream.connections.insert(message.connection_id);
   } else if (message.is(Type::kStreamReset)) {
     if (current) stream = {};
   } else if (current) {
     stream.connections.erase(message.connection_id);
-    // An older side has one connection only, and will be told that the stream is over.
+    // An older side has only one connection, and will be told that the stream has ended.
     if (there && seat(other(from)).endpoint->version() < 3 && message.connection_id == 1) stream = {};
   }
   pass(from, message, frame);
@@ -183,14 +183,14 @@ void Tunnel::pass(Side from, const Message& message, MutableBytes frame) {
   to.endpoint->send_frame(frame);
 }
 
-// To a side whose subprotocol is too old for the message's fields.
+// Bridges to a side whose subprotocol is too old for the message's fields.
 void Tunnel::pass_down(Side from, const Message& message, Seat& to, int version) {
   const std::string_view service_id = version >= 2 ? message.service_id : std::string_view();
   if (message.connection_id > 1 && version < 3) return drop(from, "the other side knows one connection only");
   if (message.is(Type::kData)) {
     return to.endpoint->send_frame(rebuild_data(message, version >= 2, scratch_));
   }
-  // Its only connection is all that there is of the stream.
+  // Its only connection is the whole stream.
   const bool ends = message.is(Type::kConnectionReset);
   const auto type = ends ? Type::kStreamReset : static_cast<Type>(message.type);
   send(to, make_message(type, message.stream_id, service_id, 0));

@@ -1,6 +1,6 @@
-// One tunnel: its two seats, its streams, and the rules by which messages pass from one seat to the other.
+// One tunnel: its two seats, its streams, and the rules by which messages pass between the seats.
 //
-// No sockets and no clock: proxies are reached through Endpoint.
+// It uses no sockets and no clock; it reaches proxies through Endpoint.
 #pragma once
 
 #include <array>
@@ -22,11 +22,11 @@ namespace localproxy::service {
 class Endpoint {
  public:
   virtual ~Endpoint() = default;
-  // The protocol version that was agreed on: 1 to 3.
+  // The negotiated protocol version: 1 to 3.
   virtual int version() const = 0;
   // Queues one tunnel frame. REQUIRES: bounds::kHeadRoom bytes in front of it that may be overwritten.
   virtual void send_frame(MutableBytes frame) = 0;
-  // Bytes that are queued and not sent.
+  // Queued bytes.
   virtual size_t queued() const = 0;
   // Sends a close frame and takes no more messages; calls Tunnel::detach(). code 0: a frame without one.
   virtual void close(uint16_t code, std::string_view reason) = 0;
@@ -37,7 +37,7 @@ class Endpoint {
 struct Credential {
   std::string token;
   bool used = false;
-  std::string client_token;  // what the first use bound to it, if anything
+  std::string client_token;  // bound by the first use, if given
 };
 
 struct Traffic {
@@ -45,10 +45,10 @@ struct Traffic {
   uint64_t bytes = 0;     // tunnel frames, lengths included
   uint64_t data_messages = 0;
   uint64_t data_bytes = 0;  // payload
-  uint64_t dropped = 0;     // messages that could not be passed on
+  uint64_t dropped = 0;     // messages that could not be delivered
 };
 
-// What a side's messages look like. It is settled by the first stream start that it sends or gets.
+// The format of a side's messages, settled by the first stream start that it sends or receives.
 struct Format {
   bool service = false;     // with serviceId
   bool connection = false;  // with connectionId
@@ -65,7 +65,7 @@ struct Stream {
 struct Seat {
   Endpoint* endpoint = nullptr;
   Credential credential;
-  std::optional<Format> format;  // of the source's present connection
+  std::optional<Format> format;  // of the source's current connection
   Traffic traffic;
   Record record;
   uint64_t upgrades = 0;
@@ -86,15 +86,15 @@ class Tunnel {
   std::string who(Side side) const { return std::string(to_string(side)) + " of " + name_; }
   bool closed() const { return closed_; }
 
-  // Takes the seat, from whoever has it, and says SERVICE_IDS.
+  // Takes the seat, replacing its occupant, and sends SERVICE_IDS.
   void attach(Side side, Endpoint& endpoint, bool say_service_ids);
-  // Leaves the seat if it is endpoint's; the other side is told that its streams are over.
+  // Frees the seat if it is endpoint's; tells the other side that its streams have ended.
   void detach(Side side, Endpoint& endpoint);
   // One whole tunnel frame from a proxy, with head-room as Endpoint::send_frame wants it.
   std::optional<Breach> receive(Side from, MutableBytes frame);
-  // Nothing more should be read from that side for now.
+  // Whether reading from that side should pause.
   bool is_full(Side from);
-  // A proxy's queue has become short.
+  // A proxy's queue has drained.
   void drained(Side side);
   // CloseTunnel.
   void close();

@@ -1,4 +1,4 @@
-// WebSocket framing as a server sees it (RFC 6455, section 5), strict: bytes in, values out.
+// Strict WebSocket framing for a server (RFC 6455, section 5), from bytes to values.
 #pragma once
 
 #include <array>
@@ -36,20 +36,20 @@ struct FrameHeader {
 
 struct NeedMore {};
 
-// The header at the front of what a client sent. A breach is told as soon as its bytes are there.
+// Parses the header at the front of a client's bytes. A breach is reported as soon as its bytes are there.
 std::variant<NeedMore, FrameHeader, Breach> decode_header(Bytes bytes);
 
-// Takes the mask off, in place.
+// Removes the mask in place.
 void unmask(MutableBytes payload, const std::array<uint8_t, 4>& mask);
 
 // Writes the unmasked header of a server's frame so that it ends right before `payload`, and returns where it
 // begins. REQUIRES: bounds::kHeadRoom writable bytes in front of payload.
 uint8_t* put_header_before(uint8_t* payload, size_t length, Opcode opcode, bool final = true);
 
-// Where messages that are cut into several frames are: which frames may come next.
+// Tracks messages that are split into several frames, and which frames may come next.
 class Fragmentation {
  public:
-  // Notes a data frame.
+  // Records a data frame.
   std::optional<Breach> note(Opcode opcode, bool final);
 
  private:
@@ -61,7 +61,7 @@ struct Close {
   std::string reason;
 };
 
-// The payload of a close frame.
+// Parses the payload of a close frame.
 std::variant<Close, Breach> decode_close(Bytes payload);
 
 // code 0: an empty payload. The reason is cut to what a control frame holds.

@@ -25,7 +25,7 @@ std::string framed_by_hand(const wire::DataView& view) {
 }
 
 std::string framed_by_generated_code(wire::Message message) {
-  message.ignorable = false;  // which the other way does not write
+  message.ignorable = false;  // the other encoder does not write it
   std::string frame;
   wire::append_frame(message, frame);
   return frame;
@@ -40,7 +40,7 @@ void compare(const wire::DataView& view, const wire::Message& message) {
   require(as_text(view.payload) == message.payload, "both read the same payload");
 }
 
-// Whether bytes are what the generated code makes of message: those decode_data() has to take.
+// Whether the generated code writes message as these bytes, which decode_data() then has to accept.
 bool canonical(Bytes bytes, const wire::Message& message) {
   std::string frame;
   wire::append_frame(message, frame);

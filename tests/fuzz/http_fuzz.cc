@@ -1,5 +1,5 @@
-// A response in pieces (the first byte says of which size) is read as the whole of it is: the head, and what
-// is shown of the body of a refusal.
+// A response in pieces (the first byte gives the size) is parsed like the whole response: the head, and the
+// part of a refusal's body that is logged.
 #include <optional>
 #include <string>
 

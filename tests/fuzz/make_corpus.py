@@ -127,7 +127,7 @@ HTTP = {
 
 TARGETS = {"message": MESSAGE, "data": DATA, "frame": FRAME, "websocket": WEBSOCKET, "http": HTTP}
 for target, seeds in TARGETS.items():
-    folder = CORPUS / target
-    folder.mkdir(parents=True, exist_ok=True)
+    directory = CORPUS / target
+    directory.mkdir(parents=True, exist_ok=True)
     for seed, content in seeds.items():
-        (folder / seed).write_bytes(content)
+        (directory / seed).write_bytes(content)

@@ -1,4 +1,4 @@
-// Any bytes: decode_message() takes them or not, and what it takes survives being written and read again.
+// decode_message() accepts or refuses any bytes, and what it accepts survives being written and read again.
 #include <algorithm>
 #include <string>
 

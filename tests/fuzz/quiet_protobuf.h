@@ -1,4 +1,4 @@
-// Included by targets that would fill the terminal with what protobuf says about strings that are not UTF-8.
+// For targets that would fill the terminal with protobuf's warnings about strings that are not UTF-8.
 #pragma once
 
 #if __has_include(<google/protobuf/stubs/logging.h>)

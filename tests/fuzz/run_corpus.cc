@@ -1,8 +1,8 @@
-// Runs a fuzz target without a fuzzer: every seed of a folder, cut at every length, and with random changes
-// that are the same in every run.
+// Runs a fuzz target without a fuzzer: every seed of a directory, cut at every length, and with random
+// changes that are the same in every run.
 //
-//   fuzz-TARGET FOLDER    the seeds and their changes
-//   fuzz-TARGET FILE      one input as it is, such as what libFuzzer has found
+//   fuzz-TARGET DIRECTORY    the seeds and their changes
+//   fuzz-TARGET FILE         one input as it is, such as what libFuzzer has found
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,7 +101,7 @@ void run_seed(const std::filesystem::path& path) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    fprintf(stderr, "usage: %s FOLDER|FILE\n", argv[0]);
+    fprintf(stderr, "usage: %s DIRECTORY|FILE\n", argv[0]);
     return 2;
   }
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})

@@ -1,5 +1,5 @@
-// What a server sends, in pieces (the first byte says of which size), is read as the whole of it is; what we
-// write is read back.
+// A server's stream in pieces (the first byte gives the size) is parsed like the whole stream; what we write
+// is read back.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -13,7 +13,7 @@ using fuzz::require;
 
 namespace {
 
-// Everything that a reader has said, data joined.
+// All events of a reader, with data joined.
 struct Transcript : wire::WebSocketEvents {
   std::string data;
   std::vector<std::string> calls;

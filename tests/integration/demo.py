@@ -35,7 +35,7 @@ PICTURE = """\
 
 
 class Failed(Exception):
-    """Something that the demonstration is about did not work."""
+    """The demonstration did not show what it should."""
 
 
 def title(text):
@@ -63,7 +63,7 @@ def user_name(uid):
 
 
 def landlock_of(proxy):
-    """Role -> what the process said about Landlock: the kernel itself does not show it in /proc."""
+    """Role -> what the process logged about Landlock, which the kernel does not show in /proc."""
     found = {}
     for line in proxy.lines:
         if match := re.search(r"sandbox: uid", line):
@@ -93,7 +93,7 @@ def show_processes(proxies):
 class Demo:
     def __init__(self, lab):
         self.lab = lab
-        content = lab.folder("web")
+        content = lab.make_directory("web")
         (content / "index.html").write_bytes(PAGE)
         self.web = lab.use(WebServer(content))
         self.sshd = None
@@ -148,7 +148,7 @@ def follow(proxies):
 
 def main():
     once = "--once" in sys.argv[1:]
-    # Ended by others as by Ctrl-C: with everything taken down.
+    # SIGTERM takes everything down, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     lab = Lab(own_session=True, quick_retries=False)
     status = 0

@@ -1,4 +1,4 @@
-"""Addresses wherever one can be given, in both families, on machines that have one family or several networks."""
+"""Addresses in every option that takes one, in both families, on machines with one family or with several networks."""
 
 import os
 import re
@@ -35,7 +35,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1"
 
 
 def echoes(address, port):
-    """What goes into a port comes back."""
+    """Whether a port echoes."""
     content = os.urandom(100_000)
     with socket.create_connection((address, port), timeout=20) as client:
         sending = threading.Thread(target=client.sendall, args=(content,))
@@ -45,7 +45,7 @@ def echoes(address, port):
 
 
 def tunnel_between(lab, source_map, target, at=None, source_more=(), destination_more=(), service=None, inside=None):
-    """A tunnel with these texts for -s, -d and -e; (source, destination)."""
+    """A tunnel with these arguments for -s, -d and -e; (source, destination)."""
     service = service or lab.service({"t1": ["APP"]}, inside=inside)
     options = {"inside": inside, "at": at}
     destination = lab.destination(service, "t1", {"APP": target}, more=destination_more, **options)
@@ -69,7 +69,7 @@ def test_an_endpoint(lab, host):
 
 
 def listening_ports(pid, table):
-    """The TCP ports at which a process listens."""
+    """The TCP ports on which a process listens."""
     own = {os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")}
     with open(f"/proc/net/{table}", encoding="ascii") as rows:
         for row in list(rows)[1:]:
@@ -85,8 +85,8 @@ def test_localhost_as_an_endpoint_is_found_in_either_family(lab, only):
     lab.source(service, "t1", free_ports(["APP"])).wait_log(READY)
 
 
-def test_an_endpoint_with_the_dot_of_the_root(lab, namespace):
-    """As curl has it: the name is looked up as it is, and verified without the dot."""
+def test_an_endpoint_with_a_trailing_dot(lab, namespace):
+    """As in curl: the name is looked up as it is, and verified without the dot."""
     net = namespace()
     net.write("hosts", "127.0.0.1 localhost.\n")
     service = lab.service({"t1": ["APP"]}, inside=net)
@@ -95,7 +95,7 @@ def test_an_endpoint_with_the_dot_of_the_root(lab, namespace):
     assert service.status("t1")["source"]["connection"]["server_name"] == "localhost"
 
 
-def test_an_endpoint_without_a_port_is_at_443(lab, namespace):
+def test_an_endpoint_without_a_port_uses_443(lab, namespace):
     net = namespace()
     service = lab.service({"t1": ["APP"]}, listen=["127.0.0.1:443"], inside=net)
     source = lab.source(service, "t1", free_ports(["APP"]), at="localhost", inside=net)
@@ -109,7 +109,7 @@ def test_an_endpoint_without_a_port_is_at_443(lab, namespace):
 @pytest.mark.parametrize("only", LOOPBACKS)
 @pytest.mark.parametrize("form", ["{port}", "localhost:{port}", "{address}:{port}"])
 def test_a_destination(lab, only, form):
-    """A port alone, and localhost, find a service of either family."""
+    """A lone port, and localhost, find a service of either family."""
     server = lab.use(EchoServer(server_on(only)))
     target = form.format(port=server.port, address=bracketed(only))
     port = free_port()
@@ -122,7 +122,7 @@ def test_a_destination_at_a_path(lab):
     path = lab.directory / "app.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
-    # The proxy is another user, when it is started as root.
+    # A proxy that is started as root runs as another user.
     path.chmod(0o777)
     listener.listen()
     lab.use(EchoServer(listener))
@@ -132,7 +132,7 @@ def test_a_destination_at_a_path(lab):
     destination.wait_log(rf"Connected to {re.escape(str(path))}")
 
 
-def test_a_path_that_is_not_there_or_may_not_be_used(lab):
+def test_a_missing_or_forbidden_path(lab):
     path = lab.directory / "app.sock"
     port = free_port()
     service = lab.service({"t1": ["APP"]})
@@ -203,8 +203,8 @@ def test_listening_on_one_address(lab, bind, works, not_there):
 
 
 @needs_ipv6
-def test_the_unspecified_ipv6_address_is_both_families(lab):
-    """As the reference has it; at a destination it is the address of no interface in particular."""
+def test_the_unspecified_ipv6_address_means_both_families(lab):
+    """As in the reference; at a destination it stands for no particular interface."""
     server = lab.use(EchoServer(server_on("127.0.0.1")))
     port = free_port()
     source, _ = tunnel_between(lab, port, f"127.0.0.1:{server.port}", source_more=["-b", "::"],
@@ -265,7 +265,7 @@ def test_the_address_of_another_interface(lab, namespace, own, target, from_ther
 
 
 @needs_ipv6
-def test_an_address_of_the_other_family_to_connect_from(lab):
+def test_connecting_from_an_address_of_the_other_family(lab):
     server = lab.use(EchoServer(server_on("127.0.0.1")))
     port = free_port()
     service = lab.service({"t1": ["APP"]})
@@ -281,17 +281,17 @@ def test_an_address_of_the_other_family_to_connect_from(lab):
 # ---- names with several addresses ----
 
 # RFC 8305 recommends 250 ms between two attempts. With the lookup, starting processes and a slow machine around
-# it, a dead first address may cost a second; without the race it would cost the timeout of a connect, which is 15.
+# it, a dead first address may cost a second; without the race it would cost the timeout of a connect, 15 seconds.
 HEAD_START = 0.25
 MOST_FOR_A_DEAD_ADDRESS = 1.0
 
 NETWORK = {
-    "a dead one of the other family": (["2001:db8::dead", "10.9.0.1"], "2001:db8::dead", True),
-    "two dead ones of the other family": (["2001:db8::dead", "2001:db8::beef", "10.9.0.1"], "2001:db8::", True),
-    "a dead one of the same family": (["10.7.0.9", "10.8.0.1"], "10.7.0.9", True),
+    "one dead, of the other family": (["2001:db8::dead", "10.9.0.1"], "2001:db8::dead", True),
+    "two dead, of the other family": (["2001:db8::dead", "2001:db8::beef", "10.9.0.1"], "2001:db8::", True),
+    "one dead, of the same family": (["10.7.0.9", "10.8.0.1"], "10.7.0.9", True),
     "one that refuses": (["2001:db8::1", "10.9.0.1"], "2001:db8::1", False),
     # libc puts it last.
-    "one that cannot be reached": (["2001:db8:7::1", "10.9.0.1"], "10.9.0.1", False),
+    "one unreachable": (["2001:db8:7::1", "10.9.0.1"], "10.9.0.1", False),
 }
 
 
@@ -306,7 +306,7 @@ def several(namespace):
     net = namespace(resolver="options timeout:1")
     for address in ("10.9.0.1/24", "2001:db8::1/64"):
         net.add_address(address)
-    # Both outside of the own network, so that libc leaves them in the order of the answer (RFC 6724, 6, rule 9).
+    # Both outside the local network, so that libc keeps the order of the answer (RFC 6724, 6, rule 9).
     net.ip("route", "add", "10.7.0.0/24", "dev", "v0")
     net.ip("route", "add", "local", "10.8.0.0/24", "dev", "lo", "src", "10.9.0.1")
     for address in ("10.9.0.9", "10.7.0.9", "2001:db8::dead", "2001:db8::beef"):
@@ -347,8 +347,8 @@ def test_a_local_service_with_several_addresses(lab, several, case):
     assert "next try" not in destination.log
 
 
-def test_none_of_several_addresses_answers_in_time(lab, several):
-    """Each is in the error, and the wait is one connect's, not one for each."""
+def test_no_address_of_several_answers_in_time(lab, several):
+    """The error names each, and the wait is that of one connect, not of one connect each."""
     several.write("hosts", "2001:db8::dead dead.test\n2001:db8::beef dead.test\n10.9.0.9 dead.test\n")
     source = lab.proxy(["-s", free_port(), "-e", "dead.test:443", "-v", 5,
                         *lab.settings(websocket={"connect_retry_count": 0})], token="unused", inside=several)
@@ -361,13 +361,13 @@ def test_none_of_several_addresses_answers_in_time(lab, several):
 # ---- machines with one family, or both ----
 
 @pytest.mark.parametrize("families", [{"ipv6": False}, {"ipv4": False}, {}], ids=["IPv4 only", "IPv6 only", "both"])
-def test_a_machine_with(lab, namespace, families):
+def test_address_families_of_the_machine(lab, namespace, families):
     net = namespace(**families)
     home = "127.0.0.1" if families.get("ipv4", True) else "::1"
     service = lab.service({"t1": ["HTTP", "APP"]}, listen=[f"{bracketed(home)}:0"], inside=net)
-    folder = lab.folder("web")
-    (folder / "content").write_bytes(os.urandom(MEGABYTE))
-    web = lab.use(net.run(WebServer, folder, address=home))
+    directory = lab.make_directory("web")
+    (directory / "content").write_bytes(os.urandom(MEGABYTE))
+    web = lab.use(net.run(WebServer, directory, address=home))
     server = lab.use(net.run(EchoServer, net.run(server_on, home)))
     ports = free_ports(["HTTP", "APP"])
     targets = {"HTTP": web.port, "APP": f"localhost:{server.port}"}
@@ -379,7 +379,7 @@ def test_a_machine_with(lab, namespace, families):
     for host in ([home] if families else LOOPBACKS):
         net.run(subprocess.run, ["curl", "--noproxy", "*", "-sS", "--fail", "-o", copy,
                                  f"http://{bracketed(host)}:{ports['HTTP']}/content"], check=True, timeout=60)
-        assert copy.read_bytes() == (folder / "content").read_bytes()
+        assert copy.read_bytes() == (directory / "content").read_bytes()
         copy.unlink()
         net.run(echoes, host, ports["APP"])
 

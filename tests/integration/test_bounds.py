@@ -1,4 +1,4 @@
-"""A reader that stops for a minute: what waits for it is bounded, and everything arrives when it goes on."""
+"""A reader that stops for a minute: what waits for it is bounded, and everything arrives after it resumes."""
 
 import hashlib
 import os
@@ -14,11 +14,11 @@ from harness.marks import not_with_sanitizers
 from harness.wait import until
 
 MEGABYTE = 1024 * 1024
-# Offered through each tunnel: far more than any queue on the way.
+# Offered through each tunnel: far more than all queues on the path can hold.
 OFFERED = 256 * MEGABYTE
 BLOCK = 256 * 1024
 STOPPED = 60
-# Private memory of all processes of a proxy may grow by so much.
+# The private memory of all processes of a proxy may grow by this much.
 GROWTH = 8 * MEGABYTE
 
 
@@ -31,7 +31,7 @@ def pids_of(proxy):
 
 
 class Flow:
-    """OFFERED bytes through a tunnel, from writer to reader, who reads while it is told to."""
+    """OFFERED bytes through a tunnel, from a writer to a reader that can be stopped."""
 
     def __init__(self, writer, reader):
         self.sent = 0
@@ -73,7 +73,7 @@ class Flow:
 
 
 class Stop:
-    """One of the four places. observed: the proxies whose memory is looked at."""
+    """One of the four places where reading stops. observed: the proxies whose memory is measured."""
 
     def __init__(self, lab, where):
         self.where = where
@@ -124,7 +124,7 @@ def test_a_reader_that_stops_for_a_minute(lab):
 
     until(minute_is_over, "a minute has passed", STOPPED + 60)
     for stop in stops:
-        assert stop.flow.sent < OFFERED, f"{stop.where}: everything was taken although nobody read"
+        assert stop.flow.sent < OFFERED, f"{stop.where}: everything was taken although nothing read it"
         stop.set_going(True)
 
     def all_done():
@@ -134,4 +134,4 @@ def test_a_reader_that_stops_for_a_minute(lab):
 
     until(all_done, "everything has arrived", 90)
     for stop in stops:
-        assert stop.flow.is_intact(), f"{stop.where}: {stop.flow.got} bytes came of {stop.flow.sent}"
+        assert stop.flow.is_intact(), f"{stop.where}: {stop.flow.got} of {stop.flow.sent} bytes arrived"

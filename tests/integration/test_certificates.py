@@ -1,4 +1,4 @@
-"""Where root certificates may lie, whom they revoke, and what is said of those that cannot be read."""
+"""Where root certificates may be, what CRLs beside them revoke, and errors about files that cannot be read."""
 
 import re
 import shutil
@@ -30,12 +30,12 @@ def readable_copy(of, to):
 
 @pytest.fixture
 def elsewhere(lab, service):
-    """The service's authority in a file outside of every usual directory."""
-    return readable_copy(service.ca_file, lab.folder("elsewhere") / "corporate.crt")
+    """The service's authority in a file outside all usual directories."""
+    return readable_copy(service.ca_file, lab.make_directory("elsewhere") / "corporate.crt")
 
 
-def test_a_directory_of_links_that_lead_out_of_it(lab, service, elsewhere):
-    directory = lab.folder("hashed")
+def test_a_directory_of_links_to_files_outside(lab, service, elsewhere):
+    directory = lab.make_directory("hashed")
     (directory / "corporate.pem").symlink_to(elsewhere)
     subprocess.run(["openssl", "rehash", directory], check=True)
     (directory / "corporate.pem").unlink()
@@ -57,8 +57,8 @@ def test_a_file_that_is_renewed_by_renaming(lab, service, elsewhere):
 
 @only_root
 @pytest.mark.parametrize("option", ["-c", "--cafile", "SSL_CERT_FILE", "SSL_CERT_DIR", "a link in -c"])
-def test_what_only_root_may_read_ends_the_run(lab, service, option):
-    private = lab.folder("private", mode=0o700)
+def test_certificates_that_only_root_may_read_end_the_run(lab, service, option):
+    private = lab.make_directory("private", mode=0o700)
     file = readable_copy(service.ca_file, private / "ca.pem")
     path = file if option in ("--cafile", "SSL_CERT_FILE") else private
     if option.startswith("SSL_"):
@@ -66,7 +66,7 @@ def test_what_only_root_may_read_ends_the_run(lab, service, option):
     elif option.startswith("-"):
         source = source_with(lab, service, option, path)
     else:
-        directory = lab.folder("links")
+        directory = lab.make_directory("links")
         path = directory / "ca.pem"
         path.symlink_to(file)
         source = source_with(lab, service, "-c", directory)
@@ -93,12 +93,12 @@ def test_a_file_without_certificates_ends_the_run(lab, service):
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_the_variables_of_openssl(lab, service, elsewhere, variable):
-    value = elsewhere if variable == "SSL_CERT_FILE" else f"{lab.folder('other')}:{elsewhere.parent}"
+def test_openssl_variables(lab, service, elsewhere, variable):
+    value = elsewhere if variable == "SSL_CERT_FILE" else f"{lab.make_directory('other')}:{elsewhere.parent}"
     source_with(lab, service, environment={variable: str(value)}).wait_log(READY)
 
 
-def test_the_variables_take_the_place_of_the_systems(lab, service):
+def test_openssl_variables_replace_the_system_certificates(lab, service):
     variables = {"SSL_CERT_FILE": "/nowhere/ca.pem", "SSL_CERT_DIR": "/nowhere/certs"}
     source = source_with(lab, service, "--check", environment=variables)
     assert source.wait() == 0
@@ -112,8 +112,8 @@ def test_the_variables_take_the_place_of_the_systems(lab, service):
 
 
 def crl_of(lab, service, revoked, *, days):
-    """A CRL of the service's authority, with or without its certificate; days: of its life, from two days ago on."""
-    work = lab.folder("authority")
+    """A CRL of the service's authority, with or without its certificate; days: its lifetime, from two days ago on."""
+    work = lab.make_directory("authority")
     (work / "index").touch()
     (work / "number").write_text("01\n", encoding="ascii")
     (work / "conf").write_text(f"[ca]\ndefault_ca = a\n[a]\ndatabase = {work}/index\ncrlnumber = {work}/number\n"

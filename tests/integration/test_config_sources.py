@@ -1,7 +1,7 @@
-"""Who wins when several places say something: command line, --config, environment, settings JSON, defaults.
+"""Precedence of the places that can set an option: command line, --config, environment, settings JSON, defaults.
 
-A table has, for each option, what every place that it can stand in says about it; the pairs are made from that.
---check tells who won.
+A table has, for each option, a value for every place that can set it; the pairs are made from that. --check shows which
+value won.
 """
 
 import itertools
@@ -26,8 +26,8 @@ def of_region(region):
 
 
 class Row:
-    """One question. line: the name of --check's line. says: place -> what stands there (arguments, lines of the
-    file, variables, or settings) and the answer that it leads to. needs: arguments that every run has."""
+    """One option. line: the name of --check's line. says: place -> what is written there (arguments, lines of the
+    file, variables, or settings) and the resulting value. needs: arguments that every run has."""
 
     def __init__(self, line, needs, **says):
         self.line = line
@@ -214,7 +214,7 @@ CASES = [(name, *pair) for name, row in ROWS.items()
          for pair in itertools.combinations([place for place in PLACES if place in row.says], 2)]
 
 
-# Those of a place of their own, or of none.
+# Options that only one place can set, or that set nothing.
 ELSEWHERE = {"sandbox-report", "help", "version", "check", "config", "export-default-settings"}
 
 
@@ -238,7 +238,7 @@ def files(public_directory):
 
 
 def answer(files, row, places):
-    """What --check says when these places have their say."""
+    """The value that --check shows when these places set it."""
     def full(text):
         return text.replace("{tmp}", str(files))
     arguments = [full(argument) for argument in row.needs]
@@ -270,7 +270,7 @@ def test_the_stronger_place_wins(files, name, stronger, weaker):
     row = ROWS[name]
     if name == "no-ssl-host-verify" and "--no-ssl-host-verify" not in one_shot.run(["--help"]).out:
         pytest.skip("this build always verifies the service")
-    if row.says[weaker][1] is not None:  # else it has no answer without the other one
+    if row.says[weaker][1] is not None:  # None: this place alone gives no valid command line
         expected = row.says[weaker][1].replace("{tmp}", str(files))
         assert answer(files, row, [weaker]) == expected
     expected = row.says[stronger][1].replace("{tmp}", str(files))
@@ -279,7 +279,7 @@ def test_the_stronger_place_wins(files, name, stronger, weaker):
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if len(row.says) > 2])
-def test_the_strongest_of_all_wins(files, name):
+def test_the_strongest_place_wins(files, name):
     row = ROWS[name]
     if name == "no-ssl-host-verify" and "--no-ssl-host-verify" not in one_shot.run(["--help"]).out:
         pytest.skip("this build always verifies the service")
@@ -287,7 +287,7 @@ def test_the_strongest_of_all_wins(files, name):
     assert answer(files, row, row.says) == row.says[first][1].replace("{tmp}", str(files))
 
 
-# Two rivals in one place are too much.
+# Two rival options in one place are an error.
 RIVALS = {
     "command line": (["-r", "us-east-1", "-e", "one.example", "-s", "0"], "", {}),
     "--config": (["-s", "0"], "region = us-east-1\nproxy-endpoint = one.example\n", {}),
@@ -307,14 +307,14 @@ def test_rivals_in_one_place_are_an_error(tmp_path, place):
                            f"{one_shot.TRY_HELP}\n")
 
 
-def test_an_empty_variable_is_none(files):
+def test_an_empty_variable_counts_as_unset(files):
     outcome = one_shot.check(["-s", "0", "-r", "us-east-1"], {
         "AWSIOT_TUNNEL_ACCESS_TOKEN": TOKEN, "AWSIOT_TUNNEL_CLIENT_TOKEN": "", "AWSIOT_TUNNEL_ENDPOINT": "",
         "AWSIOT_TUNNEL_REGION": "", "CREDENTIALS_DIRECTORY": ""}, files)
     assert outcome.values("client token") == ["36 characters (made for this run)"]
 
 
-def test_a_config_directory_of_others_is_not_read(files):
+def test_another_users_config_directory_is_not_read(files):
     (files / "work" / "config").chmod(0o777)
     outcome = one_shot.run(["--check", "-r", "us-east-1", "-m", "dst"],
                            {"AWSIOT_TUNNEL_ACCESS_TOKEN": TOKEN}, files / "work")

@@ -16,11 +16,11 @@ from harness.wait import until
 
 # The reference tries a local service five times, 2.5 seconds apart, before it gives up.
 GIVE_UP = 40
-# What a connection may take while others are in trouble; alone it takes a few milliseconds.
+# The time that a connection may take while others have trouble; alone it takes a few milliseconds.
 PROMPTLY = 2.0
 
 
-def test_not_listening_ends_the_connection_and_delays_no_other(lab, stream_server):
+def test_a_service_that_does_not_listen_ends_the_connection_and_delays_no_other(lab, stream_server):
     tunnel = lab.tunnel({"GONE": f"127.0.0.1:{free_port()}", "APP": f"127.0.0.1:{stream_server.port}"})
     with socket.create_connection(("127.0.0.1", tunnel.ports["GONE"]), timeout=GIVE_UP) as client:
         client.sendall(b"is anybody there?")
@@ -28,7 +28,7 @@ def test_not_listening_ends_the_connection_and_delays_no_other(lab, stream_serve
         exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
         assert time.monotonic() - started < PROMPTLY
         assert ended_without_a_byte(client)
-    # And it stays usable.
+    # The service stays usable.
     exchange_all([(tunnel.ports["APP"], 2, 100_000, 100_000)])
 
 
@@ -67,7 +67,7 @@ def black_hole():
         yield listener.getsockname()[1]
 
 
-def test_one_that_does_not_answer_delays_no_other(lab, stream_server):
+def test_a_service_that_does_not_answer_delays_no_other(lab, stream_server):
     with black_hole() as port:
         tunnel = lab.tunnel({"HOLE": f"127.0.0.1:{port}", "APP": f"127.0.0.1:{stream_server.port}"})
         with contextlib.ExitStack() as stack:
@@ -94,7 +94,7 @@ def test_a_name_instead_of_an_address(lab, stream_server):
     exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
 
 
-def test_a_port_alone_is_one_of_this_machine(lab, stream_server):
+def test_a_lone_port_means_this_machine(lab, stream_server):
     tunnel = lab.tunnel({"APP": stream_server.port})
     exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
 
@@ -113,7 +113,7 @@ def tunnel_to(lab, target, settings):
     return destination, ports["APP"]
 
 
-def test_a_local_service_that_refuses_is_tried_as_often_as_asked_and_the_source_is_told(lab):
+def test_a_refused_dial_is_retried_as_often_as_asked_and_reported_to_the_source(lab):
     target = free_port()
     destination, port = tunnel_to(lab, f"127.0.0.1:{target}", quick(3, 300))
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
@@ -123,11 +123,11 @@ def test_a_local_service_that_refuses_is_tried_as_often_as_asked_and_the_source_
     assert destination.find_log(rf"error.*{where}given up after 3 tries")
     tries = [line for line in destination.log.splitlines() if re.search(where, line)]
     assert [bool(re.search("next try in 300 ms", line)) for line in tries] == [True, True, False]
-    # The delay between two tries is not left out, whatever else the machine does.
+    # However busy the machine is, the delay between two tries is kept.
     assert all(log_time(after) - log_time(before) >= 0.29 for before, after in zip(tries, tries[1:]))
 
 
-def test_a_local_service_is_tried_for_ever_when_asked(lab):
+def test_a_local_service_is_tried_forever_when_asked(lab):
     target = free_port()
     destination, port = tunnel_to(lab, f"127.0.0.1:{target}", quick(-1, 20))
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
@@ -142,8 +142,8 @@ def test_a_local_service_is_tried_for_ever_when_asked(lab):
     assert "given up" not in destination.log
 
 
-def test_clients_that_leave_do_not_use_up_a_service_that_never_comes(lab):
-    """With tries forever, what nobody waits for any more must end, or its places would."""
+def test_clients_that_leave_do_not_use_up_the_limit_of_a_service(lab):
+    """With endless tries, a dial without a client must end, or abandoned dials would use up the limit."""
     target = free_port()
     settings = quick(-1, 20)
     settings["tcp"]["max_active_connections"] = 4
@@ -157,7 +157,7 @@ def test_clients_that_leave_do_not_use_up_a_service_that_never_comes(lab):
     assert destination.process.poll() is None
 
 
-def test_what_waits_for_a_local_service_goes_with_its_tunnel(lab):
+def test_dials_end_with_their_tunnel(lab):
     destination, port = tunnel_to(lab, f"127.0.0.1:{free_port()}", quick(-1, 60_000))
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(b"for later")
@@ -167,14 +167,14 @@ def test_what_waits_for_a_local_service_goes_with_its_tunnel(lab):
     mark = destination.mark()
     destination.signal(signal.SIGHUP)
     destination.wait_log(READY, 30, mark)
-    until(lambda: destination.counters()[:2] == [0, 1], "nothing waits any more")
+    until(lambda: destination.counters()[:2] == [0, 1], "nothing waits for the local service")
     destination.signal(signal.SIGTERM)
     assert destination.wait() == 0
     assert "did not drain" not in destination.log
 
 
 def reaches(port, listener):
-    """A client that sends its name at the port arrives at the listener, among those that only left."""
+    """Whether a client that sends its name to the port reaches the listener, among those that only left."""
     name = os.urandom(8)
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(name)

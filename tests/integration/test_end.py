@@ -1,4 +1,4 @@
-"""How a run ends: on request, at once, or because one of its processes was killed."""
+"""How a run ends: on request, immediately, or because one of its processes was killed."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def tunnel(lab, stream_server):
 
 @pytest.mark.parametrize("side", ["source", "destination"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_polite_request(tunnel, side, number):
+def test_sigterm_and_sigint_end_the_run(tunnel, side, number):
     proxy = getattr(tunnel, side)
     before = [pid for pids in proxy.processes().values() for pid in pids]
     assert len(before) == 4
@@ -34,14 +34,14 @@ def test_a_polite_request(tunnel, side, number):
     tunnel.service.wait_gone("t1", side)
 
 
-def test_a_request_while_waiting_for_the_next_try(lab):
+def test_a_signal_while_waiting_for_the_next_try(lab):
     proxy = lab.proxy(["-s", free_port(), "-e", f"127.0.0.1:{free_port()}"], token="unused")
     proxy.wait_log(r"(?i)refused")
     proxy.signal(signal.SIGTERM)
     assert proxy.wait(5) == 0
 
 
-def test_what_was_accepted_is_delivered_first(lab):
+def test_accepted_bytes_are_delivered_first(lab):
     content = os.urandom(8 * MEGABYTE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
@@ -51,7 +51,7 @@ def test_what_was_accepted_is_delivered_first(lab):
             reader.settimeout(20)
             received = 0
             client.setblocking(False)
-            # As much as goes in without anybody reading at the far end; it is on its way when the end comes.
+            # As much as is taken while nothing reads at the far end; these bytes are in flight when the end comes.
             sent = client.send(content)
             client.close()
             tunnel.source.signal(signal.SIGTERM)
@@ -63,7 +63,7 @@ def test_what_was_accepted_is_delivered_first(lab):
         assert tunnel.source.wait() == 0
 
 
-def test_a_second_request_does_not_wait(lab):
+def test_a_second_signal_does_not_wait(lab):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
         with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=20) as client:
@@ -73,7 +73,7 @@ def test_a_second_request_does_not_wait(lab):
             pids = [pid for pids in tunnel.source.processes().values() for pid in pids]
             mark = tunnel.source.mark()
             tunnel.source.signal(signal.SIGTERM)
-            until(lambda: tunnel.source.mark() > mark, "the first request is noticed")
+            until(lambda: tunnel.source.mark() > mark, "the first signal is noticed")
             started = time.monotonic()
             tunnel.source.signal(signal.SIGTERM)
             tunnel.source.wait(5)
@@ -83,7 +83,7 @@ def test_a_second_request_does_not_wait(lab):
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
-def test_a_second_request_meets_the_end_of_the_helpers(tunnel, side):
+def test_a_second_signal_at_the_end_of_the_helpers(tunnel, side):
     proxy = getattr(tunnel, side)
     helpers = [proxy.pid_of("bridge"), proxy.pid_of("net")]
     for pid in helpers:
@@ -91,7 +91,7 @@ def test_a_second_request_meets_the_end_of_the_helpers(tunnel, side):
     proxy.signal(signal.SIGTERM)
     proxy.wait_log("stopping: ")
     until(lambda: status(proxy.pid)["State"].startswith("S"), "it has told the helpers and waits")
-    # In one turn of its loop the monitor hears that both have ended, and of the second request.
+    # The monitor learns in one turn of its loop that both have ended, and of the second request.
     proxy.signal(signal.SIGSTOP)
     for pid in helpers:
         os.kill(pid, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""The kernel has run out of something: whoever needs it waits without spinning, says so once, and goes on by itself."""
+"""The kernel has run out of something: the process that needs it waits without spinning, logs that once, and resumes."""
 
 import contextlib
 import os
@@ -10,23 +10,23 @@ from harness import processes, starters
 from harness.dns_server import DnsServer
 from harness.lab import READY, READY_SOURCE, Tunnel, free_ports, is_root
 from harness.marks import not_with_sanitizers
-from harness.shortage import Hog, Limit, as_user, check_does_not_spin, nobody_else
+from harness.shortage import Hog, Limit, as_user, check_does_not_spin, unused_user
 from harness.sockets import ended_without_a_byte
 from harness.streams import HEADER, exchange_all
 from harness.wait import until
 
-# Most users' limits are higher; what happens at them is the same.
+# Most users' limits are higher; the behaviour at the limit is the same.
 LIMIT = 256
 ENOUGH = r"there is enough for all connections again"
 
 pytestmark = [
-    pytest.mark.skipif(not is_root(), reason="only root can start what is counted for a user of its own"),
-    not_with_sanitizers("it needs descriptors and a process of its own, and takes their lack for an error"),
+    pytest.mark.skipif(not is_root(), reason="only root can start processes as a user of their own"),
+    not_with_sanitizers("a sanitizer needs descriptors and a process, and reports their lack as an error"),
 ]
 
 
 class Client:
-    """A connection to a StreamServer through a tunnel, which waits to be served."""
+    """A connection through a tunnel to a StreamServer, waiting to be served."""
 
     def __init__(self, port, seed=1):
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -34,7 +34,7 @@ class Client:
         self._socket.setblocking(False)
 
     def is_served(self):
-        """Whether the server's first byte has come."""
+        """Whether the server's first byte has arrived."""
         with contextlib.suppress(BlockingIOError):
             first = self._socket.recv(1, socket.MSG_PEEK)
             assert first == b"R", "the connection was dropped"
@@ -47,7 +47,7 @@ class Client:
 
 @pytest.fixture
 def clients():
-    """clients(port, count): connected ones, closed at the end."""
+    """clients(port, count): connected clients, closed at the end."""
     with contextlib.ExitStack() as stack:
         yield lambda port, count: [stack.enter_context(contextlib.closing(Client(port, seed)))
                                    for seed in range(count)]
@@ -67,7 +67,7 @@ def limited(uid, limit=LIMIT):
 
 @pytest.fixture
 def user():
-    return nobody_else()
+    return unused_user()
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_hog_of_the_same_user_stops_a_destination_until_it_ends(lab, stream_se
     hog = lab.use(Hog(user, LIMIT))
     waiting = clients(ports["APP"], 5)
     destination.wait_log(rf"bridge.*cannot pass a descriptor to the net process.*{IN_FLIGHT}")
-    # A connection that was dialled meanwhile waits in the monitor.
+    # A connection that was dialled in the meantime waits in the monitor.
     destination.wait_log(rf"cannot pass a descriptor to the bridge process.*{IN_FLIGHT}")
     check_does_not_spin(destination.monitor, destination.pid_of("bridge"))
     assert count(destination, IN_FLIGHT) == 2
@@ -157,7 +157,7 @@ def test_clients_wait_for_descriptors_of_the_bridge(tunnel, clients):
     exchange_all([(tunnel.ports["APP"], seed, 100_000, 100_000) for seed in range(20)])
 
 
-def test_connections_wait_for_descriptors_of_the_bridge_of_a_destination(tunnel, clients):
+def test_connections_wait_for_descriptors_of_a_destinations_bridge(tunnel, clients):
     bridge = tunnel.destination.pid_of("bridge")
     limit = Limit(bridge)
     limit.set_free_descriptors(0)
@@ -171,7 +171,7 @@ def test_connections_wait_for_descriptors_of_the_bridge_of_a_destination(tunnel,
 
 
 def is_reset(port):
-    """It may be before connect() has returned."""
+    """Whether the connection is reset, which may happen before connect() returns."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(HEADER.pack(1, 0, 0))
@@ -240,7 +240,7 @@ def test_a_tunnel_comes_back_when_a_process_can_be_made_again(lab, stream_server
 
 # ---- a start ----
 
-# As limits::kLeastDescriptors has it, and two for each service.
+# limits::kLeastDescriptors, and two for each service.
 LEAST = 64 + 2
 
 
@@ -265,14 +265,14 @@ def test_the_least_descriptors_are_enough(lab, stream_server, user):
 @pytest.mark.parametrize("limit", [1, 2])
 def test_a_start_with_too_few_processes_says_so(lab, user, limit):
     service = lab.service({"t1": ["APP"]})
-    # prlimit(1) and setpriv(1) are root; localproxy is the first process of the user.
+    # prlimit(1) and setpriv(1) run as root; localproxy is the user's first process.
     source = lab.source(service, "t1", free_ports(["APP"]), inside=as_user(user, f"--nproc={limit}:{limit}"))
     assert source.wait() == 71
     assert source.find_log(r"cannot start localproxy-\w+: Resource temporarily unavailable.*ulimit -u"), source.log
     assert not source.find_log(r"status 71$")
 
 
-def test_a_full_directory_for_temporary_files_is_none_of_its_business(lab, stream_server):
+def test_a_full_temporary_directory_does_not_matter(lab, stream_server):
     full = starters.shell("mount -t tmpfs -o size=4k none /mnt && head -c 4096 /dev/zero >/mnt/full && "
                           'TMPDIR=/mnt exec "$@"')
     inside = starters.Starter("/usr/bin/unshare", "--mount", *full.command)
@@ -284,7 +284,7 @@ def test_a_full_directory_for_temporary_files_is_none_of_its_business(lab, strea
 
 
 def stop_in_time(proxy):
-    """Ends within what base/limits.h allows for it: kStopChild and kStopLauncher, with some room on a busy machine."""
+    """Stops it within the limits of base/limits.h, kStopChild and kStopLauncher, with some slack for a busy machine."""
     before = [pid for pids in proxy.processes().values() for pid in pids]
     proxy.signal(signal.SIGTERM)
     assert proxy.wait(30) == 0
@@ -309,7 +309,7 @@ def test_a_stop_does_not_wait_for_a_lookup(lab, namespace):
     stop_in_time(source)
 
 
-def test_a_stop_does_not_wait_for_what_has_run_out(lab, user):
+def test_a_stop_does_not_wait_for_an_exhausted_resource(lab, user):
     service = lab.service({"t1": ["APP"]})
     lab.use(Hog(user, LIMIT))
     source = lab.source(service, "t1", free_ports(["APP"]), inside=limited(user))

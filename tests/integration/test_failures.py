@@ -1,4 +1,4 @@
-"""What goes wrong says what, on which leg, with which address, and what to do; and the run ends with its status."""
+"""Each failure is logged with its leg, its address and a remedy, and the run ends with the right exit status."""
 
 import ast
 import pathlib
@@ -16,20 +16,20 @@ from harness.ports import free_port
 from harness.sockets import ended_without_a_byte, make_close_reset, plain_server
 from harness.wait import until
 
-# Every exit status in each of its ways, and the test that produces it.
+# Every cause of every exit status, and the test that produces it.
 EXIT_STATUSES = {
-    0: {"SIGTERM, SIGINT": "test_end.test_a_polite_request",
-        "a second signal": "test_end.test_a_second_request_does_not_wait",
+    0: {"SIGTERM, SIGINT": "test_end.test_sigterm_and_sigint_end_the_run",
+        "a second signal": "test_end.test_a_second_signal_does_not_wait",
         "a close frame": "test_reconnect.test_a_close_frame_ends_the_run_with_success",
         "the tunnel was closed": "test_reconnect.test_close_tunnel_ends_both_with_success",
         "another proxy took over": "test_reconnect.test_another_proxy_with_the_same_tokens_replaces_the_first",
-        "a question": "test_start.test_questions_are_answered_whatever_else_is_given"},
+        "a question": "test_start.test_informational_options_are_answered_whatever_else_is_given"},
     1: {"command line": "test_start.test_usage_errors",
-        "configuration": "test_failures.test_a_settings_file_that_is_none"},
+        "configuration": "test_failures.test_a_broken_settings_file"},
     69: {"not resolved": "test_failures.test_a_name_that_does_not_exist",
          "not connected": "test_failures.test_a_service_that_refuses_connections",
-         "no common TLS": "test_failures.test_a_server_of_old_tls",
-         "5xx": "test_failures.test_a_service_that_is_never_well",
+         "no common TLS": "test_failures.test_a_server_with_old_tls_versions",
+         "5xx": "test_failures.test_a_service_that_always_answers_503",
          "4xx of a web proxy": "test_web_proxy.test_a_refusal_is_final_and_gives_the_reason"},
     71: {"helper missing, replaced": "test_helpers.test_a_helper_that_cannot_be_used",
          "helper cannot start": "test_helpers.test_a_bridge_that_is_another_program",
@@ -56,7 +56,7 @@ def test_every_exit_status_has_its_tests():
         assert test in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)], f"{file}.{test}"
 
 
-def test_a_settings_file_that_is_none(lab):
+def test_a_broken_settings_file(lab):
     path = lab.directory / "broken.json"
     path.write_text("{", encoding="ascii")
     proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "--settings-json", path], token="unused")
@@ -66,13 +66,13 @@ def test_a_settings_file_that_is_none(lab):
 
 # ---- resolving ----
 
-# libc asks a silent server twice, five seconds each, when it is not told otherwise.
+# By default libc asks a silent server twice, for five seconds each.
 QUICK = "options timeout:1 attempts:1"
 
 
 @pytest.fixture
 def dns(lab, namespace):
-    """A network with a DNS server, both with that name: dns.net."""
+    """A DNS server in a network of its own, dns.net."""
     net = namespace(resolver=QUICK)
     net.add_address("10.9.0.1/24")
     server = lab.use(net.run(DnsServer, {"tunnel.test": ["127.0.0.1"], "empty.test": []}))
@@ -106,7 +106,7 @@ def test_a_name_server_that_recovers(lab, dns, how):
 
 
 def test_an_answer_too_long_for_a_datagram(lab, dns):
-    """The rest of it is asked for over TCP, which the sandbox has to let through."""
+    """libc asks again over TCP, which the sandbox has to allow."""
     dns.how = "truncate"
     service = lab.service({"t1": ["APP"]}, inside=dns.net)
     source = lab.source(service, "t1", free_ports(["APP"]), at=f"tunnel.test:{service.port}", inside=dns.net)
@@ -145,7 +145,7 @@ def test_every_address_of_a_name_is_in_the_error(lab):
     assert source.find_log(rf"cannot connect to the service: 127\.0\.0\.1:{port}: .*refused; \[::1\]:{port}: \S")
 
 
-def test_the_number_of_tries_is_what_was_asked_for(lab):
+def test_the_number_of_tries_is_as_requested(lab):
     source = lab.lonely_source(f"127.0.0.1:{free_port()}",
                        settings={"websocket": {"connect_retry_count": 3, "retry_delay_ms": 1}})
     assert source.wait() == 69
@@ -165,18 +165,18 @@ def test_a_network_that_cannot_be_reached(lab, namespace, address, words):
 
 
 def test_silence_has_an_end_on_each_leg(lab, namespace):
-    """Three waits at the same time, since they are long: for a name, for the connection, for the TLS handshake."""
+    """Three long waits at the same time: for a name, for the connection, for the TLS handshake."""
     net = namespace(resolver="options timeout:30 attempts:1")
     dns = lab.use(net.run(DnsServer, {}, how="silence"))
     net.add_address("10.9.0.1/24")
     net.add_black_hole("10.9.0.9")
     nameless = lab.lonely_source("tunnel.test:443", inside=net)
-    to_nobody = lab.lonely_source("10.9.0.9:443", inside=net)
+    to_missing = lab.lonely_source("10.9.0.9:443", inside=net)
     held = []
     with plain_server(held.append) as port:
         to_silence = lab.lonely_source(f"127.0.0.1:{port}")
-        assert to_nobody.wait(40) == 69
-        assert to_nobody.find_log(r"cannot connect to the service: 10\.9\.0\.9:443: no answer within 15 seconds")
+        assert to_missing.wait(40) == 69
+        assert to_missing.find_log(r"cannot connect to the service: 10\.9\.0\.9:443: no answer within 15 seconds")
         assert to_silence.wait(40) == 69
         assert to_silence.find_log(rf"error.*127\.0\.0\.1:{port} gives no answer to the TLS handshake")
     assert held
@@ -187,7 +187,7 @@ def test_silence_has_an_end_on_each_leg(lab, namespace):
 
 # ---- TLS ----
 
-def test_something_that_does_not_speak_tls(lab):
+def test_a_server_that_does_not_speak_tls(lab):
     def serve(connection):
         with connection:
             connection.recv(4096)
@@ -203,7 +203,7 @@ def test_something_that_does_not_speak_tls(lab):
 def test_a_handshake_that_is_cut(lab, how):
     def serve(connection):
         connection.recv(4096)
-        # A server's first record, and only half of it.
+        # Half of a server's first record.
         connection.sendall(b"\x16\x03\x03\x00\x40\x02\x00\x00")
         if how == "reset":
             make_close_reset(connection)
@@ -216,14 +216,14 @@ def test_a_handshake_that_is_cut(lab, how):
         assert source.find_log(rf"error.*TLS handshake with 127\.0\.0\.1:{port}: .*{words}")
 
 
-def test_a_server_of_old_tls(lab):
+def test_a_server_with_old_tls_versions(lab):
     key, certificate = lab.directory / "key.pem", lab.directory / "certificate.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
                     "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.set_ciphers("ALL:@SECLEVEL=0")
-    # Python warns of both, rightly.
+    # Python rightly warns about both.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
@@ -241,7 +241,7 @@ def test_a_server_of_old_tls(lab):
         source = lab.lonely_source(f"127.0.0.1:{port}", more=["-k"])
         assert source.wait() == 69
         assert source.find_log(rf"error.*TLS handshake with 127\.0\.0\.1:{port}: .*protocol version")
-        until(lambda: versions, "the server has an opinion")
+        until(lambda: versions, "the server has seen the client's version")
     assert "agreed" not in versions
 
 
@@ -258,7 +258,7 @@ def test_a_refusal_names_the_session(lab):
                            r"Invalid access token: no such thing\. .*new token")
 
 
-def test_a_service_that_is_never_well(lab):
+def test_a_service_that_always_answers_503(lab):
     service = lab.service({"t1": ["APP"]})
     service.control("fault", kind="status", status=503, body="come back later", next=2)
     source = lab.source(service, "t1", free_ports(["APP"]), verbosity=4,
@@ -299,11 +299,11 @@ def test_services_that_do_not_match(lab, side, case):
                           rf"{option} gives {named(given)}\.")
 
 
-def test_a_folder_of_services_that_has_not_those_of_the_tunnel(lab):
+def test_a_services_directory_without_the_services_of_the_tunnel(lab):
     service = lab.service({"t1": ["SSH"]})
-    folder = lab.folder("services")
-    (folder / "others.ini").write_text("DB = 5432\n", encoding="ascii")
-    arguments = ["-m", "destination", "--config-dir", folder,
+    directory = lab.make_directory("services")
+    (directory / "others.ini").write_text("DB = 5432\n", encoding="ascii")
+    arguments = ["-m", "destination", "--config-dir", directory,
                  "-e", f"localhost:{service.port}", "-c", lab.ca_directory(service)]
     destination = lab.proxy(arguments, token=service.token("t1", "destination"))
     assert destination.wait() == 76
@@ -334,7 +334,7 @@ def test_a_busy_port(lab):
 
 def test_an_address_of_another_machine(lab):
     port = free_port()
-    # TEST-NET-1 (RFC 5737) is nobody's.
+    # TEST-NET-1 (RFC 5737) belongs to no machine.
     source = lab.lonely_source("localhost:1", more=["-b", "192.0.2.1"], settings=ONCE)
     assert source.wait() == 73
     assert source.find_log(r"cannot listen on 192\.0\.2\.1:\d+: .*this machine does not have that address")

@@ -1,4 +1,4 @@
-"""The tunnel's frames arrive cut and joined in every way that WebSocket and TLS allow; the bytes stay the same."""
+"""Tunnel frames arrive cut and joined in every way that WebSocket and TLS allow; the bytes stay the same."""
 
 import contextlib
 import socket
@@ -7,14 +7,14 @@ import pytest
 from harness.sockets import receive_exactly
 from harness.streams import exchange_all
 
-# Longer than the frame that carries it back: length, fields and payload are cut at every byte.
+# Every offset in the frame that carries it is a cut: in the length, in the fields, in the payload.
 LINE = bytes(range(64))
 LONGEST_FRAME = 2 + 32 + len(LINE)
 
 
 @contextlib.contextmanager
 def line_through(lab, cut_side):
-    """(tunnel, sender, receiver): two ends of one connection, so that cut_side's proxy gets what is sent."""
+    """(tunnel, sender, receiver): the ends of one connection; cut_side's proxy receives what is sent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
         listener.settimeout(20)
@@ -47,7 +47,7 @@ def test_control_frames_between_fragments(lab, stream_server):
     """RFC 6455, 5.4: a ping may come between two fragments of a message."""
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
     for side in ("source", "destination"):
-        # An ignorable message of a type that nobody knows: 2 bytes of length, type 100, ignorable true.
+        # An ignorable message of an unknown type: 2 bytes of length, type 100, ignorable true.
         frame = bytes([0, 4, 0x08, 100, 0x18, 1])
         first, ping, last = b"\x02\x03" + frame[:3], b"\x89\x01p", b"\x80\x03" + frame[3:]
         tunnel.service.control("inject_raw", tunnel="t1", side=side, hex=(first + ping + last).hex())

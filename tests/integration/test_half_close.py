@@ -1,4 +1,4 @@
-"""A client that ends its sending side before it has the answer. The tunnel has no half-close."""
+"""A client that shuts down its sending side before it has the answer. The tunnel has no half-close."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ ANSWER = b"the answer"
 
 
 class AnswersWhenTold:
-    """A service that has read the question, and answers it after go() without waiting for an end."""
+    """A service that reads the question, and answers it after go() without waiting for the client's end."""
 
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ def service_with_answer(lab):
     return lab.use(AnswersWhenTold())
 
 
-def test_nc_with_N_has_its_answer(lab, service_with_answer):
+def test_nc_with_N_gets_its_answer(lab, service_with_answer):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{service_with_answer.port}"})
     with subprocess.Popen(["nc", "-N", "127.0.0.1", str(tunnel.ports["APP"])], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as client:
@@ -60,7 +60,7 @@ def test_nc_with_N_has_its_answer(lab, service_with_answer):
     assert service_with_answer.ended.wait(20)
 
 
-def test_without_the_wait_the_end_of_the_client_is_the_end(lab, service_with_answer):
+def test_without_the_wait_the_clients_end_ends_the_connection(lab, service_with_answer):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{service_with_answer.port}"}, more=["--half-close-linger", 0])
     with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=30) as client:
         client.sendall(QUESTION)

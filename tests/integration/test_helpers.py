@@ -1,4 +1,4 @@
-"""Helper programs that are missing, spoilt, replaced or broken: said at the start, and the end of the run."""
+"""Helper programs that are missing, spoilt, replaced or broken: the run ends at the start, with the reason."""
 
 import os
 import pwd
@@ -19,7 +19,7 @@ def not_executable(path):
     path.chmod(0o644)
 
 
-def everybody_s(path):
+def writable_by_all(path):
     path.chmod(0o757)
 
 
@@ -29,7 +29,7 @@ def a_link(path):
     path.symlink_to(real)
 
 
-def a_folder(path):
+def a_directory(path):
     path.unlink()
     path.mkdir()
 
@@ -44,9 +44,9 @@ def foreign(path):
 SPOILT = {
     missing: "No such file",
     not_executable: "is not executable",
-    everybody_s: "could have been replaced by another user",
+    writable_by_all: "could have been replaced by another user",
     a_link: "cannot open the helper|is not a plain file",
-    a_folder: "is not a plain file",
+    a_directory: "is not a plain file",
     foreign: "could have been replaced by another user",
 }
 
@@ -54,28 +54,28 @@ SPOILT = {
 @pytest.mark.parametrize("role", ["net", "bridge", "resolve", "launch"])
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__.replace("_", " "))
 def test_a_helper_that_cannot_be_used(lab, role, spoil):
-    folder = lab.programs()
-    helper = folder / f"localproxy-{role}"
+    directory = lab.programs()
+    helper = directory / f"localproxy-{role}"
     spoil(helper)
-    source = lab.lonely_source(f"127.0.0.1:{free_port()}", program=folder / "localproxy")
+    source = lab.lonely_source(f"127.0.0.1:{free_port()}", program=directory / "localproxy")
     assert source.wait() == 71
     assert source.find_log(rf"{re.escape(str(helper))}.*({SPOILT[spoil]})|({SPOILT[spoil]}).*{re.escape(str(helper))}")
     assert "Attempting" not in source.log
 
 
 def test_a_bridge_that_is_another_program(lab):
-    folder = lab.programs()
-    shutil.copy("/bin/false", folder / "localproxy-bridge")
-    source = lab.lonely_source(f"127.0.0.1:{free_port()}", program=folder / "localproxy")
+    directory = lab.programs()
+    shutil.copy("/bin/false", directory / "localproxy-bridge")
+    source = lab.lonely_source(f"127.0.0.1:{free_port()}", program=directory / "localproxy")
     assert source.wait() == 71
     assert source.find_log(r"error.*the bridge process ended with status 1")
 
 
 def test_a_net_that_always_fails(lab):
-    folder = lab.programs()
-    shutil.copy("/bin/false", folder / "localproxy-net")
+    directory = lab.programs()
+    shutil.copy("/bin/false", directory / "localproxy-net")
     with plain_server(lambda connection: connection.close()) as port:
-        source = lab.lonely_source(f"127.0.0.1:{port}", program=folder / "localproxy",
+        source = lab.lonely_source(f"127.0.0.1:{port}", program=directory / "localproxy",
                            settings={"websocket": {"retry_delay_ms": 1}})
         assert source.wait(40) == 71
     assert len(re.findall(r"error.*the net process ended with status 1", source.log)) == 8
@@ -83,9 +83,9 @@ def test_a_net_that_always_fails(lab):
 
 
 def test_a_lookup_that_always_fails(lab):
-    folder = lab.programs()
-    shutil.copy("/bin/false", folder / "localproxy-resolve")
-    source = lab.lonely_source("somewhere.test:443", program=folder / "localproxy")
+    directory = lab.programs()
+    shutil.copy("/bin/false", directory / "localproxy-resolve")
+    source = lab.lonely_source("somewhere.test:443", program=directory / "localproxy")
     assert source.wait() == 69
     assert source.find_log(r"error.*cannot resolve somewhere\.test: the lookup process ended with status 1")
 

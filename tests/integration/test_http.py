@@ -1,4 +1,4 @@
-"""curl through the tunnel: many downloads at once, each on a connection of its own."""
+"""curl through the tunnel: many downloads at once, each on its own connection."""
 
 import os
 import subprocess
@@ -17,14 +17,14 @@ def test_twenty_downloads_at_once(lab, web):
     for number in range(DOWNLOADS):
         (web.directory / f"file{number}").write_bytes(os.urandom(SIZE))
     tunnel = lab.tunnel({"HTTP": f"127.0.0.1:{web.port}"})
-    copies = lab.folder("copies")
+    copies = lab.make_directory("copies")
     running = [curl(tunnel.ports["HTTP"], f"file{number}", copies / f"file{number}") for number in range(DOWNLOADS)]
     assert [process.wait(TIMEOUT) for process in running] == [0] * DOWNLOADS
     for number in range(DOWNLOADS):
         assert (copies / f"file{number}").read_bytes() == (web.directory / f"file{number}").read_bytes()
 
 
-def test_an_answer_of_the_far_end_that_says_no(lab, web):
+def test_an_http_error_of_the_far_end(lab, web):
     tunnel = lab.tunnel({"HTTP": f"127.0.0.1:{web.port}"})
     # 22: the server answered with 400 or above.
     assert curl(tunnel.ports["HTTP"], "nothing-here", "/dev/null").wait(TIMEOUT) == 22

@@ -1,4 +1,4 @@
-"""--idle-timeout: connections on which nothing moves end, all others do not."""
+"""--idle-timeout: connections without traffic end, all others stay."""
 
 import socket
 
@@ -53,14 +53,14 @@ def test_an_idle_connection_ends_at_both_ends(lab, listener, side):
             assert receive_exactly(server, 5) == b"hello"
             server.sendall(b"world")
             assert receive_exactly(client, 5) == b"world"
-            # In order: the end of file, not a reset.
+            # An orderly end, not a reset.
             assert client.recv(1) == b""
             assert server.recv(1) == b""
     (source if side == "source" else destination).wait_log(IDLE)
 
 
 @pytest.mark.parametrize("talker", ["client", "server"])
-def test_bytes_in_either_direction_keep_it(lab, listener, talker):
+def test_bytes_in_either_direction_keep_a_connection(lab, listener, talker):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.port}"}, more=["--idle-timeout", SECONDS])
     with connect(tunnel) as idle, connect(tunnel) as busy:
         servers = {}
@@ -68,7 +68,7 @@ def test_bytes_in_either_direction_keep_it(lab, listener, talker):
             server = listener.accept()
             assert receive_exactly(server, 5) == b"hello"
             servers[server] = server
-        # Says something until the other connection, which does not, has been ended.
+        # Talks until the other connection, which is silent, has been closed.
         pairs = {}
         for client, mark in ((idle, b"i"), (busy, b"b")):
             client.sendall(mark)
@@ -89,8 +89,8 @@ def test_bytes_in_either_direction_keep_it(lab, listener, talker):
             server.close()
 
 
-def test_without_it_they_stay(lab, listener):
-    """As long as a connection with the option would: seen by another tunnel that has it."""
+def test_without_the_option_idle_connections_stay(lab, listener):
+    """For longer than the option would allow, as measured with a second tunnel that has it."""
     with_it = lab.tunnel({"APP": f"127.0.0.1:{listener.port}"}, more=["--idle-timeout", SECONDS])
     without_service = lab.service({"t1": ["APP"]})
     lab.destination(without_service, "t1", {"APP": f"127.0.0.1:{listener.port}"})

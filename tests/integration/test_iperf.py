@@ -42,5 +42,5 @@ def test_iperf3(lab, direction, streams):
     assert done.returncode == 0, report.get("error")
     assert report["end"]["sum_sent"]["bytes"] >= BYTES * 0.99
     received = report["end"]["sum_received"]["bytes"]
-    # What was on its way when the sender said that it was done does not count: a few MB a stream.
+    # Bytes in flight when the sender reported its end do not count: a few MB per stream.
     assert received >= BYTES * 0.8

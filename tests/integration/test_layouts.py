@@ -1,4 +1,4 @@
-"""The files that lookups go by may be anywhere, behind links; and are renewed by renaming while a proxy runs."""
+"""The resolver's files may be anywhere, behind links, and are renewed by renaming while a proxy runs."""
 
 import re
 import subprocess
@@ -11,10 +11,10 @@ from harness.ports import free_port
 
 AGAIN_AND_AGAIN = {"websocket": {"connect_retry_count": -1, "retry_delay_ms": 100}}
 GOOD = f"nameserver {DNS_ADDRESS}\n"
-# Nobody listens there.
+# Nothing listens there.
 BAD = "nameserver 127.0.0.54\n"
 
-# Links, each by the path that it is at, and where the file is. FILE stands for its name.
+# Links, by path, and the place of the file. FILE stands for its name.
 LAYOUTS = {
     "a file": ({}, "/etc/FILE"),
     "connman": ({"/etc/FILE": "/run/connman/FILE"}, "/run/connman/FILE"),
@@ -33,14 +33,14 @@ LAYOUTS = {
 @pytest.fixture
 def layout(lab, namespace):
     net = namespace()
-    made = Layout(lab.folder("system"), net)
+    made = Layout(lab.make_directory("system"), net)
     made.write("/etc/resolv.conf", GOOD)
     made.server = lab.use(net.run(DnsServer, {"tunnel.test": ["127.0.0.1"]}))
     return made
 
 
 def arrange(layout, name, file):
-    """Makes the links of a layout; where the file is then."""
+    """Makes the links of a layout; returns the path of the file."""
     links, place = LAYOUTS[name]
     layout.path(f"/etc/{file}").unlink()
     for at, target in links.items():
@@ -73,7 +73,7 @@ def test_hosts(lab, layout, name):
     source.wait_log(r"Resolved proxy server IP: 127\.0\.0\.9$")
 
 
-def test_what_comes_after_the_start(lab, layout):
+def test_a_file_that_appears_after_the_start(lab, layout):
     layout.link("/etc/resolv.conf", "/run/connman/resolv.conf")
     source = start(lab, layout)
     source.wait_log(r"cannot resolve tunnel\.test: .*; cannot read /etc/resolv\.conf "
@@ -82,7 +82,7 @@ def test_what_comes_after_the_start(lab, layout):
     source.wait_log(r"Resolved proxy server IP: 127\.0\.0\.1$")
 
 
-def test_a_file_for_others_is_named(lab, layout):
+def test_an_unreadable_file_is_named(lab, layout):
     layout.write("/etc/resolv.conf", GOOD, mode=0o600)
     source = start(lab, layout)
     source.wait_log(r"cannot resolve tunnel\.test: .*; cannot read /etc/resolv\.conf: the user .* allowed to")
@@ -97,7 +97,7 @@ def test_a_file_that_has_moved_away_is_named(lab, layout):
     source.wait_log(r"cannot read /etc/resolv\.conf: it is elsewhere since localproxy was started; start it again")
 
 
-# A name service that knows one name.
+# A name service module that knows one name.
 MODULE = r"""
 #include <arpa/inet.h>
 #include <errno.h>
@@ -121,7 +121,7 @@ enum nss_status _nss_elsewhere_gethostbyname4_r(const char* name, struct gaih_ad
 """
 
 
-def test_a_module_where_the_linker_was_told_to_look(lab, layout):
+def test_a_name_service_in_a_directory_of_ld_so_conf(lab, layout):
     source_text = lab.directory / "module.c"
     source_text.write_text(MODULE, encoding="ascii")
     libraries = layout.path("/opt/vendor/lib")

@@ -1,8 +1,8 @@
-"""Programs that are built with AddressSanitizer lose no memory, whatever the end of a connection, of a tunnel or of a
-process: each of them looks for it at its end and says what it found (src/main/sanitizer.cc).
+"""Programs that are built with AddressSanitizer leak no memory, however a connection, a tunnel or a process ends: each
+program checks when it exits, and logs the result (src/main/sanitizer.cc).
 
-It can look only where /proc is there and a process may start another: not under Landlock, not in namespaces of its own,
-not under the filters, which such a build does not have anyway.
+The check needs /proc and a second process, so it works neither under Landlock nor in namespaces of its own nor under the
+filters, which such a build does not have anyway.
 """
 
 import collections
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not is_sanitized(), reason="this build has no Ad
 # "... [info] net: sandbox: ..." at the start of a process, "... net: leak check: ..." at its end.
 START = re.compile(r"\] (\w+): sandbox: ")
 GOOD_END = re.compile(r"(?:\] (\w+): |^)leak check: nothing was lost$")
-# What AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer say; and one that took too long to look.
+# Reports of AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; and a check that took too long.
 BAD = re.compile(r"Sanitizer: |runtime error: |LeakSanitizer has encountered|is killed$")
 
 

@@ -1,4 +1,4 @@
-"""Signals: what each does, and that none does harm at an odd moment."""
+"""Signals: what each does, and that none does harm at any moment."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from harness.wait import until
 
 BACK = 30
 STOPS = [signal.SIGTERM, signal.SIGINT]
-# What a stop may take: the drain, the close frame's answer, and some.
+# The time that a stop may take: the drain, the answer to the close frame, and some slack.
 DRAINED = 15
 
 
@@ -53,8 +53,8 @@ def line(lab):
 
 @pytest.mark.parametrize("number", STOPS, ids=name_of)
 @pytest.mark.parametrize("side", ["source", "destination"])
-def test_what_was_accepted_before_is_delivered(line, side, number):
-    """Whichever side ends, and however its bytes came to it."""
+def test_accepted_bytes_are_delivered(line, side, number):
+    """Whichever side ends, and however its bytes reached it."""
     content = os.urandom(4 * MEGABYTE)
     sender, receiver = (line.client, line.server) if side == "source" else (line.server, line.client)
     sender.setblocking(False)
@@ -81,8 +81,8 @@ def endless(connection, stop):
 
 @pytest.mark.parametrize("side", ["source", "destination"])
 @pytest.mark.parametrize("direction", ["from it", "to it"])
-def test_a_transfer_that_is_cut_looks_cut(line, side, direction):
-    """The local program of the side that stops must not take half a file for a whole one."""
+def test_a_cut_transfer_does_not_look_complete(line, side, direction):
+    """The local program of the side that stops must not mistake half a file for a whole one."""
     local, far = (line.client, line.server) if side == "source" else (line.server, line.client)
     sender, receiver = (local, far) if direction == "from it" else (far, local)
     stop = threading.Event()
@@ -97,7 +97,7 @@ def test_a_transfer_that_is_cut_looks_cut(line, side, direction):
             with pytest.raises(ConnectionResetError):
                 while local.recv(MEGABYTE):
                     pass
-                pytest.fail("the end looked like one in order")
+                pytest.fail("the end looked orderly")
         else:
             with contextlib.suppress(OSError):
                 while far.recv(MEGABYTE):
@@ -113,12 +113,12 @@ def test_a_transfer_that_is_cut_looks_cut(line, side, direction):
 
 
 def test_an_idle_connection_delays_nothing(line):
-    """An open shell with nobody typing: there is nothing to send, so there is nothing to wait for."""
+    """An idle shell: there is nothing to send, so there is nothing to wait for."""
     line.client.sendall(b"hello")
     assert receive_exactly(line.server, 5) == b"hello"
     line.tunnel.source.signal(signal.SIGTERM)
     line.tunnel.source.wait_log("stopping")
-    # The far end ends its side, as programs do when the other one has.
+    # The far end closes its side, as programs do after the other has.
     assert ended_without_a_byte(line.server)
     line.server.close()
     assert ended_without_a_byte(line.client)
@@ -126,7 +126,7 @@ def test_an_idle_connection_delays_nothing(line):
     assert line.tunnel.source.wait(5) == 0
 
 
-def test_a_transfer_into_nothing_is_reset_when_the_time_is_over(line):
+def test_a_transfer_without_a_reader_is_reset_after_the_drain_time(line):
     fill(line.client)
     line.tunnel.source.signal(signal.SIGTERM)
     line.tunnel.source.wait_log(r"warn.*did not drain in time and are reset", DRAINED)
@@ -135,7 +135,7 @@ def test_a_transfer_into_nothing_is_reset_when_the_time_is_over(line):
     assert line.tunnel.source.wait(DRAINED) == 0
 
 
-def test_a_second_signal_may_be_another_one(line):
+def test_a_second_signal_may_differ_from_the_first(line):
     fill(line.client)
     source = line.tunnel.source
     source.signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def test_a_second_signal_may_be_another_one(line):
 
 @pytest.mark.parametrize("number", STOPS, ids=name_of)
 def test_a_signal_to_the_whole_group(lab, stream_server, number):
-    """As a terminal sends it: every process gets it, and still only the monitor decides."""
+    """As a terminal sends it: every process receives it, and still only the monitor decides."""
     service = lab.service({"t1": ["APP"]})
     ports = free_ports(["APP"])
     lab.destination(service, "t1", {"APP": stream_server.port}).wait_log(READY)
@@ -159,9 +159,9 @@ def test_a_signal_to_the_whole_group(lab, stream_server, number):
     assert {os.getpgid(pid) for pid in before} == {source.pid}
     os.killpg(source.pid, number)
     assert source.wait() == 0
-    assert not re.search(r"\[(warning|error)\]", source.log), "somebody died of it"
+    assert not re.search(r"\[(warning|error)\]", source.log), "a process died of it"
     until(lambda: not any(is_alive(pid) for pid in before), "all processes are gone")
-    # The close frame was sent: an order nobody but an unharmed net could carry out.
+    # The close frame was sent, which only an unharmed net can do.
     assert "closed" in service.log_text().rpartition("source of t1:")[2]
 
 
@@ -187,7 +187,7 @@ def token_file(lab):
     path = lab.directory / "token"
 
     def write(token):
-        # As those that renew a token do it.
+        # As programs that renew a token do.
         new = path.with_name("token.new")
         new.write_text(token + "\n", encoding="ascii")
         new.chmod(0o644)
@@ -248,7 +248,7 @@ def test_sighup_without_a_file_makes_a_fresh_connection(tunnel):
     (lambda path: (path.unlink(), path.mkdir()), "is not a plain file"),
     (lambda path: (path.unlink(), os.mkfifo(path)), "is not a plain file"),
     (lambda path: path.chmod(0), "Permission denied"),
-], ids=["gone", "empty", "two words", "too long", "not a text", "a folder", "a FIFO", "unreadable"])
+], ids=["gone", "empty", "two words", "too long", "not a text", "a directory", "a FIFO", "unreadable"])
 def test_a_bad_token_file_changes_nothing(lab, stream_server, token_file, spoil, words):
     service = lab.service({"t1": ["APP"]})
     lab.destination(service, "t1", {"APP": stream_server.port}).wait_log(READY)
@@ -305,7 +305,7 @@ def test_the_counters_are_right(line):
     for proxy, expected in ((source, [0, 1, up, down]), (destination, [0, 1, down, up])):
         until(lambda p=proxy: p.counters()[0] == 0, "the connection is closed")
         assert proxy.counters() == expected
-    # A new tunnel connection does not make them forget.
+    # A new tunnel connection does not reset the counters.
     mark = source.mark()
     source.signal(signal.SIGHUP)
     source.wait_log(READY, BACK, mark)

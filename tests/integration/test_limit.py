@@ -1,4 +1,4 @@
-"""The limit of connections: who is above it waits, and the log says so."""
+"""The connection limit: clients above it wait, and the log says so."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ def echo(client):
     assert receive_exactly(client, 1) == b"x"
 
 
-def test_further_clients_wait_and_it_is_said_once_an_episode(lab):
+def test_further_clients_wait_and_it_is_logged_once_per_episode(lab):
     echo_server = lab.use(EchoServer(server_on("127.0.0.1")))
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{echo_server.port}"}, settings={"tcp": {"max_active_connections": LIMIT}})
     source = tunnel.source
@@ -33,7 +33,7 @@ def test_further_clients_wait_and_it_is_said_once_an_episode(lab):
         for client in clients[:LIMIT]:
             echo(client)
         source.wait_log(FULL)
-        # Those that wait get the places of those that end, and nothing more is said.
+        # Waiting clients take the places of those that end, and nothing more is logged.
         for i in range(2):
             clients[i].close()
             echo(clients[LIMIT + i])
@@ -47,5 +47,5 @@ def test_further_clients_wait_and_it_is_said_once_an_episode(lab):
         until(lambda: episodes() == 2, "the second episode is in the log")
     mark = source.mark()
     source.counters()
-    # The first episode has three: four at once, and twice one in the place of another.
+    # The first episode counts three: four at once, and two that took the place of another.
     assert source.find_log(r"bytes out of it, 4 times at the limit of connections", since=mark)

@@ -1,5 +1,5 @@
-"""Command lines, INI files and JSON files that are wrong: each is refused with status 1 and one clear line, before
-anything is started, bound or connected, and without a word of a secret."""
+"""Malformed command lines, INI files and JSON files: each is refused with status 1 and one clear line, before anything is
+started, bound or connected, and without any part of a secret."""
 
 import json
 import random
@@ -7,7 +7,7 @@ import random
 import pytest
 from harness import one_shot
 
-# Parts of secrets that no output may have; nothing else that is written here contains them.
+# Parts of secrets that no output may contain; nothing else in this file contains them.
 MARK = "Sesame"
 TOKEN = f"AQGA{MARK}1234567890abcdefgh"
 CLIENT_TOKEN = f"{MARK}-0123-4567-89ab-cdef01234567"
@@ -18,7 +18,7 @@ GOOD = [*REGION, *SOURCE]
 MUTATIONS = 60  # of each kind
 SEED = 20
 
-# Texts that scripts match, to the letter: arguments, reason. No token unless it is among the arguments.
+# Texts that scripts match exactly: arguments, reason. There is no token unless the arguments have one.
 VERBATIM = [
     ([], "the option '--access-token' is required but missing"),
     (GOOD, "the option '--access-token' is required but missing"),
@@ -52,7 +52,7 @@ VERBATIM = [
 BAD_PORTS = ["65536", "70000", "69632", "99999999999", "-1", "+22", "022", "22x", "x", "0x16", "2 2", "2.2", "²²"]
 BAD_HOSTS = ["a b", "a..b", ".a", "-a.example", "a_b!", "1.2.3", "1.2.3.4.5", "256.1.1.1", "[::1", "::1]", "a" * 64,
              "x." * 130 + "x", "h\nost", "h\x01ost", "h\x7fost", "hö.example"]
-# Arguments besides a token in the environment and what else a start needs: each alone is wrong.
+# Arguments that are each wrong on their own; the token and everything else that a start needs is there.
 BAD_VALUES = {
     "-s": [*BAD_PORTS, "", ",", "SSH=", "=22", "1,2", "SSH=1,SSH=2", "SSH=1,HTTP=1", "S H=1", "SSH=1=2", "a.b=1",
            "/run/", "http://x", "x" * 129 + "=1", ",".join(f"S{number}=0" for number in range(65)),
@@ -81,7 +81,7 @@ BAD_VALUES = {
     "--access-token-file": ["", "/nonexistent", "/", "/dev/null"],
     "--export-default-settings": ["", "/nonexistent/x", "/", "/dev/full"],
 }
-# What cannot stand beside an option of the table.
+# What must not be combined with an option of the table.
 WITHOUT = {"-s": REGION, "-d": REGION, "-e": SOURCE, "-r": SOURCE, "-m": REGION, "--config-dir": [*REGION, "-m", "dst"]}
 
 BAD_TOKENS = ["two words", "Sesame\n", "Se\nsame", "Se\tsame", "Se\x01same", "Se\x7fsame", "Sésame", "/etc/hostname",
@@ -122,7 +122,7 @@ BAD_SETTINGS = {
 
 
 def faults_of(outcome, reason=None):
-    """What is wrong with how a malformed start ended."""
+    """The faults in how a malformed start ended."""
     lines = outcome.err.splitlines()
     if outcome.status != 1:
         yield "the status is not 1"
@@ -135,13 +135,13 @@ def faults_of(outcome, reason=None):
     if MARK in outcome.err:
         yield "a secret is shown"
     if outcome.left:
-        yield "a process is left"
+        yield "a process is left behind"
     if any(byte < " " and byte != "\n" or byte == "\x7f" for byte in outcome.err):
         yield "there is a control character"
 
 
 def refuse(runs):
-    """Runs (name, arguments, environment, reason or None) and fails with everything that was wrong."""
+    """Runs each (name, arguments, environment, reason or None), and fails with the list of all faults."""
     reports = []
     for name, arguments, environment, reason in runs:
         outcome = one_shot.run(arguments, environment)
@@ -150,8 +150,8 @@ def refuse(runs):
     assert not reports, "\n".join(reports)
 
 
-def test_what_is_wrong_with_nothing():
-    """The lines that the mutations begin with are good, else they would prove nothing."""
+def test_the_unmutated_lines_are_valid():
+    """The lines that the mutations start from are valid; otherwise the mutations would prove nothing."""
     one_shot.check(GOOD, VARIABLES)
     one_shot.check([*GOOD, "-i", CLIENT_TOKEN, "-v", "5", "-b", "127.0.0.1"], VARIABLES)
 
@@ -176,10 +176,10 @@ def test_tokens(tmp_path):
     for token in ["", *BAD_TOKENS]:
         runs.append((f"-t {token!r}", ["-t", token, *GOOD], None, None))
         path = tmp_path / f"token{len(runs)}"
-        # A line end after the token is none of it.
+        # A line end after the token is not part of it.
         path.write_text("Se\nsame" if token == "Sesame\n" else token, encoding="utf-8")
         runs.append((f"file {token!r}", ["--access-token-file", path, *GOOD], None, None))
-        if token:  # an empty variable is none
+        if token:  # an empty variable counts as unset
             runs.append((f"variable {token!r}", GOOD, {"AWSIOT_TUNNEL_ACCESS_TOKEN": token}, None))
     for token in ["short", CLIENT_TOKEN + "_", CLIENT_TOKEN * 4, TOKEN]:
         runs.append((f"client {token!r}", GOOD, {**VARIABLES, "AWSIOT_TUNNEL_CLIENT_TOKEN": token}, None))
@@ -193,7 +193,7 @@ def test_tokens(tmp_path):
 
 
 def test_mutated_command_lines():
-    """A byte that no value of these options may have, somewhere in one of them."""
+    """A byte that no value of these options may contain, at some place in one of them."""
     randomness = random.Random(SEED)
     start = {"-r": "us-east-1", "-s": "SSH=0,HTTP=0", "-b": "127.0.0.1", "-i": CLIENT_TOKEN, "-t": TOKEN}
     runs = []
@@ -206,7 +206,7 @@ def test_mutated_command_lines():
         # Blanks around ids and ports do not count.
         if option == "-s" and " " in words[option]:
             words[option] = words[option].replace(" ", "\x01")
-        # Those are good in an access token.
+        # These are valid in an access token.
         if option == "-t":
             words[option] = value[:at] + randomness.choice("\n\r\x01\x1b\x7f \té") + value[at:]
         runs.append((str(words), [word for pair in words.items() for word in pair], None, None))
@@ -227,7 +227,7 @@ def refuse_files(tmp_path):
 
 
 def test_ini_files(refuse_files):
-    # Each file lacks nothing but what is wrong with it.
+    # Each file is valid except for its one fault.
     def completed(content):
         more = [] if "region" in content or "endpoint" in content.lower() else ["region = us-east-1"]
         more += [] if "listen" in content or "app" in content or "mode" in content else ["source-listen-port = 0"]
@@ -286,13 +286,13 @@ def test_mutated_json_files(refuse_files):
             good[:at] + "\0" + good[at:],
             good[:at] + "]" + good[at + 1:],
         ]))
-    # Whatever Python takes for JSON would prove nothing.
+    # A text that Python accepts as JSON would prove nothing.
     for content in contents:
         with pytest.raises(ValueError):
             json.loads(content)
     refuse_files("--settings-json", contents, GOOD)
 
 
-def test_there_are_many():
+def test_there_are_many_malformed_inputs():
     tables = [VERBATIM, BAD_INI, BAD_JSON, *BAD_VALUES.values(), *BAD_SETTINGS.values()]
     assert sum(map(len, tables)) + 3 * MUTATIONS >= 200

@@ -1,4 +1,4 @@
-"""What a proxy of either side does with each message of a peer of each version, right or wrong."""
+"""How a proxy of either side handles each message, valid or not, of a peer of each version."""
 
 import contextlib
 import itertools
@@ -16,7 +16,7 @@ BLOCK = b"received before the end " * 2_500
 
 
 class Line:
-    """A proxy of one side, a peer made by hand on the other, and connections between them."""
+    """A proxy of one side, a scripted peer on the other, and connections between them."""
 
     def __init__(self, stack, lab, side, version, services=("APP",)):
         self.side, self.version, self.services = side, version, services
@@ -53,17 +53,17 @@ class Line:
         return message("STREAM_RESET", stream, "APP" if self.version > 1 else "", 1 if self.version > 2 else 0)
 
     def connect(self):
-        """The local side of a new connection, of the source."""
+        """The local side of a new connection at a source."""
         return self._stack.enter_context(socket.create_connection(("127.0.0.1", self._port), timeout=20))
 
     def accept(self):
-        """The local side of a new connection, of the destination."""
+        """The local side of a new connection at a destination."""
         local, _ = self._listener.accept()
         self._stack.enter_context(local).settimeout(20)
         return local
 
     def open(self, former=None):
-        """The first connection of a new stream: (local side, stream id). former: a stream that still stands."""
+        """The first connection of a new stream: (local side, stream id). former: a stream that is still active."""
         if self.side == "source":
             local = self.connect()
             if former is not None:
@@ -76,7 +76,7 @@ class Line:
         return self.accept(), stream
 
     def inject(self, *messages):
-        """To the proxy, as if from its peer or the service, which does not judge it."""
+        """Sends to the proxy, as if from its peer or the service; the service does not check it."""
         inject(self.service, "t1", self.side, *messages)
 
     def carry(self, local, stream, text=b"to and fro"):
@@ -120,7 +120,7 @@ def test_an_end_comes_after_all_that_was_received(line, end):
     local, stream = line.open()
     line.peer.send(*[line.of("DATA", stream, BLOCK) for _ in range(5)])
     if end == "SESSION_RESET":
-        # The service's own; behind what it has passed on.
+        # Sent by the service itself, after what it has relayed.
         assert receive_exactly(local, 1) == BLOCK[:1]
         line.service.control("wait", tunnel="t1", side=line.other, bytes=5 * len(BLOCK), timeout_ms=20_000)
         line.inject(message(end))
@@ -133,12 +133,12 @@ def test_an_end_comes_after_all_that_was_received(line, end):
         line.peer.send(line.of(end, stream))
     expected = 5 * BLOCK if end != "SESSION_RESET" else (5 * BLOCK)[1:]
     assert receive_exactly(local, len(expected)) == expected
-    assert local.recv(1) == b"", "in order, without a reset"
+    assert local.recv(1) == b"", "an orderly end, without a reset"
     assert line.upgrades() == 1
 
 
 def junk(line, stream):
-    """Messages that mean nothing, and harm nothing."""
+    """Messages that mean nothing and do no harm."""
     service, connection = ("APP" if line.version > 1 else ""), (1 if line.version == 3 else 0)
     yield message("DATA", stream + 1, service, connection, b"of a stale stream")
     yield message("DATA", stream, "APP", 9, b"of no connection")
@@ -153,7 +153,7 @@ def junk(line, stream):
         yield message("CONNECTION_START", stream, "APP", 9)
 
 
-def test_what_means_nothing_is_dropped(line):
+def test_meaningless_messages_are_dropped(line):
     local, stream = line.open()
     line.inject(*junk(line, stream))
     line.carry(local, stream)
@@ -161,14 +161,14 @@ def test_what_means_nothing_is_dropped(line):
 
 
 def ends_the_tunnel_connection(line, wrong, text):
-    """And the next one works."""
+    """Checks that the message ends the tunnel connection, and that the next connection works."""
     local, stream = line.open()
     line.carry(local, stream)
     mark = line.proxy.mark()
     line.inject(wrong)
     line.proxy.wait_log(text, since=mark)
     assert ended_without_a_byte(local)
-    assert line.peer.read() == line.of("STREAM_RESET", stream), "the service ends the streams of who is lost"
+    assert line.peer.read() == line.of("STREAM_RESET", stream), "the service ends the streams of a lost proxy"
     until(lambda: line.upgrades() == 2, "the proxy is back", 30)
     line.proxy.wait_log(READY, since=mark)
     line.carry(*line.open())
@@ -183,19 +183,19 @@ def ends_the_tunnel_connection(line, wrong, text):
     ((100, 7), "may not be ignored"),
     (("SERVICE_IDS",), "changed the services"),
 ], ids=lambda each: str(each[0]) if isinstance(each, tuple) else "")
-def test_what_breaks_the_protocol_ends_the_tunnel_connection(line, wrong, text):
+def test_a_protocol_error_ends_the_tunnel_connection(line, wrong, text):
     ends_the_tunnel_connection(line, message(*wrong), text)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_stream_start_of_a_destination_ends_the_tunnel_connection(make_line, version):
+def test_a_stream_start_from_a_destination_ends_the_tunnel_connection(make_line, version):
     line = make_line("source", version)
     ends_the_tunnel_connection(line, line.of("STREAM_START", 99), "which only a source may")
 
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("version", [2, 3])
-def test_the_services_again_in_another_order(make_line, side, version):
+def test_services_repeated_in_another_order(make_line, side, version):
     line = make_line(side, version, services=("APP", "B"))
     local, stream = line.open()
     line.inject(message("SERVICE_IDS", availableServiceIds=["B", "APP"]))
@@ -214,12 +214,12 @@ def test_a_new_stream_replaces_the_one_before(make_line, side, version):
     assert receive_exactly(first, len(BLOCK)) == BLOCK
     line.service.control("wait", tunnel="t1", side=line.other, bytes=5 * len(BLOCK), timeout_ms=20_000)
     if side == "source":
-        # What the service passed on before is read by the proxy before the new connection replaces the stream.
+        # The proxy reads what the service relayed earlier before the new connection replaces the stream.
         assert receive_exactly(first, 4 * len(BLOCK)) == 4 * BLOCK
     second, new = line.open(old)
     if side == "destination":
         assert receive_exactly(first, 4 * len(BLOCK)) == 4 * BLOCK
-    assert first.recv(1) == b"", "in order, without a reset"
+    assert first.recv(1) == b"", "an orderly end, without a reset"
     assert new != old
     line.inject(line.of("DATA", old, b"late"), line.of("STREAM_RESET", old))
     line.carry(second, new)
@@ -237,7 +237,7 @@ def test_the_same_stream_started_again(make_line):
 
 
 def test_a_source_of_another_version_takes_over(make_line, lab):
-    """A destination stays connected while sources come and go, and answers each as it speaks."""
+    """A destination stays connected while sources come and go, and answers each in its version."""
     line = make_line("destination", 3)
     for version in (3, 1, 2, 3, 1):
         line.version = version
@@ -265,7 +265,7 @@ def test_a_connection_without_a_stream_starts_one(make_line):
     line.accept()
 
 
-def test_a_connection_that_is_open_is_not_started_again(make_line):
+def test_an_open_connection_is_not_started_again(make_line):
     line = make_line("destination", 3)
     local, stream = line.open()
     line.peer.send(line.of("CONNECTION_START", stream, connection=1))
@@ -285,7 +285,7 @@ def test_no_connection_id_means_the_first(make_line, side):
     assert line.upgrades() == 1
 
 
-def test_a_start_of_no_connection_means_the_first(make_line):
+def test_a_start_without_a_connection_id_means_the_first(make_line):
     line = make_line("destination", 3)
     line.inject(message("CONNECTION_START", 7, "APP"), message("DATA", 7, "APP", 0, b"hello"))
     assert receive_exactly(line.accept(), 5) == b"hello"
@@ -303,7 +303,7 @@ def test_a_reset_ends_one_connection_of_many(make_line):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_connection_start_of_a_destination_closes_that_connection(make_line, version):
+def test_a_connection_start_from_a_destination_closes_that_connection(make_line, version):
     line = make_line("source", version)
     local, stream = line.open()
     line.inject(message("CONNECTION_START", stream, "APP", 1))

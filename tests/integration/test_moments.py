@@ -1,4 +1,4 @@
-"""Signals at odd moments: during the start, a lookup, a connect, an upgrade, a wait."""
+"""Signals at inconvenient moments: during the start, a lookup, a connect, an upgrade, a wait."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ def name_of(number):
 
 
 def waiting_for_input(lab):
-    """A proxy that has just begun, and waits for its configuration; and the FIFO from which it comes."""
+    """A proxy that has just started and waits for its configuration; and the FIFO that it reads it from."""
     fifo = lab.directory / "configuration"
     os.mkfifo(fifo)
     fifo.chmod(0o644)
@@ -50,15 +50,15 @@ def test_the_start_can_be_ended(lab, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, *STOPS], ids=name_of)
-def test_a_shower_of_signals_from_the_first_line_on(lab, number):
-    """Every few steps of the start is some moment."""
+def test_many_signals_from_the_first_line_on(lab, number):
+    """Signals arrive every few steps of the start."""
     service = lab.service({"t1": ["APP"]})
     proxy = lab.source(service, "t1", free_ports(["APP"]))
     proxy.wait_log("Starting proxy in source mode")
     deadline = time.monotonic() + 0.3
     while time.monotonic() < deadline and proxy.process.poll() is None:
         proxy.signal(number)
-        # Gives the program a moment between two.
+        # Gives the program a moment between two signals.
         with contextlib.suppress(AssertionError):
             proxy.wait_log("the moment does not come", 0.002, proxy.mark())
     if number in STOPS:

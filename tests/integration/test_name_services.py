@@ -1,4 +1,4 @@
-"""Name services besides files and DNS: libc loads them into resolve, and what they call must be allowed there."""
+"""Name services besides files and DNS: libc loads them into resolve, whose filter must allow their calls."""
 
 import pathlib
 
@@ -6,7 +6,7 @@ import pytest
 from harness.dns_server import DnsServer
 from harness.ports import free_port
 
-# As nsswitch.conf has them, in front of dns; no test installs one, since that changes the machine's own lookups.
+# In nsswitch.conf in front of dns. No test installs one, since that would change the machine's own lookups.
 MODULES = ("mymachines", "myhostname", "resolve", "mdns4_minimal", "mdns4")
 
 
@@ -15,7 +15,7 @@ def is_installed(module):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_one_that_does_not_know_the_name(lab, namespace, module):
+def test_a_service_that_does_not_know_the_name(lab, namespace, module):
     if not is_installed(module):
         pytest.skip(f"libnss-{module} is not installed")
     net = namespace()

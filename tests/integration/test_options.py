@@ -1,4 +1,4 @@
-"""Every option of --help with a good value and what it brings about; what only --check and --help are asked for."""
+"""Every option of --help with a valid value and its effect; and what only --check, --help and the like do."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SOURCE = ["-s", "0"]
 
 
 def options_of_help():
-    """The long options that --help lists -> their letter, or "", and what they take, or ""."""
+    """The long options of --help -> their letter, or "", and their argument, or ""."""
     rows = re.findall(r"^  (?:-(\w),)?--([a-z-]+)(?: (\S+))?", one_shot.run(["--help"]).out, re.MULTILINE)
     assert len(rows) > 20
     return {name: (letter, argument) for letter, name, argument in rows}
@@ -30,7 +30,7 @@ def options_of_help():
 
 @pytest.fixture
 def files(public_directory):
-    """Paths that the cases below name in braces."""
+    """The files that the cases below name in braces."""
     (public_directory / "token").write_text(TOKEN + "\n", encoding="ascii")
     (public_directory / "token").chmod(0o600)
     (public_directory / "ca").mkdir()
@@ -43,7 +43,7 @@ def files(public_directory):
     return {"tmp": str(public_directory)}
 
 
-# Option -> value, further arguments, and the line of --check that it makes; None: its letter or name alone.
+# Option -> value, further arguments, and its line of --check; value None: the option takes none.
 CASES = {
     "access-token": (TOKEN, [*REGION, *SOURCE], f"access token: {len(TOKEN)} characters (--access-token)"),
     "access-token-file": ("{tmp}/token", [*REGION, *SOURCE],
@@ -70,14 +70,14 @@ CASES = {
     "sandbox": ("no-landlock", [*REGION, *SOURCE], "Landlock: NO (--sandbox=no-landlock)"),
     "check": (None, [*REGION, *SOURCE], "mode: source"),
 }
-# They print and do nothing else; below.
+# Options that only print; tested below.
 PRINTING = {"help", "version", "export-default-settings", "sandbox-report"}
 
 
 def test_every_option_has_a_case():
     known = set(options_of_help())
     assert known - PRINTING - set(CASES) == set()
-    # A build may lack this one.
+    # A build may lack this option.
     assert set(CASES) | PRINTING <= known | {"no-ssl-host-verify"}
 
 
@@ -95,7 +95,7 @@ def test_an_option_does_what_it_says(files, name):
         value = value.format(**files)
         forms = [[*form, value] for form in forms] + [[f"--{name}={value}"]]
         forms += [[f"-{letter}{value}"]] if letter else []
-    # The token of the environment counts less than the options.
+    # The token in the environment ranks below the options.
     for form in forms:
         outcome = one_shot.check([*form, *more] if name != "check" else more, VARIABLES)
         assert expected in outcome.out.splitlines(), str(outcome)
@@ -118,7 +118,7 @@ def test_abbreviations(files, arguments):
 @pytest.mark.parametrize("question", ["-h", "--help", "--hel", "-V", "--version", "--vers"])
 @pytest.mark.parametrize("others", [[], ["--no-such-option"], ["-s", "nonsense", "-d"], ["--config", "/nonexistent"],
                                     ["--check"], ["--region"], ["--conf", "x"]], ids=" ".join)
-def test_questions_win_over_everything(question, others):
+def test_informational_options_win_over_everything(question, others):
     expected = r"^Usage: localproxy|^localproxy: " if question.startswith(("-h", "--h")) else \
         r"^localproxy \d+\.\d+\.\d+\S*\n$"
     for arguments in ([question, *others], [*others, question]):
@@ -150,7 +150,7 @@ def test_a_fixed_setting_is_noted_for_debugging_only(tmp_path):
                      one_shot.check([*arguments, "-v", "5"], VARIABLES).err)
 
 
-def test_check_fails_with_status_1_and_says_why():
+def test_check_fails_with_status_1_and_the_reason():
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         for verbosity in ("0", "4"):
@@ -158,7 +158,7 @@ def test_check_fails_with_status_1_and_says_why():
             assert (outcome.status, outcome.out, outcome.left) == (1, "", False)
             assert len(outcome.err.splitlines()) == 1
             assert f"127.0.0.1:{port}" in outcome.err
-    # The same command is good as soon as the port is free, and leaves it free.
+    # The same command passes as soon as the port is free, and leaves it free.
     for _ in range(2):
         outcome = one_shot.check([*REGION, "-s", port], VARIABLES)
         assert f"127.0.0.1:{port}" in outcome.values("can listen on")[0]
@@ -180,7 +180,7 @@ def test_check_leaves_no_socket(public_directory):
     assert path.read_text(encoding="ascii") == "somebody's file"
 
 
-def test_check_says_who_and_where(files):
+def test_check_shows_the_user_and_the_programs(files):
     outcome = one_shot.check([*REGION, *SOURCE, "--access-token-file", "{tmp}/token".format(**files)])
     if is_root():
         assert outcome.values("runs as")[0].startswith("_localproxy, ")
@@ -192,7 +192,7 @@ def test_check_says_who_and_where(files):
     assert "seccomp" in outcome.values("sandbox")[0]
 
 
-def test_check_finds_a_user_that_is_missing():
+def test_check_finds_a_missing_user():
     if not is_root():
         pytest.skip("only root becomes another user")
     outcome = one_shot.run(["--check", *REGION, *SOURCE, "--user", "no-such-user-here"], VARIABLES)
@@ -201,7 +201,7 @@ def test_check_finds_a_user_that_is_missing():
 
 
 def sandbox_table(more=()):
-    """What --sandbox-report prints: {row: {process: text}}, and the lines below the table."""
+    """The output of --sandbox-report: {row: {process: text}}, and the lines below the table."""
     outcome = one_shot.run(["--sandbox-report", *more])
     assert (outcome.status, outcome.left) == (0, False), str(outcome)
     head, *lines = outcome.out.splitlines()
@@ -224,7 +224,7 @@ def test_the_report_of_the_sandbox():
         assert set(table[row].values()) == {expected}, row
     assert all(re.fullmatch(r"ABI \d+", text) for text in table["Landlock"].values())
     assert {role for role, text in table["namespaces"].items() if text == "own"} in ({"net", "bridge"}, set())
-    # Either they were granted or it is said that they were not.
+    # Either they were granted, or the report says that they were not.
     assert len(notes) == (0 if table["namespaces"]["net"] == "own" else 2)
 
 
@@ -233,7 +233,7 @@ def test_the_report_of_a_sandbox_without_landlock():
     assert set(table["Landlock"].values()) == {"NO"}
 
 
-def test_the_report_of_a_sandbox_that_nobody_can_enter():
+def test_the_report_of_a_sandbox_that_cannot_be_entered():
     if not is_root():
         pytest.skip("only root becomes another user")
     outcome = one_shot.run(["--sandbox-report", "--user", "no-such-user-here"])
@@ -242,7 +242,7 @@ def test_the_report_of_a_sandbox_that_nobody_can_enter():
 
 
 def examples(manual):
-    """What the examples of a manual page show, each as a text."""
+    """The examples of a manual page, each as a text."""
     page = (paths.ROOT / "man" / manual).read_text(encoding="ascii")
     part = re.search(r"^\.Sh EXAMPLES$(.*?)^\.Sh ", page, re.MULTILINE | re.DOTALL)[1]
     found = re.findall(r"^\.Bd .*?$\n(.*?)^\.Ed$|^\.Dl (.*)$", part, re.MULTILINE | re.DOTALL)
@@ -250,7 +250,7 @@ def examples(manual):
 
 
 def test_the_commands_of_the_manual_page(public_directory):
-    """Each of them, with --check."""
+    """Runs each with --check."""
     for name in ("source.token", "destination.token", "tunnel.conf"):
         path = public_directory / name
         path.write_text(f"region=us-east-1\nsource-listen-port=0\naccess-token={TOKEN}\n" if ".conf" in name else TOKEN,
@@ -261,7 +261,7 @@ def test_the_commands_of_the_manual_page(public_directory):
     assert len(commands) >= 6
     commands.remove("--sandbox-report")  # above
     for command in commands:
-        # Other tests, and other programs, may have that port.
+        # Another test or program may be using that port.
         command = command.replace("5555", "0").replace("/etc/localproxy/", "").replace("--check", "")
         one_shot.check(command.split(), VARIABLES, public_directory, stdin=TOKEN.encode())
 
@@ -301,9 +301,9 @@ def _tunnel_with(lab, stream_server, **source_options):
         service, "t1", ports, token=None, more=more, **{**source_options, **options})
 
 
-def test_the_token_of_a_systemd_credential(lab, stream_server):
+def test_the_token_from_a_systemd_credential(lab, stream_server):
     service, ports, start = _tunnel_with(lab, stream_server)
-    credentials = lab.folder("credentials")
+    credentials = lab.make_directory("credentials")
     (credentials / "access-token").write_text(service.token("t1", "source") + "\n", encoding="ascii")
     (credentials / "access-token").chmod(0o644)
     source = start([], environment={"CREDENTIALS_DIRECTORY": str(credentials)})
@@ -312,7 +312,7 @@ def test_the_token_of_a_systemd_credential(lab, stream_server):
     exchange_all([(ports["APP"], 1, 10_000, 10_000)])
 
 
-def test_the_token_of_a_file(lab, stream_server):
+def test_the_token_from_a_file(lab, stream_server):
     service, ports, start = _tunnel_with(lab, stream_server)
     path = lab.directory / "source.token"
     path.write_text(service.token("t1", "source") + "\r\n", encoding="ascii")
@@ -323,7 +323,7 @@ def test_the_token_of_a_file(lab, stream_server):
     exchange_all([(ports["APP"], 1, 10_000, 10_000)])
 
 
-def test_the_token_of_standard_input(lab, stream_server):
+def test_the_token_from_standard_input(lab, stream_server):
     service, ports, start = _tunnel_with(lab, stream_server)
     source = start(["--access-token-file", "-"], stdin=service.token("t1", "source").encode() + b"\n")
     source.secrets.append(service.token("t1", "source"))
@@ -331,7 +331,7 @@ def test_the_token_of_standard_input(lab, stream_server):
     exchange_all([(ports["APP"], 1, 10_000, 10_000)])
 
 
-def test_without_a_client_token_there_is_one_connection(lab):
+def test_without_a_client_token_the_token_serves_one_connection(lab):
     service = lab.service({"t1": ["APP"]})
     source = lab.source(service, "t1", free_ports(["APP"]), more=["--no-client-token"])
     source.wait_log(READY)
@@ -342,19 +342,19 @@ def test_without_a_client_token_there_is_one_connection(lab):
 
 def test_a_map_from_the_configuration_directory(lab, stream_server):
     service = lab.service({"t1": ["SSH", "HTTP"]})
-    folder = lab.folder("services")
+    directory = lab.make_directory("services")
     port = free_port()
-    (folder / "deeper").mkdir(mode=0o755)
-    (folder / "deeper" / "a.ini").write_text(f"SSH = {port}\n", encoding="ascii")
-    (folder / "broken.ini").write_text("SSH = 1\nthis is no line of an INI file\n", encoding="ascii")
-    destinations = lab.folder("destinations")
+    (directory / "deeper").mkdir(mode=0o755)
+    (directory / "deeper" / "a.ini").write_text(f"SSH = {port}\n", encoding="ascii")
+    (directory / "broken.ini").write_text("SSH = 1\nthis is no line of an INI file\n", encoding="ascii")
+    destinations = lab.make_directory("destinations")
     (destinations / "d.ini").write_text(
         f"SSH=127.0.0.1:{stream_server.port}\nHTTP=127.0.0.1:{stream_server.port}\nOTHER=1\n", encoding="ascii")
     common = ["-e", endpoint(service), "-c", lab.ca_directory(service), "-v", 5]
     destination = lab.proxy(["-m", "dst", "--config-dir", destinations, *common], name="destination",
                             token=service.token("t1", "destination"))
     destination.wait_log(READY)
-    source = lab.proxy(["-m", "src", "--config-dir", folder, *common], name="source",
+    source = lab.proxy(["-m", "src", "--config-dir", directory, *common], name="source",
                        token=service.token("t1", "source"))
     source.wait_log(r"\[warning\].*broken\.ini', line 2: this is not 'name = value'")
     source.wait_log(rf"Listening for new connection on port {port}\b")

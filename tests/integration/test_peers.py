@@ -1,4 +1,4 @@
-"""With the programs of others at the other end: first starts, restarts of either side, and ends that nobody tells."""
+"""Other implementations at the other end: first starts, restarts of either side, and ends that are not reported."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ SILENT = r"without one byte from the destination.*an older client.*start with -y
 
 
 class Ours:
-    """A localproxy as the destination, in front of a service that sends back what it gets."""
+    """A localproxy as the destination, in front of an echo service."""
 
     def __init__(self, lab, service, tunnel, port, client_token=None):
         self.client_token = client_token or str(uuid.uuid4())
@@ -35,7 +35,7 @@ class Ours:
 
 
 class Line:
-    """Two ends that may be restarted; kind: of the destination."""
+    """A source and a destination that may be restarted; kind: the kind of destination."""
 
     def __init__(self, lab, kind, tells=True, port=None):
         self._lab, self._kind, self._port = lab, kind, port
@@ -73,7 +73,7 @@ class Line:
         return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
 
     def carry(self, client=None, text=TEXT):
-        """To the destination and back, on a connection of its own if none is given."""
+        """Sends text to the destination and back, on a new connection if none is given."""
         with contextlib.nullcontext(client) if client else self.connect() as used:
             used.sendall(text)
             assert receive_exactly(used, len(text)) == text
@@ -84,7 +84,7 @@ class Line:
 
 
 def send_back(connection):
-    """A local service, one connection at a time."""
+    """An echo service, one connection at a time."""
     with connection, contextlib.suppress(OSError):
         while text := connection.recv(65536):
             connection.sendall(text)
@@ -108,7 +108,7 @@ def test_fourteen_starts_with_a_destination_that_cannot_encode_large_ids(make_li
         line.carry()
         line.stop_source()
     assert line.destination.unsent == 0
-    # None but the first: nothing that the source sent, at its end least of all, was of another version to it.
+    # The destination connected only once: nothing that the source sent, not even at its end, had another version.
     assert line.destination.connections == 1
 
 
@@ -153,13 +153,13 @@ def test_a_source_is_killed(make_line, kind, tells):
     line = make_line(kind, tells)
     line.start_destination()
     line.start_source()
-    # Its stream stands when the source is killed.
+    # Its stream is active when the source is killed.
     with line.connect() as kept:
         line.carry(kept)
         line.stop_source(signal.SIGKILL)
     line.start_source()
     if kind is Reference and not tells:
-        # Nobody has ended its stream, and it drops the next one: the connection after that gets through.
+        # Nothing has ended its stream, so it drops the next start: the connection after that gets through.
         with line.connect() as lost:
             lost.sendall(TEXT)
             until(lambda: line.destination.dropped == 1, "the start is dropped")
@@ -210,8 +210,8 @@ def test_a_destination_that_never_answers_is_named_while_a_connection_waits(lab,
 
 
 @pytest.mark.parametrize("kind", [Library, Reference], ids=lambda each: each.__name__)
-def test_an_end_that_a_destination_does_not_tell(make_line, kind):
-    """Its local side has ended, and it says nothing: the idle timeout is what closes the connection."""
+def test_an_end_that_a_destination_does_not_report(make_line, kind):
+    """Its local side has ended and it does not report that: the idle timeout closes the connection."""
     line = make_line(kind)
     line.start_destination()
     line.start_source("--idle-timeout", "1")
@@ -222,7 +222,7 @@ def test_an_end_that_a_destination_does_not_tell(make_line, kind):
 
 
 @pytest.mark.parametrize("version", [1, 3])
-def test_ends_that_a_source_does_not_tell(lab, version):
+def test_ends_that_a_source_does_not_report(lab, version):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUT)
         service = lab.service({"t1": ["APP"]})
@@ -235,7 +235,7 @@ def test_ends_that_a_source_does_not_tell(lab, version):
             if version == 3 and number > 0:
                 source.send(message("CONNECTION_START", 7, "APP", number + 1))
             else:
-                # In version 1 the next stream is all that tells of the end of the one before.
+                # In version 1 only the next stream shows that the one before has ended.
                 source.send(message("STREAM_START", 7 + number, *ids))
             locals_.append(lab.use_socket(listener.accept()[0]))
             locals_[-1].settimeout(TIMEOUT)
@@ -249,7 +249,7 @@ def test_ends_that_a_source_does_not_tell(lab, version):
 
 
 def test_a_proxy_command_twice_in_a_row(lab, make_line):
-    """To a destination that drops the start of a stream while the last one stands, and is told by nobody else."""
+    """The destination drops a stream start while the last stream is active; only the source can tell it of the end."""
     line = make_line(Reference, tells=False)
     line.start_destination()
     line.service.control("record", tunnel="t1", side="source")
@@ -264,7 +264,7 @@ def test_a_proxy_command_twice_in_a_row(lab, make_line):
             client.stdin.close()
             assert client.wait(TIMEOUT) == 0
         line.service.wait_gone("t1", "source")
-        # The data in between is not recorded.
+        # DATA messages are not recorded.
         (start, stream, _), *rest = line.recorded()[-3:]
         assert start == "STREAM_START"
         assert rest == [("CONNECTION_RESET", stream, 1), ("STREAM_RESET", stream, 1)]

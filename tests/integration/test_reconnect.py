@@ -1,4 +1,4 @@
-"""The service goes away and comes back, closes the tunnel, changes tokens, or hears from somebody else."""
+"""The service goes away and comes back, closes the tunnel, rotates tokens, or is contacted by another proxy."""
 
 import collections
 import contextlib
@@ -16,7 +16,7 @@ from harness.sockets import ended_without_a_byte
 from harness.streams import exchange_all
 from harness.wait import until
 
-# Delays grow, and crashes double them.
+# Retry delays grow, and every crash doubles them.
 BACK = 30
 
 
@@ -58,14 +58,14 @@ def test_the_network_goes_and_comes_back(lab, stream_server, side):
     exchange_all([(tunnel.ports["APP"], 2, 100_000, 100_000)])
 
 
-def test_local_clients_are_not_let_in_while_the_tunnel_is_down(lab, stream_server):
+def test_local_clients_are_not_served_while_the_tunnel_is_down(lab, stream_server):
     tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}"})
     mark = tunnel.source.mark()
     with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=BACK) as held:
         tunnel.source.wait_log("Accepted tcp connection", BACK, mark)
         tunnel.relays["source"].cut()
         assert ended_without_a_byte(held)
-    # Whether it is refused, waits in the listener's queue or is closed: no byte comes back, and nothing breaks.
+    # The client may be refused, wait in the listener's queue or be closed: no byte comes back, and nothing breaks.
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=1) as early:
         early.sendall(b"x")
     tunnel.relays["source"].restore()
@@ -87,7 +87,7 @@ def test_several_losses_in_a_row(lab, stream_server):
         exchange_all([(tunnel.ports["APP"], seed, 100_000, 100_000)])
 
 
-def test_the_service_is_not_there_at_first(lab, stream_server):
+def test_the_service_is_missing_at_first(lab, stream_server):
     service = lab.service({"t1": ["APP"]})
     relay = lab.use(Relay(service.port))
     relay.cut()
@@ -145,7 +145,7 @@ def test_a_token_cannot_be_used_with_another_client_token(lab):
     first = lab.source(service, "t1", free_ports(["APP"]))
     first.wait_log(READY)
     assert first.stop() == 0
-    # The second run makes a client token of its own, and the service knows another one.
+    # The second run generates another client token than the one that the service has bound.
     second = lab.source(service, "t1", free_ports(["APP"]))
     assert second.wait() == 77
 
@@ -160,10 +160,10 @@ def test_a_token_with_client_token_serves_again(lab):
         service.wait_gone("t1", "source")
 
 
-def test_rotated_tokens_end_who_uses_the_old_ones(lab, stream_server):
+def test_rotating_tokens_ends_proxies_with_the_old_ones(lab, stream_server):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
     tunnel.service.control("rotate", tunnel="t1", side="source")
-    # Whether the service closes in order (0) or the reconnect is refused (77) is the service's to choose.
+    # The service may close in order (0) or refuse the reconnect (77).
     assert tunnel.source.wait(BACK) in (0, 77)
     ports = free_ports(["APP"])
     again = lab.source(tunnel.service, "t1", ports)
@@ -191,23 +191,23 @@ def hang_up(tunnel, side):
 LOSSES = [(cut_relay, "source"), (kill_net, "source"), (kick, "source"), (hang_up, "source"),
           (cut_relay, "destination"), (kill_net, "destination"), (kick, "destination"), (hang_up, "destination"),
           (kill_net, "source"), (cut_relay, "source")]
-# What ten losses may add to a process that forgets each of them; one connection's buffers are above it.
+# KiB that ten losses may add to a process that frees everything; the buffers of one connection exceed it.
 MOST_GROWTH = 1024
 
 
 def kilobytes(pid):
-    """The memory that is a process's own."""
+    """The private memory of a process."""
     return int(processes.status(pid)["RssAnon"].split()[0])
 
 
 def holdings(pid):
-    """How many descriptors of each sort a process has; idle pipes that are kept for the next transfer aside."""
+    """How many descriptors of each kind a process has, not counting pooled pipes."""
     return collections.Counter(target.partition("[")[0] for target in processes.descriptors(pid).values()
                                if not target.startswith("pipe:"))
 
 
 class Watched:
-    """The processes that outlive a tunnel connection, and what they hold."""
+    """The processes that outlive a tunnel connection, and the resources that they hold."""
 
     def __init__(self, tunnel):
         self._proxies = tunnel.source, tunnel.destination
@@ -235,13 +235,13 @@ class Watched:
 
 
 def test_ten_losses_of_all_kinds(lab, stream_server):
-    """After each the local connections are gone, and new ones carry everything, with the tokens of the start."""
+    """After each loss the local connections are gone, and new ones carry everything, with the original tokens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(BACK)
         tunnel = CutTunnel(lab, {"APP": f"127.0.0.1:{stream_server.port}",
                                  "HELD": f"127.0.0.1:{listener.getsockname()[1]}"},
                            settings={"websocket": {"retry_delay_ms": 1}})
-        # Once round, so that everything that is kept for later is there.
+        # One round first, so that every cache and pool is filled.
         exchange_all([(tunnel.ports["APP"], seed, 500_000, 500_000) for seed in range(4)])
         until(lambda: stream_server.open == 0, "all connections are closed")
         watched = Watched(tunnel)
@@ -258,7 +258,7 @@ def test_ten_losses_of_all_kinds(lab, stream_server):
                 lose(tunnel, side)
                 near, far = (client, server) if side == "source" else (server, client)
                 with pytest.raises(ConnectionResetError):
-                    assert near.recv(1), "a lost tunnel looked like an end in order"
+                    assert near.recv(1), "a lost tunnel looked like an orderly end"
                 assert ended_without_a_byte(far)
             proxy.wait_log(READY, BACK, mark)
             tunnel.service.control("wait", accepted=3 + number, timeout_ms=BACK * 1000)
@@ -270,8 +270,8 @@ def test_ten_losses_of_all_kinds(lab, stream_server):
     assert tunnel.service.status()["handshakes"] == {"accepted": 2 + len(LOSSES), "refused": 0}
 
 
-def test_a_service_that_falls_silent_is_left(lab, stream_server):
-    """The connection stays and carries nothing. Known to be dead after 30 seconds; both sides at the same time."""
+def test_a_silent_service_is_given_up(lab, stream_server):
+    """The connection stays open and carries nothing; it is given up after 30 seconds. Both sides at the same time."""
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
     sides = {"source": tunnel.source, "destination": tunnel.destination}
     for side, proxy in sides.items():

@@ -1,4 +1,4 @@
-"""Tokens are seen by nobody: not in the command line, not in the environment, not in any log."""
+"""Tokens are not visible: not on a command line, not in an environment, not in any log."""
 
 import pathlib
 import uuid
@@ -9,7 +9,7 @@ from harness.processes import command_line
 
 
 def everything_about(pid):
-    """What /proc tells about a process; b"" for what it keeps from us, which is as good."""
+    """What /proc shows about a process; b"" for a file that may not be read."""
     contents = [("cmdline", "\0".join(command_line(pid)).encode())]
     try:
         contents.append(("environ", pathlib.Path(f"/proc/{pid}/environ").read_bytes()))
@@ -47,7 +47,7 @@ def test_no_token_in_proc(lab, given):
 
 
 def test_no_token_in_the_most_detailed_log(lab, stream_server):
-    """The end of every test looks for tokens in the logs; this one makes them as long as they get."""
+    """Every test ends with a search for tokens in the logs; this one makes the logs as detailed as possible."""
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, verbosity=6)
     assert tunnel.source.secrets and tunnel.destination.secrets
     assert not tunnel.source.leaked_secrets()

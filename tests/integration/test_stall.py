@@ -1,4 +1,4 @@
-"""A local side that takes nothing: how long it may keep the tunnel waiting, and what happens to it and to the others."""
+"""A local side that reads nothing: how long it may stall the tunnel, and what happens to it and to the others."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ def settings(milliseconds):
 
 @contextlib.contextmanager
 def pair(lab, stream_server, stall):
-    """A tunnel, and both ends of a connection through its service STUCK."""
+    """A tunnel, and both ends of a connection to its service STUCK."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"STUCK": f"127.0.0.1:{listener.getsockname()[1]}",
                              "APP": f"127.0.0.1:{stream_server.port}"}, settings=settings(stall))
@@ -35,12 +35,12 @@ def pair(lab, stream_server, stall):
 
 
 def sides(tunnel, client, server, where):
-    """Who stops reading, who writes to it, and the proxy that has to do something."""
+    """The end that stops reading, the end that writes to it, and the proxy that has to act."""
     return (client, server, tunnel.source) if where == "source" else (server, client, tunnel.destination)
 
 
 def was_reset(reader):
-    """Reads to the end, and says whether that was a reset."""
+    """Reads to the end; whether that was a reset."""
     try:
         while reader.recv(MEGABYTE):
             pass
@@ -50,7 +50,7 @@ def was_reset(reader):
 
 
 def clog(writer):
-    """Sends until nothing is taken, or until the reset. True: that has come."""
+    """Sends until nothing more is taken, or until a reset. True: it was reset."""
     try:
         fill(writer)
     except (BrokenPipeError, ConnectionResetError):
@@ -59,7 +59,7 @@ def clog(writer):
 
 
 @pytest.mark.parametrize("where", ["source", "destination"])
-def test_it_alone_is_reset_and_the_others_go_on(lab, stream_server, where):
+def test_only_the_stuck_connection_is_reset_and_the_others_go_on(lab, stream_server, where):
     with pair(lab, stream_server, SHORT) as (tunnel, client, server):
         reader, writer, proxy = sides(tunnel, client, server, where)
         jobs = [(tunnel.ports["APP"], seed, 8 * MEGABYTE, 8 * MEGABYTE) for seed in range(4)]
@@ -71,14 +71,14 @@ def test_it_alone_is_reset_and_the_others_go_on(lab, stream_server, where):
         running.join(60)
         assert done, "the other transfers did not complete"
         assert len([line for line in proxy.lines if " is reset: its local side" in line]) == 1
-        # Neither end may take what it has for the whole.
+        # Neither end may mistake what it has for the whole.
         assert was_reset(reader)
         assert seen or was_reset(writer)
         exchange_all([(tunnel.ports["APP"], 9, MEGABYTE, MEGABYTE)])
 
 
-def test_a_destination_resets_it_although_no_other_is_open(lab, stream_server):
-    """It cannot see who comes behind it."""
+def test_a_destination_resets_a_stuck_connection_even_if_it_is_the_only_one(lab, stream_server):
+    """A destination cannot see what waits behind the connection."""
     with pair(lab, stream_server, SHORT) as (tunnel, client, server):
         seen = clog(client)
         tunnel.destination.wait_log(RESET)
@@ -86,12 +86,12 @@ def test_a_destination_resets_it_although_no_other_is_open(lab, stream_server):
         assert seen or was_reset(client)
 
 
-def test_one_whose_service_does_not_answer_is_reset_too(lab, stream_server):
-    """All that it was sent waits in front of the tunnel until the service has been dialled."""
+def test_a_connection_whose_service_does_not_answer_is_reset_too(lab, stream_server):
+    """All bytes for it wait in front of the tunnel until the service has been dialled."""
     with socket.socket() as deaf, contextlib.ExitStack() as kept:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
-        # Nobody accepts: whoever comes when the queue is full gets no answer.
+        # The listener never accepts: a client gets no answer when the queue is full.
         kept.enter_context(socket.create_connection(deaf.getsockname()))
         tunnel = lab.tunnel({"STUCK": f"127.0.0.1:{deaf.getsockname()[1]}", "APP": f"127.0.0.1:{stream_server.port}"},
                             settings=settings(SHORT))
@@ -103,7 +103,7 @@ def test_one_whose_service_does_not_answer_is_reset_too(lab, stream_server):
 
 
 def resumes(reader, writer, sent):
-    """Everything arrives, and more does."""
+    """Checks that everything arrives, and more after it."""
     tail = os.urandom(MEGABYTE)
     sending = threading.Thread(target=writer.sendall, args=(tail,))
     sending.start()
@@ -112,8 +112,8 @@ def resumes(reader, writer, sent):
     sending.join()
 
 
-def test_a_source_leaves_it_be_when_it_is_alone(lab, stream_server):
-    """Longer than the limit: as long as a destination with the same limit needs to lose its patience twice."""
+def test_a_source_keeps_a_stuck_connection_that_is_the_only_one(lab, stream_server):
+    """For longer than the limit: as long as a destination with the same limit takes to reset two connections."""
     with pair(lab, stream_server, SHORT) as (_, paused, writer):
         sent = fill(writer)
         for _ in range(2):
@@ -124,7 +124,7 @@ def test_a_source_leaves_it_be_when_it_is_alone(lab, stream_server):
 
 
 @pytest.mark.parametrize("where", ["source", "destination"])
-def test_without_a_limit_it_is_waited_for(lab, stream_server, where):
+def test_without_a_limit_a_stuck_connection_is_kept(lab, stream_server, where):
     with pair(lab, stream_server, 0) as (tunnel, client, server):
         reader, writer, _ = sides(tunnel, client, server, where)
         sent = fill(writer)
@@ -138,10 +138,10 @@ def test_without_a_limit_it_is_waited_for(lab, stream_server, where):
         assert not done
         resumes(reader, writer, sent)
         others.join(60)
-        assert done, "what waited for it did not go on"
+        assert done, "the transfers behind it did not continue"
 
 
-def test_a_slow_one_is_not_taken_for_one_that_has_stopped(lab, stream_server):
+def test_a_slow_reader_is_not_mistaken_for_a_stopped_one(lab, stream_server):
     """At a destination, alone, where buffers on the way make its progress coarse."""
     rate, seconds = 100_000, 12
     with pair(lab, stream_server, 5000) as (tunnel, client, server):

@@ -1,4 +1,4 @@
-"""From the command line to the first local connection: what is refused, what is said, and in which order."""
+"""From the command line to the first local connection: what is refused, and what is logged, in which order."""
 
 import re
 import socket
@@ -34,7 +34,7 @@ USAGE_ERRORS = {
     "unknown option": (["--no-such-option"], "--no-such-option"),
     "argument missing": (["-s"], "-s"),
     "port out of range": (["-s", "70000", "-t", "x", *ENDPOINT], "70000"),
-    "port that is none": (["-s", "SSH=abc", "-t", "x", *ENDPOINT], "abc"),
+    "port that is not a number": (["-s", "SSH=abc", "-t", "x", *ENDPOINT], "abc"),
     "the same service twice": (["-s", "SSH=5555,SSH=5556", "-t", "x", *ENDPOINT], "SSH"),
     "client token too short": (["-s", "5555", "-t", "x", "-i", "short", *ENDPOINT], "client"),
 }
@@ -50,7 +50,7 @@ def test_usage_errors(lab, case):
 
 
 @pytest.mark.parametrize("option", ["-h", "--help", "-V", "--version"])
-def test_questions_are_answered_whatever_else_is_given(lab, option):
+def test_informational_options_are_answered_whatever_else_is_given(lab, option):
     proxy = lab.proxy([option])
     assert proxy.wait() == 0
     assert proxy.log
@@ -93,13 +93,13 @@ def test_log_lines_come_in_the_order_that_scripts_wait_for(lab, stream_server):
     tunnel.destination.wait_log(rf"Connected to 127\.0\.0\.1, port: {stream_server.port}")
 
 
-def test_results_are_there_without_asking_for_more(lab, stream_server):
+def test_results_are_logged_at_level_4(lab, stream_server):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, verbosity=4)
     assert tunnel.source.find_log(r"Starting proxy in source mode")
     assert tunnel.source.find_log(r"Listening for new connection on port")
 
 
-def test_silence_when_it_is_asked_for(lab):
+def test_silence_when_asked_for(lab):
     service = lab.service({"t1": ["APP"]})
     source = lab.source(service, "t1", free_ports(["APP"]), verbosity=0)
     service.wait_connected("t1", "source")
@@ -129,7 +129,7 @@ def test_a_source_without_a_map_picks_free_ports_and_says_which(lab):
     for port in ports:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     for service_id in ("SSH", "HTTP"):
-        assert source.find_log(service_id), f"which port is {service_id} is not said"
+        assert source.find_log(service_id), f"the port of {service_id} is not logged"
 
 
 @pytest.mark.parametrize("tunnel_services", [[], ["SSH"]], ids=["without services", "with one service"])
@@ -199,7 +199,7 @@ def test_a_name_to_listen_on_is_looked_up_before_anything_else(lab, own_name, wh
 
 
 @pytest.mark.parametrize("arguments", [["-b", "no-such-name.invalid"], []])
-def test_a_name_to_listen_on_that_is_not_known(lab, arguments):
+def test_an_unknown_name_to_listen_on(lab, arguments):
     service = lab.service({"t1": ["APP"]})
     source = lab.source(service, "t1", {"APP": 5555 if arguments else "no-such-name.invalid:5555"}, more=arguments)
     assert source.wait() == 73

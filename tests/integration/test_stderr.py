@@ -1,5 +1,5 @@
-"""Standard error, and standard output, of every kind and at every level: nothing that is written there, and nobody who
-does not read it, ends or stops a proxy."""
+"""Standard error and standard output of every kind, at every level: neither a write to them nor a reader that does not
+read ends or stops a proxy."""
 
 import os
 import re
@@ -23,11 +23,11 @@ USERS = ["the same user", "an ordinary user"]
 
 @pytest.fixture(params=USERS)
 def user(request, lab):
-    """Options for who starts it. What root has made, an ordinary user may not open again."""
+    """Options for the user that starts it. An ordinary user may not reopen what root has made."""
     if request.param == USERS[0]:
         return {}
     if not is_root():
-        pytest.skip("only root can start it as somebody else")
+        pytest.skip("only root can start it as another user")
     return {"user": "nobody", "program": lab.programs() / "localproxy"}
 
 
@@ -47,7 +47,7 @@ def is_reconnected(service):
 
 
 def start_sources(lab, service, kind, user):
-    """A source of each level, which connects, loses its tunnel, says so, and connects again."""
+    """A source of each level, which connects, loses its tunnel, logs that, and connects again."""
     errors = [KINDS[kind](lab) for _ in LEVELS]
     proxies = [lab.source(service, f"t{level}", free_ports(["APP"]), level, **given(errors[level], 2), **user)
                for level in LEVELS]
@@ -76,7 +76,7 @@ def start_destinations(lab, service, kind, user):
 @pytest.mark.parametrize("start", [start_sources, start_destinations], ids=["source", "destination"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_at_every_level(lab, kind, start, user):
-    lab.may_breach = True  # the service says what no source has asked for
+    lab.may_breach = True  # a message that breaks the protocol is injected
     errors, proxies = start(lab, lab.service(tunnels()), kind, user)
     for proxy in proxies:
         proxy.signal(signal.SIGTERM)
@@ -105,7 +105,7 @@ def test_a_refused_token_ends_every_level_with_77(lab, kind, user):
             assert ("Invalid access token: no such thing" in text) == (level >= ERROR), f"level {level}: {text}"
 
 
-# ---- nobody reads ----
+# ---- without a reader ----
 
 def busy_source(lab, error, count, **options):
     """A source that logs everything, and `count` connections through it, each of which carried something."""
@@ -134,7 +134,7 @@ def accepts(port):
 
 
 def accept(server):
-    """The next connection of which something comes: not one that only looked whether somebody listens."""
+    """The next connection that sends something, not one that only probed the port."""
     while True:
         connection, _ = server.accept()
         connection.settimeout(TIMEOUT)
@@ -144,7 +144,7 @@ def accept(server):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "terminal", "stream socket", "datagram socket"])
-def test_a_proxy_whose_log_nobody_reads_goes_on(lab, kind, user):
+def test_a_proxy_whose_log_is_not_read_goes_on(lab, kind, user):
     error = KINDS[kind](lab, read=False)
     source = busy_source(lab, error, 420, **user)
     source.signal(signal.SIGTERM)
@@ -152,8 +152,8 @@ def test_a_proxy_whose_log_nobody_reads_goes_on(lab, kind, user):
     assert error.has_its_flags()
 
 
-def test_a_stopped_terminal_stops_nobody(lab, user):
-    """Ctrl-S."""
+def test_a_stopped_terminal_stops_no_proxy(lab, user):
+    """The terminal was stopped with Ctrl-S."""
     error = outputs.terminal(lab)
     termios.tcflow(error.fd, termios.TCOOFF)
     source = busy_source(lab, error, 20, **user)
@@ -161,11 +161,11 @@ def test_a_stopped_terminal_stops_nobody(lab, user):
     assert source.wait(TIMEOUT) == 0
 
 
-def test_what_waited_is_read_later(lab, user):
+def test_queued_lines_are_read_later(lab, user):
     error = outputs.full_pipe(lab)
     source = busy_source(lab, error, 20, **user)
     error.read()
-    # Without a further line.
+    # Without another line.
     until(lambda: error.so_far.count("Accepted tcp connection") >= 20, "all lines have come", TIMEOUT)
     source.signal(signal.SIGTERM)
     assert source.wait(TIMEOUT) == 0
@@ -186,7 +186,7 @@ def test_standard_output_of_every_kind(lab, kind, arguments, user):
     out, error = KINDS[kind](lab), outputs.pipe(lab)
     proxy = lab.proxy(arguments, stderr=error.fd, **given(out, 1), **user)
     if kind == "full pipe":
-        # What is printed has to wait for its reader.
+        # The output has to wait for its reader.
         out.read()
     assert proxy.wait(TIMEOUT) == (71 if kind in PRINT_FAILS else 0)
     said = error.text()

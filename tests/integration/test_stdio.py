@@ -1,4 +1,4 @@
-"""Standard input and output as the local client of a source: ssh's ProxyCommand, pipes, and what is neither."""
+"""Standard input and output as the local client of a source: ssh's ProxyCommand, pipes, and other kinds of files."""
 
 import fcntl
 import hashlib
@@ -20,7 +20,7 @@ TIMEOUT = 60
 
 
 class Client:
-    """A source whose standard input and output are the caller's pipes; its log goes to a file."""
+    """A source whose standard input and output are pipes to the test; its log goes to a file."""
 
     def __init__(self, lab, service, **options):
         self.log_file = lab.directory / "stdio.log"
@@ -38,7 +38,7 @@ class Client:
         assert text in self.log, self.log
 
     def talk(self, text):
-        """What comes back while text is sent. The input stays open: its end would be the connection's."""
+        """Sends text; returns what comes back. The input stays open: its end would end the connection."""
         writer = threading.Thread(target=self._write, args=(text,), daemon=True)
         writer.start()
         got = self.process.stdout.read()
@@ -72,14 +72,14 @@ def service(lab):
 
 @pytest.fixture
 def echo(lab, service):
-    """A destination whose service sends back what it gets."""
+    """A destination with an echo service."""
     server = lab.use(Echo())
     lab.destination(service, "t1", {"APP": server.port}).wait_log(READY)
     return server
 
 
 class Echo:
-    """Sends back what it gets, in a process of its own, until its client ends or sends "end\\n"."""
+    """An echo service in its own process; it ends a connection after the client's end or after "end\\n"."""
 
     PROGRAM = """
 import socket, sys, threading
@@ -135,7 +135,7 @@ def test_the_end_of_input_ends_the_proxy(lab, service, echo):
 
 
 def test_one_socket_for_both(lab, service, echo):
-    """As inetd and ssh's ProxyUseFdpass hand them over."""
+    """As inetd and ssh's ProxyUseFdpass pass them."""
     ours, theirs = socket.socketpair()
     client = Client(lab, service, stdin=theirs, stdout=theirs)
     theirs.close()
@@ -148,7 +148,7 @@ def test_one_socket_for_both(lab, service, echo):
     assert client.process.wait(TIMEOUT) == 0, client.log
 
 
-def test_a_lost_tunnel_ends_it_with_69(lab, service, echo):
+def test_a_lost_tunnel_ends_the_proxy_with_69(lab, service, echo):
     client = Client(lab, service)
     client.process.stdin.write(b"hello")
     client.process.stdin.flush()
@@ -158,7 +158,7 @@ def test_a_lost_tunnel_ends_it_with_69(lab, service, echo):
     assert "the tunnel was lost, and with it the connection of standard input and output" in client.log
 
 
-def test_before_the_first_byte_a_failure_is_tried_again(lab, service, echo):
+def test_a_failure_before_the_first_byte_is_retried(lab, service, echo):
     service.control("fault", kind="status", status=503, body="later", next=2)
     client = Client(lab, service)
     assert client.talk(b"end\n") == b"end\n"
@@ -166,14 +166,14 @@ def test_before_the_first_byte_a_failure_is_tried_again(lab, service, echo):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it(lab, service, echo, number):
+def test_signals_end_the_proxy(lab, service, echo, number):
     client = Client(lab, service)
     client.wait_log("Successfully established websocket connection")
     client.process.send_signal(number)
     assert client.process.wait(TIMEOUT) == 0, client.log
 
 
-def test_flags_of_the_streams_are_given_back(lab, service, echo):
+def test_flags_of_the_streams_are_restored(lab, service, echo):
     read, write = os.pipe()
     try:
         before = fcntl.fcntl(read, fcntl.F_GETFL)

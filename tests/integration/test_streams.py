@@ -1,4 +1,4 @@
-"""Bytes arrive: all of them, in order, unchanged, whatever else goes on."""
+"""All bytes arrive, in order and unchanged, whatever else happens."""
 
 import contextlib
 import os
@@ -54,8 +54,8 @@ def test_the_far_end_speaks_first(lab):
             assert client.recv(1) == b""
 
 
-def test_what_was_sent_before_the_end_arrives(lab):
-    """The protocol has no half-close: the end of one side is the end of both, after its bytes."""
+def test_bytes_sent_before_the_end_arrive(lab):
+    """The protocol has no half-close: the end of one side ends both, after its bytes."""
     content = os.urandom(3 * MEGABYTE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
@@ -73,7 +73,7 @@ def test_what_was_sent_before_the_end_arrives(lab):
             sending.join()
 
 
-def test_a_slow_reader_loses_nothing_and_bounds_what_is_on_its_way(lab):
+def test_a_slow_reader_loses_nothing_and_bounds_what_is_in_flight(lab):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
         with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=20) as client:
@@ -81,8 +81,8 @@ def test_a_slow_reader_loses_nothing_and_bounds_what_is_on_its_way(lab):
             reader, _ = listener.accept()
             reader.settimeout(20)
             sent = fill(client)
-            # Kernel buffers of seven sockets and what the processes may keep; far below what was offered.
-            assert sent < 64 * MEGABYTE, f"{sent} bytes went in and nobody read them"
+            # The kernel buffers of seven sockets and what the processes may keep; far less than was offered.
+            assert sent < 64 * MEGABYTE, f"{sent} bytes were taken and none were read"
             tail = os.urandom(MEGABYTE)
             sending = threading.Thread(target=client.sendall, args=(tail,))
             sending.start()
@@ -94,8 +94,8 @@ def test_a_slow_reader_loses_nothing_and_bounds_what_is_on_its_way(lab):
 
 @contextlib.contextmanager
 def stuck_reader(lab, stream_server, first):
-    """A tunnel with a connection whose reader at the far end never reads, full to the brim. first: called with the
-    port of the other service before it is."""
+    """A tunnel with a connection whose reader at the far end never reads, filled until nothing more is taken. first:
+    called before that, with the port of the other service."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tunnel = lab.tunnel({"STUCK": f"127.0.0.1:{listener.getsockname()[1]}",
                              "APP": f"127.0.0.1:{stream_server.port}"})
@@ -108,7 +108,7 @@ def stuck_reader(lab, stream_server, first):
             reader.close()
 
 
-def test_one_stuck_reader_does_not_stop_the_others_for_ever(lab, stream_server):
+def test_one_stuck_reader_does_not_stop_the_others_forever(lab, stream_server):
     def open_other(port):
         other = socket.create_connection(("127.0.0.1", port), timeout=STALL + 10)
         other.sendall(HEADER.pack(1, 4, 10_000))
@@ -119,10 +119,10 @@ def test_one_stuck_reader_does_not_stop_the_others_for_ever(lab, stream_server):
         other.sendall(b"G")
         assert receive_exactly(other, 10_000) == next(blocks(1, "down", 10_000))
         tunnel.destination.wait_log(r"warn.*STUCK.*reset")
-        # The way is free for new ones too.
+        # New connections get through too.
         exchange_all([(tunnel.ports["APP"], 2, MEGABYTE, MEGABYTE)])
 
 
-def test_one_stuck_reader_does_not_stop_new_connections_for_ever(lab, stream_server):
+def test_one_stuck_reader_does_not_stop_new_connections_forever(lab, stream_server):
     with stuck_reader(lab, stream_server, lambda port: None) as (tunnel, _):
         exchange_all([(tunnel.ports["APP"], 1, MEGABYTE, MEGABYTE)], timeout=STALL + 5)

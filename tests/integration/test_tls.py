@@ -1,4 +1,4 @@
-"""Whom the proxy trusts: chain, name, version; and what happens otherwise."""
+"""Which servers the proxy trusts: chain, name, version; and what happens otherwise."""
 
 import re
 import socket
@@ -6,7 +6,7 @@ import socket
 import pytest
 from harness.lab import READY, free_ports
 
-# How OpenSSL, or we, may put it.
+# The words of OpenSSL, or ours.
 NOT_TRUSTED = r"(?i)(certificate verify failed|unable to get local issuer|self.signed|unable to verify)"
 WRONG_NAME = r"(?i)(host ?name mismatch|ip address mismatch|name does not match|certificate verify failed)"
 EXPIRED = r"(?i)(expired|certificate verify failed)"
@@ -18,7 +18,7 @@ def service(lab):
     return lab.service({"t1": ["APP"]})
 
 
-def nobody_got_through(service):
+def no_upgrade_was_accepted(service):
     return service.status()["handshakes"]["accepted"] == 0
 
 
@@ -27,17 +27,17 @@ def source_with(lab, service, *arguments, host="localhost"):
                      name="source", token=service.token("t1", "source"))
 
 
-def test_an_authority_that_was_not_named_is_not_trusted(lab, service):
+def test_an_unnamed_authority_is_not_trusted(lab, service):
     source = source_with(lab, service)
     source.wait_log(NOT_TRUSTED)
-    assert nobody_got_through(service)
+    assert no_upgrade_was_accepted(service)
 
 
-def test_a_folder_with_another_authority_does_not_help(lab, service):
+def test_a_directory_with_another_authority_does_not_help(lab, service):
     other = lab.service({"t1": ["APP"]})
     source = source_with(lab, service, "-c", lab.ca_directory(other))
     source.wait_log(NOT_TRUSTED)
-    assert nobody_got_through(service)
+    assert no_upgrade_was_accepted(service)
 
 
 @pytest.mark.parametrize("kind, reason", [("wrong-name", WRONG_NAME), ("expired", EXPIRED), ("untrusted", NOT_TRUSTED)])
@@ -45,14 +45,14 @@ def test_a_bad_certificate_is_refused(lab, service, kind, reason):
     service.control("certificate", kind=kind)
     source = source_with(lab, service, "-c", lab.ca_directory(service))
     source.wait_log(reason)
-    assert nobody_got_through(service)
+    assert no_upgrade_was_accepted(service)
 
 
 def test_an_address_that_the_certificate_does_not_name_is_refused(lab):
     service = lab.service({"t1": ["APP"]}, listen=["127.0.0.2:0"])
     source = source_with(lab, service, "-c", lab.ca_directory(service), host="127.0.0.2")
     source.wait_log(WRONG_NAME)
-    assert nobody_got_through(service)
+    assert no_upgrade_was_accepted(service)
 
 
 def test_an_address_that_the_certificate_names_is_accepted(lab, service):
@@ -64,7 +64,7 @@ def test_version_1_2_is_enough(lab, service):
     source_with(lab, service, "-c", lab.ca_directory(service)).wait_log(READY)
 
 
-def test_without_verification_anything_goes_and_it_is_said(lab, service):
+def test_without_verification_any_certificate_passes_with_a_warning(lab, service):
     service.control("certificate", kind="untrusted")
     source = source_with(lab, service, "-k")
     source.wait_log(LOUD)
@@ -78,7 +78,7 @@ def test_the_warning_is_there_at_the_quietest_useful_level(lab, service):
 
 
 def a_name_of_loopback():
-    """A name other than localhost that this machine resolves to loopback without asking anybody."""
+    """A name other than localhost that this machine resolves to loopback without DNS."""
     for name in ("ip6-localhost", "ip6-loopback", socket.gethostname()):
         try:
             found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)

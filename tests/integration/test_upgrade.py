@@ -1,4 +1,4 @@
-"""What the service may answer to the upgrade, and what the proxy makes of it."""
+"""What the service may answer to the upgrade, and how the proxy reacts."""
 
 import re
 
@@ -19,7 +19,7 @@ def start(lab, service, **options):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_the_service_is_not_well_for_a_while(lab, service, status):
+def test_a_temporary_error_of_the_service_is_retried(lab, service, status):
     service.control("fault", kind="status", status=status, body="come back later", next=2)
     source = start(lab, service)
     source.wait_log(rf"{status}.*(\n.*)*")
@@ -36,12 +36,12 @@ def test_a_refusal_is_final_and_gives_the_reason(lab, service, status):
     assert service.status()["handshakes"]["accepted"] == 0
 
 
-def test_the_service_says_when_to_come_back(lab, service):
+def test_retry_after_is_respected(lab, service):
     service.control("fault", kind="status", status=429, body="too many requests", retry_after="2")
     source = start(lab, service)
     source.wait_log(READY, BACK)
     wait = re.search(r"next try to connect in (\d+) ms", source.log)
-    # On top of the first delay of the backoff.
+    # Retry-After is added to the first delay of the backoff.
     assert 2000 < int(wait[1]) <= 2000 + 2500
 
 
@@ -60,7 +60,7 @@ def test_an_unknown_token_is_refused(lab, service):
 
 
 def test_a_token_may_fill_the_request(lab, service):
-    """The service takes 4,096 bytes: it sees this token, and knows it is none of its own."""
+    """The service takes 4,096 bytes: it reads this token, and does not know it."""
     source = start(lab, service, token="T" * 3600)
     assert source.wait() == 77
     assert source.find_log("the service refused the connection")
@@ -82,12 +82,12 @@ BAD_ANSWERS = ["bad-accept", "bad-subprotocol", "no-subprotocol", "no-upgrade-he
 
 
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
-def test_an_answer_that_is_no_upgrade_is_not_accepted_and_tried_again(lab, service, kind):
+def test_a_bad_upgrade_response_is_refused_and_retried(lab, service, kind):
     service.control("fault", kind=kind)
     source = start(lab, service)
     source.wait_log(READY, BACK)
     attempts = [line for line in source.log.splitlines() if "Attempting to establish web socket connection" in line]
-    assert len(attempts) == 2, "the bad answer was taken for a good one"
+    assert len(attempts) == 2, "the bad answer was accepted"
 
 
 @pytest.mark.parametrize("kind", ["slow-head", "no-channel-id"])
@@ -99,14 +99,14 @@ def test_an_unusual_answer_is_accepted(lab, service, kind):
     assert len(attempts) == 1
 
 
-def test_a_service_that_never_answers_is_left(lab, service):
+def test_a_service_that_never_answers_is_given_up(lab, service):
     service.control("fault", kind="hang")
     source = start(lab, service)
-    # The negotiation may take 20 seconds.
+    # The upgrade has a limit of 20 seconds.
     source.wait_log(READY, 60)
 
 
-def test_a_ping_of_the_service_is_answered(lab, service):
+def test_a_ping_from_the_service_is_answered(lab, service):
     source = start(lab, service)
     source.wait_log(READY)
     payload = b"anybody there?".hex()
@@ -118,12 +118,12 @@ def test_pings_flow_and_need_no_answer(lab, service):
     service.control("pongs", mode="withhold")
     source = start(lab, service)
     source.wait_log(READY)
-    # One every five seconds; not even one was answered.
+    # One every five seconds; none has been answered.
     until(lambda: service.status("t1")["source"]["connection"]["pings"] >= 2, "two pings have come", 30)
     assert service.status("t1")["source"]["upgrades"] == 1
 
 
-def test_the_request_is_what_the_service_wants_to_see(lab, service):
+def test_the_upgrade_request(lab, service):
     source = start(lab, service)
     source.wait_log(READY)
     connection = service.status("t1")["source"]["connection"]

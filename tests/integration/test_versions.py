@@ -1,4 +1,4 @@
-"""Sources and destinations of the protocol's versions 1, 2 and 3, in all combinations."""
+"""Sources and destinations of protocol versions 1, 2 and 3, in all combinations."""
 
 import contextlib
 import itertools
@@ -10,7 +10,7 @@ from harness.sockets import ended_without_a_byte, receive_exactly
 from harness.streams import exchange_all
 from harness.wait import until
 
-# How a source comes to speak a version.
+# Ways for a source to speak a version.
 SOURCES = {
     "V3": {},
     "-y V2": {"more": ["-y", "V2"]},
@@ -24,13 +24,13 @@ PIECE = 300_000
 
 
 def side_options(subprotocol=3, more=(), **websocket):
-    """What lab.source() and lab.destination() take; websocket: further settings."""
+    """Options for lab.source() and lab.destination(); websocket: further settings."""
     settings = {"subprotocol": f"aws.iot.securetunneling-{subprotocol}.0", **websocket}
     return {"more": more, "settings": {"websocket": settings}}
 
 
 def start(lab, targets, source, subprotocol):
-    """A tunnel between a source that is started as SOURCES says and a destination with that subprotocol."""
+    """A tunnel between a source of SOURCES and a destination with that subprotocol."""
     service = lab.service({"t1": list(targets)})
     ports = free_ports(targets)
     tunnel = Tunnel(lab, "t1", service,
@@ -42,7 +42,7 @@ def start(lab, targets, source, subprotocol):
 
 
 def recorded(tunnel):
-    """What the source has sent, but for DATA."""
+    """The messages that the source has sent, without DATA."""
     return tunnel.service.control("recorded", tunnel="t1", side="source")["messages"]
 
 
@@ -82,14 +82,14 @@ def test_bytes_both_ways_on_one_connection_after_the_other(lab, stream_server, s
         exchange_all([(tunnel.ports["APP"], seed, PIECE, PIECE)])
         until(lambda: stream_server.open == 0, "the far end of the connection is closed too")
     messages = recorded(tunnel)
-    # The service has no word against it (see Lab), so that its format was one and the same; here is which.
+    # The service found no breach (see Lab), so the format never changed; this checks which one it was.
     spoken = SPOKEN[source]
     starts = [each for each in messages if each["type"] == "STREAM_START"]
     assert starts
     assert {each["serviceId"] for each in starts} == {"APP" if spoken > 1 else ""}
     assert {each["connectionId"] for each in starts} == {1 if spoken > 2 else 0}
-    # A service without a connection begins with a stream of its own. The far side ends its connections first, and
-    # where these are streams, there is nothing more to end.
+    # A service without a connection begins with a new stream. The far side ends its connections first; where a
+    # connection is a stream, there is nothing more to end.
     assert len({each["streamId"] for each in starts}) == 3
     older = min(spoken, subprotocol) < 3
     wanted = [] if older else [each["streamId"] for each in starts]
@@ -106,7 +106,7 @@ def test_a_new_connection_replaces_the_one_before(lab, echo, source, subprotocol
     carry(first_client, first_server)
     carry(first_server, first_client)
     second_client, second_server = echo.connect(tunnel.ports["APP"])
-    # In order: no reset on either side.
+    # An orderly end: no reset on either side.
     assert first_client.recv(1) == b""
     assert first_server.recv(1) == b""
     carry(second_client, second_server)
@@ -132,7 +132,7 @@ def test_connections_at_once_between_sides_of_version_3(lab, stream_server):
 
 
 def test_a_second_connection_before_the_first_answer(lab, echo):
-    """Nothing tells the source yet, and the service refuses it: the log has the flag."""
+    """The source cannot know the version yet, and the service refuses it: the log names the flag."""
     tunnel = start(lab, {"APP": f"127.0.0.1:{echo.port}"}, "V3", 2)
     first_client, first_server = echo.connect(tunnel.ports["APP"])
     with socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=20) as refused:
@@ -176,7 +176,7 @@ def test_no_service_id_on_the_command_lines(lab, stream_server, services, subpro
     exchange_all([(ports[""], 1, PIECE, PIECE)])
 
 
-def test_version_1_cannot_say_which_of_several_services(lab):
+def test_version_1_cannot_name_one_of_several_services(lab):
     service = lab.service({"t1": ["A", "B"]})
     source = lab.source(service, "t1", free_ports(["A", "B"]), more=["-y", "V1"])
     assert source.wait() == 76
@@ -194,7 +194,7 @@ def test_the_service_refuses_subprotocol_1_for_several_services(lab, side):
 
 
 def test_a_tunnel_stays_up_although_no_pong_ever_comes(lab, stream_server):
-    """Longer than the half minute after which a service that has answered before would be given up."""
+    """For longer than the half minute after which a service that has answered before is given up."""
     service = lab.service({"t1": ["APP"], "t2": ["APP"], "t3": ["APP"]})
     service.control("pongs", mode="withhold")
     ports = {}

@@ -1,4 +1,4 @@
-"""Through a web proxy: squid with and without a password and TLS, and proxies that are not well."""
+"""Through a web proxy: squid with and without a password and TLS, and faulty proxies."""
 
 import contextlib
 import pathlib
@@ -30,17 +30,17 @@ def service(lab):
 
 
 class Authority:
-    """A certificate authority for web proxies: directory has a server's certificate.pem and key.pem, roots those
-    of itself and of the service."""
+    """A certificate authority for web proxies: directory has a server's certificate.pem and key.pem, roots the root
+    certificates of this authority and of the service."""
 
     def __init__(self, lab, service, names="DNS:localhost,IP:127.0.0.1"):
-        self.directory = lab.folder(f"authority-{free_port()}")
+        self.directory = lab.make_directory(f"authority-{free_port()}")
         root = ["-CA", self.directory / "root.pem", "-CAkey", self.directory / "root-key.pem"]
         self._make("root", "/CN=Proxy Authority", ["-addext", "keyUsage=critical,keyCertSign"])
         self._make("certificate", "/CN=a web proxy",
                    ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE", *root])
         (self.directory / "certificate-key.pem").rename(self.directory / "key.pem")
-        self.roots = lab.folder(f"roots-{free_port()}")
+        self.roots = lab.make_directory(f"roots-{free_port()}")
         shutil.copy(self.directory / "root.pem", self.roots / "proxy.pem")
         shutil.copy(pathlib.Path(service.ca_dir) / "ca.pem", self.roots / "service.pem")
         for path in self.roots.iterdir():
@@ -60,7 +60,7 @@ def through(url, **more):
 def start(lab, service, environment, side="source", **options):
     value = {"source": free_ports(["APP"]), "destination": {"APP": 9}}[side]
     proxy = getattr(lab, side)(service, "t1", options.pop("ports", value), environment=environment, **options)
-    # Found in no log, as the tokens are not.
+    # The password is in no log, like the tokens.
     proxy.secrets += [PASSWORD, CREDENTIALS, urllib.parse.quote(PASSWORD, safe="")]
     return proxy
 
@@ -94,7 +94,7 @@ def tunnel_through(lab, service, squid, target):
     return tunnel
 
 
-def test_bytes_go_both_ways_and_the_way_is_found_again(lab, service, squid, stream_server):
+def test_bytes_go_both_ways_and_the_tunnel_reconnects(lab, service, squid, stream_server):
     tunnel = tunnel_through(lab, service, squid, stream_server.port)
     port = tunnel.ports["APP"]
     exchange_all([(port, 1, 8 * MEGABYTE, 8 * MEGABYTE), (port, 2, 100, 100)], at_once=True)
@@ -113,7 +113,7 @@ def test_bytes_go_both_ways_and_the_way_is_found_again(lab, service, squid, stre
     service.wait_connected("t1", "source")
     service.wait_connected("t1", "destination")
     exchange_all([(port, 3, MEGABYTE, MEGABYTE)])
-    # Squid logs a tunnel when that has ended.
+    # Squid logs a tunnel after its end.
     for proxy in sides:
         proxy.stop()
     until(lambda: len([line for line in squid.requests() if f"CONNECT localhost:{service.port}" in line]) == 2,
@@ -143,7 +143,7 @@ def test_squid_gets_a_wrong_password(lab, service, need_squid):
     assert source.find_log(r"error.*407 .*does not accept the user name and the password of https_proxy")
 
 
-def test_squid_forbids_it(lab, service, need_squid):
+def test_squid_forbids_the_connection(lab, service, need_squid):
     squid = lab.use(squids.Squid(lab.directory / "squid", allow=False))
     source = start(lab, service, through(f"http://localhost:{squid.port}"))
     assert source.wait() == 69
@@ -164,12 +164,12 @@ def test_squid_cannot_reach_the_service(lab, service, need_squid):
 # ---- whom to trust ----
 
 class TlsProxy:
-    """A web proxy behind TLS that passes everything on to the service; close() by the test's end."""
+    """A web proxy behind TLS that forwards everything to the service; closed at the end of the test."""
 
     def __init__(self, authority):
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(authority.directory / "certificate.pem", authority.directory / "key.pem")
-        self.names = []  # that clients asked for
+        self.names = []  # the names that clients asked for
         self._context.sni_callback = lambda _, name, __: self.names.append(name)
 
     def serve(self, connection):
@@ -191,7 +191,7 @@ def test_the_proxy_is_verified_by_its_own_name(lab, service):
     assert proxy.names == ["localhost"]
 
 
-def test_the_proxys_authority_is_not_known(lab, service):
+def test_the_proxys_authority_is_unknown(lab, service):
     proxy = TlsProxy(Authority(lab, service))
     with plain_server(proxy.serve) as port:
         source = start(lab, service, through(f"https://localhost:{port}"), settings=ONCE, more=["-k"])
@@ -213,10 +213,10 @@ def test_the_service_is_not_verified_when_that_was_asked_for(lab, service, squid
     start(lab, service, squid.environment, more=[*squid.more, "-k"]).wait_log(READY)
 
 
-# ---- proxies made by hand ----
+# ---- scripted proxies ----
 
 def head_of(connection):
-    """The request, up to the empty line."""
+    """Reads the request, up to the empty line."""
     got = b""
     while not got.endswith(b"\r\n\r\n"):
         piece = connection.recv(1)
@@ -237,7 +237,7 @@ def answer(connection, reply, hold=False):
 
 
 def passes_on(service, requests, reply=b"HTTP/1.1 200 Connection established\r\n\r\n", piece=4096):
-    """Serves connections of a proxy that works, and that says its reply in pieces."""
+    """Serves connections as a working proxy that sends its reply in pieces."""
     def copy(source, target):
         with contextlib.suppress(OSError):
             while got := source.recv(65536):
@@ -298,7 +298,7 @@ BAD_REPLIES = {
 
 
 @pytest.mark.parametrize("kind", BAD_REPLIES)
-def test_a_bad_reply_is_named_and_tried_again(lab, service, kind):
+def test_a_bad_reply_is_named_and_retried(lab, service, kind):
     reply, words = BAD_REPLIES[kind]
     with plain_server(lambda connection: answer(connection, reply)) as port:
         source = start(lab, service, through(f"http://localhost:{port}"), settings={"websocket":
@@ -333,8 +333,8 @@ def test_a_refusal_is_final_and_gives_the_reason(lab, service, kind):
     assert source.log.count("Attempting to establish web socket connection") == 1
 
 
-def test_a_proxy_that_has_let_us_through_is_tried_again(lab, service):
-    """A refusal in the middle of a run may pass, and nobody may be near the machine."""
+def test_a_proxy_that_worked_before_is_retried(lab, service):
+    """A refusal in the middle of a run may be temporary, and the machine may be unattended."""
     refuse, requests = [], []
     good = passes_on(service, requests)
 
@@ -353,7 +353,7 @@ def test_a_proxy_that_has_let_us_through_is_tried_again(lab, service):
 
 
 def test_silence_has_an_end_on_each_leg(lab, service):
-    """Two waits at the same time, since they are long: for the proxy's TLS, and for its answer."""
+    """Two long waits at the same time: for the proxy's TLS, and for its answer."""
     held = []
     with plain_server(held.append) as port:
         sources = [start(lab, service, through(f"{scheme}://localhost:{port}"), settings=ONCE)
@@ -364,7 +364,7 @@ def test_silence_has_an_end_on_each_leg(lab, service):
     assert len(held) == 2
 
 
-def test_a_proxy_that_is_not_there(lab, service):
+def test_a_missing_proxy(lab, service):
     port = free_port()
     source = start(lab, service, through(f"http://[::1]:{port}"), settings=ONCE)
     assert source.wait() == 69
@@ -378,7 +378,7 @@ def test_a_proxy_whose_name_does_not_exist(lab, service, namespace):
     assert source.find_log(r"error.*cannot resolve the web proxy proxy\.invalid: ")
 
 
-def test_the_proxy_finds_the_service_and_not_we(lab, service, namespace):
+def test_the_proxy_resolves_the_name_of_the_service(lab, service, namespace):
     """Its name and its port are the proxy's business: here neither could be reached directly."""
     requests = []
     with plain_server(passes_on(service, requests)) as port:
@@ -397,7 +397,7 @@ def test_an_ipv6_address_through_a_proxy(lab, service):
 
 # ---- which variable ----
 
-def test_small_letters_win(lab, service):
+def test_lower_case_variables_win(lab, service):
     requests = []
     with plain_server(passes_on(service, requests)) as port:
         unused = f"http://localhost:{free_port()}"
@@ -409,7 +409,7 @@ def test_small_letters_win(lab, service):
 
 
 @pytest.mark.parametrize("entry", ["localhost", "x.example,LOCALHOST", "*", "localhost:{port}", "127.0.0.0/8"])
-def test_no_proxy_leads_past_it(lab, service, entry):
+def test_no_proxy_bypasses_the_proxy(lab, service, entry):
     host = "127.0.0.1" if "/" in entry else "localhost"
     environment = through(f"http://localhost:{free_port()}", no_proxy=entry.format(port=service.port))
     source = start(lab, service, environment, at=f"{host}:{service.port}")
@@ -418,7 +418,7 @@ def test_no_proxy_leads_past_it(lab, service, entry):
 
 
 @pytest.mark.parametrize("entry", ["example.com", "localhost:1", "10.0.0.0/8"])
-def test_no_proxy_means_others(lab, service, entry):
+def test_no_proxy_for_other_hosts(lab, service, entry):
     requests = []
     with plain_server(passes_on(service, requests)) as port:
         start(lab, service, through(f"http://localhost:{port}", no_proxy=entry)).wait_log(READY)

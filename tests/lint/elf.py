@@ -1,4 +1,4 @@
-"""What readelf says about a program."""
+"""Reads programs with readelf."""
 
 import re
 import subprocess
@@ -29,5 +29,5 @@ def segments(program):
 
 
 def undefined_symbols(program):
-    """The names that a program takes from libraries, without versions."""
+    """The symbols that a program imports from libraries, without versions."""
     return {match[1] for match in re.finditer(r" UND (\w+)", readelf("--dyn-syms", program))}

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Is every C++ file formatted as .clang-format says?"""
+"""Every C++ file is formatted according to .clang-format."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ import sys
 
 import tree
 
-# What .clang-format was written for: each version puts some lines otherwise.
+# The version that .clang-format was written for: each version formats some lines differently.
 VERSION = "14"
 
 

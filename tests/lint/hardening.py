@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Did the hardening flags reach the compiler, and the programs?
+"""The hardening flags reached the compiler and the programs.
 
 hardening.py BUILD PROGRAM...: BUILD has compile_commands.json.
 """
@@ -12,7 +12,7 @@ import sys
 import elf
 import tree
 
-# Every file of src and sandbox is compiled with these. What only newer compilers know is left to meson.build.
+# Every file of src and sandbox is compiled with these. Flags that only newer compilers know are up to meson.build.
 FLAGS = ("-fstack-protector-strong", "-D_FORTIFY_SOURCE=", "-D_GLIBCXX_ASSERTIONS")
 
 
@@ -69,7 +69,7 @@ def main():
     if platform.machine() == "x86_64":
         for path in programs:
             notes = elf.readelf("--notes", path) if path.exists() else ""
-            # The property survives only when every object that is linked has it, those of libc included.
+            # The property survives only if every linked object has it, including those of libc.
             print(f"{path.name}: CET: {'IBT and SHSTK' if 'IBT, SHSTK' in notes else 'not marked'}")
     tree.finish(problems, len(commands) and len(programs))
 

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Which folder may include what. A folder that is not in the table may not exist."""
+"""Which directory may include what. Every directory must be in the table."""
 
 import re
 
 import tree
 
-# Folder -> the folders and libraries that its files may include, besides itself, libc and the standard library.
+# Directory -> the directories and libraries that its files may include, besides itself, libc and the standard library.
 # "The process that parses cannot connect, the process that connects does not parse" starts here: bridge, monitor
-# and resolve have no way to reach TLS or protobuf, and no role reaches another.
+# and resolve cannot include TLS or protobuf, and no role includes another.
 MAY_INCLUDE = {
     "src/base": {"build_config"},
     "src/wire": {"src/base", "protobuf"},
@@ -41,37 +41,37 @@ LIBRARIES = {
     "build_config.h": "build_config",
     "sanitizer/": "sanitizers",
 }
-# Headers of libc and the kernel in folders; without a folder any <name.h> and <name> is one of them.
-SYSTEM_FOLDERS = ("arpa/", "asm/", "linux/", "net/", "netinet/", "sys/")
+# Directories of libc's and the kernel's headers; any <name.h> and <name> without a directory is a system header, too.
+SYSTEM_DIRECTORIES = ("arpa/", "asm/", "linux/", "net/", "netinet/", "sys/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
-def folder_of(path):
+def directory_of(path):
     """The row of the table that a file belongs to."""
     parts = path.relative_to(tree.ROOT).parts
     return "/".join(parts[:2]) if parts[0] == "src" else parts[0]
 
 
 def target_of(path, quoted, included):
-    """What an include reaches: a folder of ours, a library, "system", or None for what nobody knows."""
+    """What an include refers to: a directory of the tree, a library, "system", or None when unknown."""
     for beginning, library in LIBRARIES.items():
         if included.startswith(beginning):
             return library
     if not quoted:
-        return "system" if "/" not in included or included.startswith(SYSTEM_FOLDERS) else None
+        return "system" if "/" not in included or included.startswith(SYSTEM_DIRECTORIES) else None
     if (path.parent / included).is_file():
-        return folder_of(path)
+        return directory_of(path)
     for start in (tree.ROOT / "src", tree.ROOT):
         if (start / included).is_file():
-            return folder_of(start / included)
+            return directory_of(start / included)
     return None
 
 
 def check(path):
-    folder = folder_of(path)
-    if folder not in MAY_INCLUDE:
-        yield f"{tree.name(path)}: {folder} has no row in the table of tests/lint/layering.py"
+    directory = directory_of(path)
+    if directory not in MAY_INCLUDE:
+        yield f"{tree.name(path)}: {directory} has no row in the table of tests/lint/layering.py"
         return
     content = path.read_text(encoding="utf-8")
     for match in INCLUDE.finditer(content):
@@ -79,8 +79,8 @@ def check(path):
         target = target_of(path, match[1] == '"', match[2])
         if target is None:
             yield f"{tree.name(path)}:{line}: {match[2]}: neither a file of the tree nor a known library"
-        elif target not in MAY_INCLUDE[folder] | {folder, "system"}:
-            yield f"{tree.name(path)}:{line}: {folder} must not include {target} ({match[2]})"
+        elif target not in MAY_INCLUDE[directory] | {directory, "system"}:
+            yield f"{tree.name(path)}:{line}: {directory} must not include {target} ({match[2]})"
 
 
 def main():

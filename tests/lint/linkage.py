@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Which libraries each program links: an address space holds only the code of its own role.
+"""Which libraries each program links: its address space holds only the code of its own role.
 
-linkage.py FOLDER: the folder of the programs.
+linkage.py DIRECTORY: the directory of the programs.
 """
 
 import pathlib
@@ -12,10 +12,10 @@ import elf
 import tree
 
 EVERYWHERE = {"libc", "libm", "libstdc++", "libgcc_s", "ld-linux"}
-# Every helper enters the sandbox by itself.
+# Every program enters the sandbox by itself.
 SANDBOX = {"libseccomp", "libcap-ng"}
 
-# Program -> what it may link, besides the above.
+# Program -> the libraries that it may link, besides those above.
 MAY_LINK = {
     "localproxy": {"libevent_core"},
     "localproxy-net": {"libevent_core", "libssl", "libcrypto", "libprotobuf-lite"},
@@ -30,8 +30,8 @@ def library(soname):
     return "ld-linux" if soname.startswith("ld-linux") else re.sub(r"(-[0-9.]+)?\.so.*$", "", soname)
 
 
-def check(folder, program, allowed):
-    path = folder / program
+def check(directory, program, allowed):
+    path = directory / program
     if not path.exists():
         return [f"{path} is missing"]
     needed = {library(soname): soname for soname in elf.dynamic(path).get("NEEDED", [])}
@@ -40,8 +40,8 @@ def check(folder, program, allowed):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    problems = [problem for program, allowed in MAY_LINK.items() for problem in check(folder, program, allowed)]
+    directory = pathlib.Path(sys.argv[1])
+    problems = [problem for program, allowed in MAY_LINK.items() for problem in check(directory, program, allowed)]
     tree.finish(problems, len(MAY_LINK))
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Manual pages pass mandoc's own checks, and say the same as the programs: the options of localproxy(1), of --help
+"""Manual pages pass mandoc's own checks and agree with the programs: the options of localproxy(1), of --help
 and of the parser's table, exit statuses, environment variables, and the settings of localproxy.conf(5).
 
     manuals.py LOCALPROXY
@@ -13,12 +13,12 @@ import sys
 
 import tree
 
-# A build may be without it.
+# A build may lack it.
 OPTIONAL = "no-ssl-host-verify"
 
 
 def by_mandoc(mandoc, pages):
-    """What mandoc finds. Whether other programs' manuals are installed here is none of it; ours must be there."""
+    """mandoc's findings. Manuals of other programs need not be installed here, but references to ours must resolve."""
     done = subprocess.run([mandoc, "-T", "lint", "-W", "style", *map(str, pages)], check=False, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     for line in done.stdout.splitlines():
@@ -32,7 +32,7 @@ def by_mandoc(mandoc, pages):
 
 
 def letters(argument):
-    """What an argument is called, without the marks around it: HOST[:PORT] and "Ar host Ns Op : Ns Ar port"."""
+    """The name of an argument without markup: HOST[:PORT] and "Ar host Ns Op : Ns Ar port"."""
     words = [word for word in re.split(r"\s+", argument) if word not in ("Ar", "Ns", "Op", "Cm")]
     return re.sub(r"[^a-z0-9-]", "", "".join(words).lower())
 
@@ -63,7 +63,7 @@ def section(page, title):
 
 
 def difference(what, one, other):
-    """Each difference between two tables or sets, in words."""
+    """Each difference between two tables or sets, as a text."""
     for name in sorted(set(one) | set(other)):
         if name not in one or name not in other:
             yield f"{what}: {name} is in one of the two only"
@@ -85,7 +85,7 @@ def of_options(page, help_text):
 def of_variables(page):
     _, expected = options_of_table(tree.text(tree.ROOT / "src/config/options.cc"))
     expected.add("CREDENTIALS_DIRECTORY")
-    # Where the ones of the web proxy are read; what is only erased is somewhere else.
+    # Where the web proxy's variables are read; variables that are only erased are listed elsewhere.
     source = tree.text(tree.ROOT / "src/config/web_proxy.cc")
     expected |= set(re.findall(r'"([a-z]+_proxy|[A-Z]+_PROXY)"', source))
     source = tree.text(tree.ROOT / "src/config/certificates.cc")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The specification in proto/README.md says the same as the code: its limits are the constants that they name, its
-fields and types those of tunnel.proto, and its byte examples what generated code makes of their texts.
+"""The specification in proto/README.md agrees with the code: its limits are the constants that they name, its fields
+and types are those of tunnel.proto, and its byte examples are what generated code makes of their texts.
 
     protocol.py PROTOC
 """
@@ -34,7 +34,7 @@ def evaluate(node, constants):
 
 
 def constants_of_code():
-    """Name -> value of the constants of all headers, as far as they are numbers."""
+    """Name -> value of the numeric constants of all headers."""
     found = {}
     for path in tree.sources("src"):
         for name, value in CONSTANT.findall(tree.text(path)) if path.suffix == ".h" else ():
@@ -47,7 +47,7 @@ def constants_of_code():
 
 
 def rows(page, columns):
-    """The cells of all table rows with so many columns."""
+    """The cells of all table rows with this many columns."""
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if line.startswith("| ") and len(cells) == columns:
@@ -59,7 +59,7 @@ def limits(page):
     named = [(what, number, name) for what, number, constant, _ in rows(page, 4)
              for name in re.findall(r"^`(k\w+)`$", constant)]
     if len(named) < 20:
-        yield "the table of limits is not understood"
+        yield "the table of limits cannot be parsed"
     for what, number, name in named:
         if constants.get(name) != int(number.replace(",", "")):
             yield f"{what}: {number}, but {name} is {constants.get(name)}"
@@ -80,7 +80,7 @@ def schema(page):
 def examples(page, protoc):
     shown = re.findall(r"^\| `(type: [^`]+)` \| `([0-9a-f ]+)` \|$", page, re.MULTILINE)
     if len(shown) < 5:
-        yield "the table of examples is not understood"
+        yield "the table of examples cannot be parsed"
     for text, digits in shown:
         done = subprocess.run([protoc, f"--proto_path={SCHEMA.parent}", f"--encode={MESSAGE}", SCHEMA.name],
                               input=text.encode(), stdout=subprocess.PIPE, check=False)

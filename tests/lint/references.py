@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The tree stands on its own: no file names a place outside of it, and links between its documents lead somewhere."""
+"""The tree is self-contained: no file names a place outside it, and links between its documents are valid."""
 
 import posixpath
 import re
@@ -8,14 +8,14 @@ import tree
 
 # "../x" as it is written in a path; "..." is prose.
 UPWARDS = re.compile(r"(?<![\w./])((?:\.\./)+[\w./-]*)")
-# Folders of one person's machine.
+# Directories of a developer's machine.
 PERSONAL = re.compile(r"(?<![\w.])/(?:home|Users|work)/[\w.-]+")
 MARKDOWN_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
 def leaves_tree(path, reference):
-    folder = posixpath.dirname(tree.name(path))
-    return posixpath.normpath(posixpath.join(folder, reference)).startswith("..")
+    directory = posixpath.dirname(tree.name(path))
+    return posixpath.normpath(posixpath.join(directory, reference)).startswith("..")
 
 
 def check(path, content):

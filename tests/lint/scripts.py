@@ -30,7 +30,7 @@ def check_python():
     warnings.simplefilter("error")
     for path in paths:
         try:
-            # Nothing is written, not even byte code.
+            # Writes nothing, not even byte code.
             compile(ast.parse(path.read_bytes(), str(path)), str(path), "exec", dont_inherit=True)
         except (SyntaxError, Warning) as error:
             problems.append(f"{tree.name(path)}: {error}")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Which functions of libc each program imports that do something of their own when they are first called: open a file,
-load a module, allocate a locale, ask about a terminal. Behind a filter that is the end of the process.
+"""Which functions each program imports from libc that have side effects on their first call: they open a file, load a
+module, allocate a locale, query a terminal. Behind a filter, that kills the process.
 
-symbols.py FOLDER: the folder of the programs.
+symbols.py DIRECTORY: the directory of the programs.
 """
 
 import pathlib
@@ -32,7 +32,7 @@ REFUSED = {
                    r"13random_device)\w*)",
 }
 
-# Program -> names, or the name of a kind, with where they are called and why never behind its filter.
+# Program -> names, or the name of a kind; where they are called, and why never behind its filter.
 FIND_USER = "sandbox/ids.cc: find_user(), which localproxy alone calls, as root, before it becomes that user"
 PLACES = "sandbox/system_files.cc, base/path.cc, base/directory.cc: where files really are, before Landlock is told"
 EXCEPTIONS = {
@@ -65,14 +65,14 @@ EXCEPTIONS = {
 
 
 def plain(symbol):
-    """A name as in the manual."""
+    """The name as in the manual."""
     symbol = re.sub(r"^__(\w+)_chk$", r"\1", symbol)
     symbol = re.sub(r"^__isoc\d+_", "", symbol)
     return re.sub(r"(?<=[a-z])64(?=$|_r$)", "", symbol)
 
 
 def refused(path):
-    """What a program imports of all that: {(kind, name)}."""
+    """The functions of these kinds that a program imports: {(kind, name)}."""
     # What <iostream> initialises, it initialises before main(); since GCC 13 the library does, and this name asks for it.
     names = {plain(symbol) for symbol in elf.undefined_symbols(path)
              if "8ios_base4Init" not in symbol and symbol != "_ZSt21ios_base_library_initv"}
@@ -91,10 +91,10 @@ def check(path):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    if "__asan_init" in elf.undefined_symbols(folder / "localproxy"):
+    directory = pathlib.Path(sys.argv[1])
+    if "__asan_init" in elf.undefined_symbols(directory / "localproxy"):
         tree.skip("a build with AddressSanitizer has no filter")
-    tree.finish([problem for program in EXCEPTIONS for problem in check(folder / program)], len(EXCEPTIONS))
+    tree.finish([problem for program in EXCEPTIONS for problem in check(directory / program)], len(EXCEPTIONS))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Does clang-tidy, with the checks of .clang-tidy, find nothing in src and sandbox?
+"""clang-tidy, with the checks of .clang-tidy, finds nothing in src and sandbox.
 
     tidy.py BUILD           all files; BUILD has compile_commands.json
     tidy.py BUILD FILE...   only these
 
-The files of a library or a program are looked at as one source, BUILD/tidy/NAME.cc, since nearly all the time goes to the headers
-of the standard library. While none of them, nothing that they include and no check has changed since nothing was found, it is
-not looked at again: BUILD/tidy has a mark for it.
+The files of a library or a program are checked as one source, BUILD/tidy/NAME.cc, because nearly all the time goes to the headers
+of the standard library. A source without findings is not checked again until its files, their includes or the checks change:
+BUILD/tidy has a mark for it.
 """
 
 import concurrent.futures
@@ -22,15 +22,15 @@ import sys
 
 import tree
 
-# Of the compiler's options, those that say what the source means. The others are GCC's as often as clang's.
+# The compiler options that change the meaning of the source. Many others are GCC's only.
 MEANING = re.compile(r"-(?:I|D|std=|isystem)(?!_FORTIFY_SOURCE)")
-# Nodes of the analyzer's graph of a function after which it gives it up. The default is 225,000, which takes four times as long
-# in all. By itself it looks only at the functions of the file that it is given, and not at what that includes.
+# The analyzer gives up a function after this many graph nodes. The default, 225,000, makes the whole run take four times as long.
+# Without the second option it analyzes no function of an included file.
 ANALYZER = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=8000", "-Xclang", "-analyzer-opt-analyze-headers"]
 
-# Where one begins.
+# The first line of a finding.
 FINDING = re.compile(r"^(?=\S+:\d+:\d+: (?:warning|error): )", re.MULTILINE)
-# A place in it.
+# A source location in a finding.
 PLACE = re.compile(r"^(/\S+?)(?=:\d+:\d+: )", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ class Source:
 
 
 def sources_of(build, wanted):
-    """All that has to be looked at. A file that is compiled more than once counts where it comes first."""
+    """All sources. A file that is compiled more than once belongs to the first."""
     found = {}
     seen = set()
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
@@ -61,7 +61,7 @@ def sources_of(build, wanted):
 
 
 def dependencies(build):
-    """File -> all that it included when ninja built it last."""
+    """File -> everything that it included when ninja built it last."""
     done = subprocess.run(["ninja", "-C", str(build), "-t", "deps"], stdout=subprocess.PIPE, text=True, check=False)
     found = {}
     for block in done.stdout.split("\n\n"):
@@ -72,7 +72,7 @@ def dependencies(build):
 
 
 def key_of(setup, source, included):
-    """What a mark is called: it says all that a result depends on."""
+    """The name of a mark: a digest of everything that a result depends on."""
     digest = hashlib.sha256(repr((setup, source.options)).encode())
     for path in sorted({path for file in source.files for path in included[file]}):
         digest.update(str(path).encode())
@@ -85,7 +85,7 @@ def key_of(setup, source, included):
 
 
 def check(clang_tidy, build, source):
-    """What is wrong with a source, each finding with the lines that explain it."""
+    """The findings in a source, each with the lines that explain it."""
     path = build / "tidy" / f"{source.name}.cc"
     path.write_text("".join(f'#include "{file}"\n' for file in source.files), encoding="utf-8")
     done = subprocess.run(["nice", clang_tidy, "--quiet", f"--config-file={tree.ROOT / '.clang-tidy'}", str(path),
@@ -114,18 +114,18 @@ def main():
     waiting = [source for source in sources if keys.get(source) not in known]
     problems = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Large ones first, so that the last to end is a small one.
+        # Large sources first, so that a small one ends last.
         waiting.sort(key=lambda source: sum(file.stat().st_size for file in source.files), reverse=True)
         results = pool.map(lambda source: check(clang_tidy, build, source), waiting)
         for source, found in zip(waiting, results):
-            # What is wrong with a header is found in each source that includes it.
+            # A finding in a header appears in each source that includes it.
             problems += [problem for problem in found if problem not in problems]
             if not found and source in keys:
                 (marks / keys[source]).touch()
     if len(sys.argv) == 2:
         for name in known - set(keys.values()):
             (marks / name).unlink()
-    print(f"{sum(len(source.files) for source in waiting)} files looked at")
+    print(f"{sum(len(source.files) for source in waiting)} files checked")
     tree.finish(problems, sum(len(source.files) for source in sources))
 
 

@@ -1,31 +1,31 @@
-"""The files of the tree, without what builds and tools leave in it; and how a check ends."""
+"""The files of the tree, without the output of builds and tools; and the exit of a check."""
 
 import os
 import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# What meson understands as "not run".
+# The exit status that meson takes for "skipped".
 SKIPPED = 77
 
 
-def _is_ours(folder):
-    return folder.name not in (".git", "__pycache__") and not (folder / "meson-private").exists()
+def _is_ours(directory):
+    return directory.name not in (".git", "__pycache__") and not (directory / "meson-private").exists()
 
 
-def files(*folders):
-    """All files below these folders of the tree, or below the whole tree, in order."""
+def files(*directories):
+    """All files below these directories of the tree, or below the whole tree, in order."""
     found = []
-    for start in folders or (".",):
+    for start in directories or (".",):
         for at, names, leaves in os.walk(ROOT / start):
             names[:] = [name for name in names if _is_ours(pathlib.Path(at) / name)]
             found += [pathlib.Path(at) / leaf for leaf in leaves]
     return sorted(path for path in found if path.is_file() and not path.is_symlink() and path.name != ".git")
 
 
-def sources(*folders):
-    """The C++ files below these folders."""
-    return [path for path in files(*folders) if path.suffix in (".cc", ".h")]
+def sources(*directories):
+    """The C++ files below these directories."""
+    return [path for path in files(*directories) if path.suffix in (".cc", ".h")]
 
 
 def first_line(path):
@@ -43,7 +43,7 @@ def text(path):
 
 
 def name(path):
-    """A path as it is written in reports."""
+    """A path as written in reports."""
     return str(path.relative_to(ROOT))
 
 
@@ -53,7 +53,7 @@ def skip(reason):
 
 
 def finish(problems, checked):
-    """Ends the check: each problem a line, and status 1 when there are any."""
+    """Ends the check: prints each problem on a line; the status is 1 when there are any."""
     for problem in problems:
         print(problem)
     print(f"{len(problems)} problems, {checked} checked")

@@ -1,20 +1,20 @@
 #!/usr/bin/python3
-"""No test waits by letting a fixed time pass: it asks until something is so, with a limit."""
+"""No test sleeps for a fixed time: it polls until a condition holds, with a limit."""
 
 import re
 
 import tree
 
 SLEEP = {
-    # Up to 50 ms is the pause between two questions.
+    # Up to 50 ms is a pause between two polls.
     ".py": re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\)|0\.0[0-5])"),
     ".cc": re.compile(r"\b(?:sleep|usleep|nanosleep|sleep_for|sleep_until)\("),
     ".h": re.compile(r"\b(?:sleep|usleep|nanosleep|sleep_for|sleep_until)\("),
     "": re.compile(r"^\s*sleep\s"),
 }
-# The pause between two questions.
+# The pause between two polls.
 MAY_SLEEP = ("tests/integration/harness/wait.py",)
-# It keeps a pace, and watches for a while what something costs.
+# These pace a load, or measure a cost over a while.
 MEASURES = "tests/bench/"
 
 

@@ -14,9 +14,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 LINE = re.compile(r"^(ok|not ok|skip) ([\w-]+)(?:: (.*))?$")
 OUTCOMES = {"ok": "passed", "not ok": "failed", "skip": "skipped"}
 SECONDS = 300
-# It builds twice.
+# A userland builds twice.
 COMMAND_SECONDS = 3000
-# What a step may see of the caller's environment.
+# The caller's variables that a step may see.
 PASSED_ON = ("PATH", "HOME", "LOCALPROXY_MATRIX_CACHE", "LOCALPROXY_MATRIX_MIRROR")
 LAST_LINES = 40
 
@@ -28,7 +28,7 @@ class Cell:
 
 
 def why_impossible(environment):
-    """What the machine at hand lacks; empty: nothing."""
+    """What this machine lacks for it; empty: nothing."""
     if environment.needs in ("root", "yama") and os.geteuid() != 0:
         return "needs root"
     if environment.needs == "guest" and not (HERE / "guest").exists():
@@ -39,13 +39,13 @@ def why_impossible(environment):
 
 
 def script(environment):
-    """A shell script that makes the environment and becomes the acceptance in it."""
+    """A shell script that makes the environment and executes the acceptance in it."""
     lines = ["set -e", "ip link set lo up", *environment.before]
     return "\n".join([*lines, f'exec {environment.run_as} "$TOOLS/acceptance"'])
 
 
 def command(environment):
-    # Nothing that is started outlives its cell, however that ends.
+    # No process outlives its cell, however that ends.
     alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
              "--kill-child", "--mount-proc"]
     if environment.command:
@@ -54,7 +54,7 @@ def command(environment):
 
 
 def variables(environment, programs, work):
-    """What the acceptance is told."""
+    """The variables of the acceptance."""
     told = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
     told.update({"TOOLS": str(programs), "WORK": str(work), "TMPDIR": str(work), "MATRIX_PROGRAMS": str(programs),
                  "MATRIX_TOOLS": str(programs), "MATRIX_LOGS": str(work / "logs"), **environment.variables})
@@ -63,7 +63,7 @@ def variables(environment, programs, work):
 
 
 def parse(environment, output, status):
-    """What came of each step. A step of which nothing was said failed."""
+    """The result of each step. A step without a line has failed."""
     found = {}
     for line in output.splitlines():
         if match := LINE.match(line):

@@ -1,9 +1,9 @@
-"""The environments: one entry each, with what makes it and what is expected to be different there.
+"""The environments: one entry for each, with how it is made and what is expected to differ there.
 
-name: what is given to `run`. why: what is special. before: shell commands, run as root in a mount and network
+name: its argument for `run`. why: what is special. before: shell commands, run as root in a mount and network
 namespace of its own before the acceptance; $WORK is a directory of the cell. As: who runs the acceptance. within: words
 in front of each localproxy. variables: for the acceptance, see its head. needs: what the machine must have. quick: it
-needs no other kernel or userland. command: what runs the acceptance, where it is not run here. steps: what that prints.
+needs no other kernel or userland. command: runs the acceptance elsewhere. steps: those that it prints.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import pathlib
 # `tests/matrix/acceptance` prints one line a step, in this order.
 STEPS = ("start", "check", "report", "resolve", "tls", "traffic", "ten", "refused", "reload", "lost", "stop", "token",
          "usage", "left")
-# What tests/matrix/userland does before that.
+# The steps of tests/matrix/userland before those.
 BUILD_STEPS = ("debian", "build", "unit", "clang", "clang-unit")
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -27,7 +27,7 @@ COPY_ETC = 'cp -a /etc "$WORK/etc"; mount --bind "$WORK/etc" /etc'
 READ_ONLY = 'mount --bind "$WORK" "$WORK"; mount -o bind,remount,ro /'
 EMPTY = "mount -t tmpfs -o mode=755 tmpfs"
 DNS = {"MATRIX_NAME": "tunnel.test", "MATRIX_NAMES": "dns"}
-# What only stdout shows, where nothing of standard error can be read.
+# For a standard error that cannot be read: only standard output can be checked.
 BLIND = {"MATRIX_TEXTS": "stdout"}
 # No process has namespaces of its own.
 SHARED = {"MATRIX_REPORT": "shared      shared      shared      shared      shared"}
@@ -128,7 +128,7 @@ def outputs():
             ("pipe", "a pipe", {}), ("file", "a file", {}), ("pty", "a terminal", {}),
             ("null", "/dev/null", {"MATRIX_TEXTS": "none"}), ("full", "/dev/full", {"MATRIX_TEXTS": "none", **UNPRINTED}),
             ("stream", "a stream socket", {}), ("datagram", "a datagram socket", {}), ("closed", "closed", BLIND),
-            ("full-pipe", "a pipe that is full, and nobody reads", BLIND),
+            ("full-pipe", "a full pipe that is never read", BLIND),
             ("gone", "a pipe whose reader has gone", BLIND)):
         yield Environment(f"stderr-{kind}", f"standard error: {why}", variables={
             "MATRIX_STDERR": kind, "MATRIX_OPTIONS": "-v 6", **more})

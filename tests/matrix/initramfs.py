@@ -1,11 +1,11 @@
-"""Writes an initramfs (cpio "newc") out of a directory and some files, all of it root's."""
+"""Writes an initramfs (cpio "newc") from a directory and some files, all owned by root."""
 
 import os
 import pathlib
 import stat
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Of the packages: what no script of ours reads at run time. It would have to fit into memory twice.
+# Parts of the packages that no script reads at run time. They would need memory twice.
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/include", "usr/share/lintian",
             "usr/share/bash-completion", "usr/lib/udev", "usr/share/i18n", "boot")
 LEFT_OUT_ANYWHERE = ("perl", "perl5", "perl-base", "gconv", "__pycache__")
@@ -19,7 +19,7 @@ GROUPS = "root:x:0:\nnogroup:x:65534:\n_localproxy:x:998:\nuser:x:1000:\n"
 
 
 class Writer:
-    """The entries, one after the other; parents are made when they are missing."""
+    """Writes entries one after the other, with their parents where these are missing."""
 
     def __init__(self, file):
         self._file = file
@@ -54,7 +54,7 @@ class Writer:
         self._entry("TRAILER!!!", 0, b"")
 
     def path(self, source, name):
-        """A file, a link, or a directory with all that is in it, as `name`."""
+        """Adds a file, a link, or a directory with its content, as `name`."""
         info = source.lstat()
         if stat.S_ISLNK(info.st_mode):
             self.link(name, os.readlink(source))

@@ -1,4 +1,4 @@
-"""Runs a kernel and an initramfs in qemu, and says how the script in it ended."""
+"""Runs a kernel and an initramfs in qemu, and reports how the script in it ended."""
 
 import dataclasses
 import os
@@ -13,12 +13,12 @@ TIMED_OUT = 124
 
 
 class Failed(Exception):
-    """The machine did not come up, or went away before the script ended."""
+    """The machine did not boot, or ended before the script did."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What differs from one architecture to the next."""
+    """What differs between architectures."""
     kernel: str
     program: str
     package: str
@@ -37,7 +37,7 @@ MACHINES = {
                        ("-machine", "virt"), "ttyS0"),
 }
 
-# Not from the beginning of a line: the firmware and the kernel may have left theirs unfinished.
+# Not only at the start of a line: the firmware and the kernel may leave an unfinished line.
 BEGIN = re.compile(r"guest: begin$")
 END = re.compile(r"guest: status (\d+)$")
 
@@ -58,7 +58,7 @@ def run(kind, kernel, image, options):
 
 
 def _lines(process, deadline):
-    """What the machine prints, line by line, until it ends."""
+    """The machine's output, line by line, until it ends."""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         rest = b""

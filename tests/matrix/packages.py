@@ -1,5 +1,5 @@
-"""Packages of a suite and an architecture of Debian, without anything of the machine's own package management: nothing
-is installed, no script of theirs runs, and no root is needed."""
+"""Packages of a Debian suite and architecture, independent of the machine's own package management: nothing is
+installed, no package script runs, and root is not needed."""
 
 import fcntl
 import hashlib
@@ -9,12 +9,12 @@ import shutil
 import subprocess
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# What Debian's base-files makes links of; the packages of Debian 12 still have files in them.
+# Directories that Debian's base-files replaces with links; packages of Debian 12 still have files in them.
 MERGED = ("bin", "sbin", "lib", "lib64")
 
 
 class Failed(Exception):
-    """A package could not be had."""
+    """A package could not be fetched."""
 
 
 def cache():
@@ -39,7 +39,7 @@ def unpack(package, where):
 
 
 class Archive:
-    """One suite for one architecture, in a directory of its own of the cache."""
+    """One suite for one architecture, in its own directory of the cache."""
 
     def __init__(self, suite, arch):
         self._home = cache() / f"{suite}-{arch}"
@@ -51,7 +51,7 @@ class Archive:
         return call([program, *words], env={**os.environ, "APT_CONFIG": str(self._home / "apt.conf"), "LC_ALL": "C"})
 
     def _update(self):
-        """Asks for the lists of packages, once a cache."""
+        """Fetches the package lists, once per cache."""
         configuration = self._home / "apt.conf"
         if configuration.exists():
             return
@@ -68,7 +68,7 @@ class Archive:
             'Dir::Etc::sourceparts "/dev/null";\nDir::Etc::preferencesparts "/dev/null";\n'
             f'APT::Architecture "{self._arch}";\nAPT::Architectures {{ "{self._arch}"; }};\n'
             'APT::Install-Recommends "false";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
-            # A mirror that is kept as it was on some day has lists past their date; they are signed all the same.
+            # The lists of a frozen mirror have expired; they are still signed.
             'Acquire::Languages "none";\nAcquire::Check-Valid-Until "false";\n', encoding="utf-8")
         call(["apt-get", "-q", "update"], env={**os.environ, "APT_CONFIG": str(pending), "LC_ALL": "C"})
         pending.rename(configuration)
@@ -80,7 +80,7 @@ class Archive:
         return lock
 
     def _download(self, names):
-        """The packages and all that they depend on, as files."""
+        """Downloads the packages and all their dependencies; returns the files."""
         wanted = [str(pathlib.Path(name).resolve()) if name.endswith(".deb") else name for name in names]
         self._apt("-q", "-y", "--download-only", "install", *wanted)
         listed = self._apt("-q", "-y", "--print-uris", "--reinstall", "--simulate", "install", *wanted)
@@ -98,7 +98,7 @@ class Archive:
         return found[0] if found else None
 
     def root(self, names):
-        """A directory with the packages unpacked, made once for each choice of packages."""
+        """A directory with the unpacked packages, made once for each set of packages."""
         with self._locked():
             files = [file for file in self._download(names) if file]
             key = hashlib.sha256("\n".join(f"{file.name} {file.stat().st_size}" for file in files).encode())
@@ -119,7 +119,7 @@ class Archive:
             return where
 
     def kernel(self, package):
-        """The image of a kernel, out of its package or out of the one that a metapackage points to."""
+        """The image of a kernel, from its package or from the one that a metapackage depends on."""
         with self._locked():
             if package.endswith(".deb"):
                 file = pathlib.Path(package)

@@ -1,4 +1,4 @@
-"""The table of environments and steps. Environments with other steps than those above them get a head of their own."""
+"""The table of environments and steps. A new head is printed where the steps change."""
 
 import collections
 
@@ -35,7 +35,7 @@ def _grouped(results, outcome):
 
 
 def finish(results):
-    """The whole table, why what was not taken was not, what failed, and the count; the exit status."""
+    """Prints the reasons for skipped steps, the failures, and the count; returns the exit status."""
     table = Table(results)
     for name, cells in results.items():
         table.show(name, cells)

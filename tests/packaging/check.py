@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""What can be checked about packaging/ without making a package.
+"""Checks packaging/ without building a package.
 
-check.py units PROGRAM    systemd takes the units as they are; PROGRAM stands for the installed localproxy
-check.py user             the units, sysusers.d and the program mean the same user, and systemd would create it
+check.py units PROGRAM    systemd accepts the units; PROGRAM stands for the installed localproxy
+check.py user             the units, sysusers.d and the program name the same user, and systemd would create it
 check.py version          the Debian changelog has the version of the tree
 """
 
@@ -31,18 +31,18 @@ def need(tool):
 
 
 def verify(mode, program):
-    """What systemd has to say about an instance of a unit."""
+    """systemd's complaints about an instance of a unit."""
     text = unit(mode)
     if f"\nExecStart={INSTALLED} " not in text:
         return [f"{mode}: ExecStart is not {INSTALLED}"]
-    with tempfile.TemporaryDirectory() as folder:
-        # The program has to exist, and is not installed here.
-        path = pathlib.Path(folder, f"localproxy-{mode}@.service")
+    with tempfile.TemporaryDirectory() as directory:
+        # The program has to exist, but is not installed here.
+        path = pathlib.Path(directory, f"localproxy-{mode}@.service")
         path.write_text(text.replace(INSTALLED, str(pathlib.Path(program).resolve())), encoding="utf-8")
         instance = path.with_name(f"localproxy-{mode}@check.service")
         done = subprocess.run([need("systemd-analyze"), "verify", "--man=no", instance], check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    # Options that it does not know are lines, and no failure.
+    # Unknown options produce lines, but no failure.
     lines = [f"{mode}: {line}" for line in done.stdout.splitlines()]
     return lines or ([f"{mode}: systemd-analyze ended with {done.returncode}"] if done.returncode else [])
 

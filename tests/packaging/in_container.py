@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Runs as root inside the container of try-in-container, on a booted system that has the package.
 
-Sets up a source and a destination as packaging/README.md says, against the stand-in service, looks at what systemd and
-the kernel say of them, and purges the package. Prints a line for each thing seen, "all seen" at the end; anything else
-is an AssertionError, or a command that failed, with what it said.
+Sets up a source and a destination as packaging/README.md says, against the stand-in service, checks what systemd and the
+kernel report about them, and purges the package. Prints a line for each thing seen, "all seen" at the end; anything else
+is an AssertionError, or a failed command with its output.
 """
 
 import grp
@@ -26,7 +26,7 @@ USER = "_localproxy"
 SOURCE = "localproxy-source@operator"
 DESTINATION = "localproxy-destination@device"
 TUNNEL = "t1"
-# Any will do; with one in the configuration a restart gets in again with the same access token.
+# Any client token will do; with one in the configuration a restart can use the same access token again.
 CLIENT_TOKENS = {"source": "5a" * 16, "destination": "de" * 16}
 # <linux/capability.h>
 CAP_NET_BIND_SERVICE = 10
@@ -36,7 +36,7 @@ TIMEOUT = 60
 
 
 def run(*command, check=True, text="", **variables):
-    """The output of a command, standard error included; text is its input, variables are set besides ours."""
+    """The output of a command, including standard error; text is its input, variables are added to the environment."""
     done = subprocess.run([str(word) for word in command], check=False, input=text, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, env={**os.environ, **variables})
     assert done.returncode == 0 or not check, f"{command} ended with {done.returncode}: {done.stdout}"
@@ -98,7 +98,7 @@ class Machine:
         run("install", "-m", "600", "/dev/stdin", ETC / f"{name}.token", text=self.service.token(TUNNEL, mode))
 
     def ssh(self):
-        """A command at the far end; the port answers once the source listens."""
+        """Runs a command at the far end; the port answers once the source listens."""
         until(lambda: answers(self.port), "the source listens", TIMEOUT)
         for side in ("source", "destination"):
             self.service.wait_connected(TUNNEL, side, TIMEOUT)
@@ -149,7 +149,7 @@ def see_confinement(unit, bounding="0" * 16):
         expected = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16, "CapPrm": "0" * 16, "CapAmb": "0" * 16}
         found = {name: status[name] for name in expected}
         assert found == expected, f"{unit}, {status['Name']}: {found}"
-        # A process with a user namespace of its own could empty it there.
+        # A process with its own user namespace could empty it there.
         assert status["CapBnd"] in (bounding, "0" * 16), f"{unit}, {status['Name']}: {status['CapBnd']}"
     for pid in (monitor(unit), helpers(unit)["net"]):
         locked = processes.status(pid)["VmLck"]
@@ -163,7 +163,7 @@ def see_confinement(unit, bounding="0" * 16):
 def see_journal():
     for unit, mode in ((SOURCE, "source"), (DESTINATION, "destination")):
         assert f"Starting proxy in {mode} mode" in journal(unit).splitlines(), journal(unit)
-        # Levels are the journal's own: an error would be found by them.
+        # The lines carry journal priorities, so errors can be filtered by them.
         assert "Starting proxy" not in run("journalctl", "--no-pager", "--unit", unit, "--priority", "warning")
     everything_said = run("journalctl", "--no-pager", "--output=export")
     for name in ("operator", "device"):
@@ -187,7 +187,7 @@ def see_counters():
 
 
 def see_upgrade(machine):
-    """The same version again is an upgrade for dpkg: the files are replaced."""
+    """dpkg treats the same version as an upgrade: it replaces the files."""
     before = monitor(SOURCE), monitor(DESTINATION), os.stat("/usr/bin/localproxy").st_ino
     run("dpkg", "--install", "/root/localproxy.deb")
     assert os.stat("/usr/bin/localproxy").st_ino != before[2]
@@ -250,9 +250,9 @@ def see_refusal(machine):
 
 def see_low_port(machine):
     """The drop-in for a port below 1024, as the unit describes it."""
-    folder = pathlib.Path(f"/etc/systemd/system/{SOURCE}.service.d")
-    folder.mkdir()
-    write(folder / "port.conf", "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
+    directory = pathlib.Path(f"/etc/systemd/system/{SOURCE}.service.d")
+    directory.mkdir()
+    write(directory / "port.conf", "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
           "AmbientCapabilities=CAP_NET_BIND_SERVICE\n", 0o644)
     machine.port = 222
     machine.configure("operator", "source", "source-listen-port = SSH=222")
@@ -260,13 +260,13 @@ def see_low_port(machine):
     run("systemctl", "restart", SOURCE)
     machine.ssh()
     see_confinement(SOURCE, bounding=f"{1 << CAP_NET_BIND_SERVICE:016x}")
-    (folder / "port.conf").unlink()
-    folder.rmdir()
+    (directory / "port.conf").unlink()
+    directory.rmdir()
     seen("a port below 1024, and the capability is gone afterwards")
 
 
 def see_missing_files():
-    """Without its files a unit is not tried again and again."""
+    """Without its files a unit is not restarted again and again."""
     unit = "localproxy-source@nobody"
     run("systemctl", "start", unit, check=False)
     assert f"{unit}.service: Starting requested but asserts failed." in journal(unit)
@@ -290,7 +290,7 @@ def see_stop(machine):
 
 
 def leftovers():
-    """Files whose names or owner tell that they are the package's, but the lists of dpkg and what the test brought."""
+    """Files that belong to the package by name or owner, except dpkg's lists and the test's own files."""
     named = run("find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/tests", ")",
                 "-prune", "-o", "(", "-name", "*localproxy*", "-o", "-user", USER, "-o", "-group", USER, ")", "-print")
     brought = ["/root/localproxy.deb"]
@@ -298,7 +298,7 @@ def leftovers():
 
 
 def see_reinstallation():
-    """A removal keeps the configurations; when they are gone too, the folder is made again as at first."""
+    """A removal keeps the configurations; without them, a reinstallation makes the directory as at first."""
     run("dpkg", "--install", "/root/localproxy.deb")
     kept = ETC / "kept.conf"
     write(kept, "", 0o640, USER)

@@ -1,20 +1,19 @@
-"""Reads what strace wrote of a proxy, and says which calls each of its processes made behind which filter.
+"""Reads strace's output for a proxy, and tells which calls each of its processes made behind which filter.
 
-A filter is inherited: what a helper does from its fork on is behind launch's, and from its own filter on behind that
-as well.
+Filters are inherited: from its fork on a helper is behind launch's filter, and after it has loaded its own, behind both.
 """
 
 import collections
 import pathlib
 import re
 
-# Arguments, by index, on which a policy has conditions. Of all others only the name of the call counts.
+# The arguments, by index, that policies have conditions on. For all other calls only the name matters.
 ARGUMENTS = {
     "clone": (0,), "close_range": (2,), "dup3": (2,), "execveat": (4,), "fcntl": (1,), "getsockopt": (1, 2),
     "ioctl": (1,), "kill": (0, 1), "mmap": (2, 3), "mprotect": (2,), "openat": (2,), "prctl": (0, 1), "prlimit64": (0, 1),
     "recvfrom": (3,), "seccomp": (0, 1), "sendmmsg": (3,), "sendmsg": (2,), "sendto": (3,), "setsockopt": (1, 2),
     "socket": (0, 1, 2), "socketpair": (0, 1), "ugetrlimit": (0,), "unlinkat": (2,), "unshare": (0,),
-    # Of 32-bit architectures.
+    # Names on 32-bit architectures.
     "fcntl64": (1,), "mmap2": (2, 3), "recv": (3,), "send": (3,),
 }
 # PR_SET_PDEATHSIG, PR_SET_DUMPABLE and PR_CAP_AMBIENT, of which the second argument counts as well.
@@ -27,7 +26,7 @@ SET_MODE_FILTER = 0x1
 
 
 def numbers(text):
-    """The arguments of a call, as far as they are numbers."""
+    """The numeric arguments of a call."""
     found = []
     for part in re.split(r"[,)] ?", text):
         try:
@@ -45,14 +44,14 @@ def kept(name, given):
         value = given[index] & 0xffffffff
         if name == "prctl" and index == 1 and given[0] not in PRCTL_WITH_ARGUMENT:
             continue
-        # Which process is all the same.
+        # The process id does not matter.
         if name == "kill" and index == 0:
             value &= 0x80000000
         yield index, value
 
 
 def children(lines):
-    """Index of the line where a fork begins -> process id of the child."""
+    """Index of the line where a fork starts -> process id of the child."""
     found, begun = {}, {}
     for at, line in enumerate(lines):
         if not any(name in line for name in FORKS):
@@ -65,7 +64,7 @@ def children(lines):
 
 
 def made_in(path):
-    """Of one trace: {(role, call, ((index, value), ...))}."""
+    """The calls in one trace: {(role, call, ((index, value), ...))}."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         forked = children(lines)
     with path.open(encoding="utf-8", errors="replace") as lines:
@@ -89,15 +88,15 @@ def made_by(lines, forked):
         elif name == "execveat" and (program := PROGRAM.search(rest)):
             role[pid] = program[1]
         elif name == "seccomp" and numbers(rest)[0] == SET_MODE_FILTER and numbers(rest)[2]:
-            # libseccomp, which tries what the kernel knows, gives no program.
+            # libseccomp's probes of the kernel's features pass no program.
             filters[pid] = (*filters[pid], role[pid])
     return made
 
 
-def made_below(folder):
-    """Of all traces in a folder."""
+def made_below(directory):
+    """The calls in all traces of a directory."""
     made = set()
-    for path in pathlib.Path(folder).iterdir():
+    for path in pathlib.Path(directory).iterdir():
         made |= made_in(path)
     return made
 

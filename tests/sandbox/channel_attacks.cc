@@ -1,6 +1,6 @@
-// Every message of the table, sent to running helpers by somebody who has taken the other end over: in states
-// in which it is not allowed, in the wrong direction, cut off, too long, with too few and too many
-// descriptors. The receiver ends with its own error: it is not killed, it does not hang, it does not obey.
+// Every message of the table, sent to running helpers by an attacker who controls the other end: in states
+// that do not allow it, in the wrong direction, truncated, too long, with too few and too many descriptors.
+// The receiver must exit with its own error: it is not killed, does not hang, and does not obey.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@ using ipc::test::datagram;
 using ipc::test::send_raw;
 using testing::HasSubstr;
 
-constexpr int kSystem = 71;  // what a process ends with whose peer broke the rules
+constexpr int kSystem = 71;  // exit status of a process whose peer broke the rules
 
 struct Place {
   Role role;
@@ -39,7 +39,7 @@ bool allowed(const Spec& spec, Role from, const Place& place) {
          (spec.states & static_cast<unsigned>(place.state)) != 0;
 }
 
-// A TCP connection to somebody who says nothing.
+// A TCP connection to a silent peer.
 struct Silence {
   Silence()
       : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
@@ -53,7 +53,7 @@ struct Silence {
     EXPECT_EQ(::listen(listener.get(), 1), 0);
     EXPECT_EQ(::getsockname(listener.get(), name, &size), 0);
     EXPECT_EQ(::connect(socket.get(), name, size), 0);
-    // As the monitor hands it over.
+    // As the monitor passes it.
     EXPECT_EQ(::fcntl(socket.get(), F_SETFL, O_NONBLOCK), 0);
   }
   UniqueFd listener, socket;
@@ -71,9 +71,9 @@ class AttackTest : public testing::TestWithParam<Place> {
     grant.subprotocol = {"aws.iot.securetunneling-3.0"};
     grant.access_token.value.assign("token");
     victim.send(grant, {silence_.socket.get()});
-    // GRANT is handled before what comes behind it: one channel keeps the order.
+    // GRANT is handled before what follows, since a channel keeps the order.
   }
-  // Sends it to a new victim in that state, which must end of it.
+  // Sends it to a new victim in that state, which must exit.
   void attack(const std::string& what, const std::string& bytes, size_t descriptors,
               const std::string& complaint) {
     SCOPED_TRACE(what);
@@ -92,7 +92,7 @@ class AttackTest : public testing::TestWithParam<Place> {
 
 INSTANTIATE_TEST_SUITE_P(Places, AttackTest, testing::ValuesIn(kPlaces), name_of);
 
-TEST_P(AttackTest, WhatIsNotAllowedNow) {
+TEST_P(AttackTest, MessagesThatAreNotAllowedNow) {
   size_t sent = 0;
   for (const Spec& spec : ipc::table()) {
     if (allowed(spec, Role::kMonitor, GetParam())) continue;
@@ -105,7 +105,7 @@ TEST_P(AttackTest, WhatIsNotAllowedNow) {
   EXPECT_GT(sent, 40U);
 }
 
-TEST_P(AttackTest, WhatIsAllowedButWrong) {
+TEST_P(AttackTest, AllowedMessagesThatAreWrong) {
   size_t allowed_ones = 0;
   for (const Spec& spec : ipc::table()) {
     if (!allowed(spec, Role::kMonitor, GetParam())) continue;
@@ -116,7 +116,7 @@ TEST_P(AttackTest, WhatIsAllowedButWrong) {
     attack(name + ", longer", datagram(number, spec.most + 1), spec.fds, name);
     for (const size_t descriptors : {size_t{0}, size_t{1}, size_t{2}, size_t{16}}) {
       if (descriptors == spec.fds) continue;
-      // A role that takes none has the kernel throw them away; then the message is a good one.
+      // For a role that takes none, the kernel discards them, and the message is valid.
       if (GetParam().role == Role::kResolve) continue;
       attack(name + " with " + std::to_string(descriptors) + " descriptors", datagram(number, spec.least),
              descriptors, descriptors > 8 ? "" : name + " with ");
@@ -125,7 +125,7 @@ TEST_P(AttackTest, WhatIsAllowedButWrong) {
   EXPECT_GT(allowed_ones, 0U);
 }
 
-TEST_P(AttackTest, WhatIsNoMessage) {
+TEST_P(AttackTest, DatagramsThatAreNoMessages) {
   for (const size_t number : {size_t{0}, static_cast<size_t>(ipc::Type::kLast) + 1, size_t{0xffff}})
     attack("number " + std::to_string(number), datagram(number, 4), 0,
            "unknown message " + std::to_string(number));
@@ -133,7 +133,7 @@ TEST_P(AttackTest, WhatIsNoMessage) {
   attack("too long", datagram(1, ipc::max_message_size()), 0, "cut off");
 }
 
-// ---- fields that lie ----
+// ---- fields with wrong values ----
 
 void expect_end(Role role, bool begun, const std::string& bytes, size_t descriptors,
                 const std::string& complaint) {
@@ -172,7 +172,7 @@ TEST(FieldsTest, AnotherVersionOfTheTableEndsTheReceiver) {
     expect_end(role, false, datagram_of(setup), 0, "the monitor is of another version");
 }
 
-TEST(FieldsTest, AParentThatIsAnotherEndsTheReceiver) {
+TEST(FieldsTest, AnotherParentEndsTheReceiver) {
   ipc::Setup setup;
   setup.parent_pid = 1;
   if (::geteuid() == 0) setup.user = setup.group = 12'345;
@@ -206,7 +206,7 @@ TEST(FieldsTest, LaunchWithoutItsPartsEndsTheReceiver) {
   expect_end(Role::kLaunch, true, datagram_of(ipc::Launch{1, Role::kNet, 0}), 0, "without its parts");
 }
 
-TEST(FieldsTest, TheEndOfANumberThatNobodyHasIsNothing) {
+TEST(FieldsTest, TheEndOfAnUnknownNumberIsIgnored) {
   Victim victim(Role::kLaunch);
   ASSERT_NO_FATAL_FAILURE(victim.begin());
   for (uint32_t number = 0; number < 1'000; ++number)
@@ -232,12 +232,12 @@ class BridgeTest : public testing::Test {
     net_ = std::move(pair->first);
     Victim::wait_for_room(net_);
   }
-  // It is there, and does what it should.
+  // Checks that the bridge is alive and works.
   void expect_alive() {
     victim_.send(ipc::Count{});
     EXPECT_TRUE(victim_.hears(ipc::Type::kCounters)) << victim_.said();
   }
-  // Its side of the channel to net is closed.
+  // Checks that its end of the channel to net is closed.
   void expect_net_dropped() {
     while (Victim::receive(net_.get())) {
     }
@@ -256,7 +256,7 @@ TEST_F(BridgeTest, ANetThatBreaksTheRulesLosesItsChannelAndNothingElse) {
   for (const Spec& spec : ipc::table()) {
     SCOPED_TRACE(spec.name);
     const bool good = allowed(spec, Role::kNet, place);
-    // Whatever is good is one byte too long.
+    // A valid message is made one byte too long.
     const size_t length = good ? spec.most + 1 : spec.least;
     if (length + 2 > ipc::max_message_size()) continue;
     send_raw(net_.get(), datagram(static_cast<size_t>(spec.type), length));
@@ -283,7 +283,7 @@ TEST_F(BridgeTest, AConnectionIsOpenedOnce) {
   expect_net_dropped();
 }
 
-TEST_F(BridgeTest, WhatConcernsNobodyIsNothing) {
+TEST_F(BridgeTest, MessagesAboutUnknownConnectionsAreIgnored) {
   for (uint32_t number = 0; number < 1'000; ++number) {
     Victim::send_to(net_.get(), ipc::Finish{number});
     Victim::send_to(net_.get(), ipc::Reset{number});
@@ -292,7 +292,7 @@ TEST_F(BridgeTest, WhatConcernsNobodyIsNothing) {
   const Silence silence;
   victim_.send(ipc::Dialed{7, {"somebody"}}, {silence.socket.get()});
   expect_alive();
-  // It was not kept.
+  // The descriptor was not kept.
   Victim::send_to(net_.get(), ipc::Open{0, 5});
   EXPECT_TRUE(Victim::hears_on(net_.get(), ipc::Type::kOpening));
 }
@@ -324,19 +324,19 @@ TEST_F(BridgeTest, ANetThatOpensWithoutEndRunsIntoItsLimit) {
   for (uint32_t number = 1; number <= kMany; ++number) {
     Victim::send_to(net_.get(), ipc::Open{0, number});
     if (number % 32 == 0) {
-      // The monitor of a real one reads, too.
+      // A real monitor reads, too.
       expect_alive();
       take(0);
     }
   }
   take(2'000);
   EXPECT_EQ(opening + failed, kMany);
-  // As many as the monitor said, and as many again that may be on their way out.
+  // As many as the monitor's limit, and as many again that may be closing.
   EXPECT_EQ(opening, 256U);
   expect_alive();
 }
 
-TEST_F(BridgeTest, StopIsTheEnd) {
+TEST_F(BridgeTest, StopEndsTheBridge) {
   victim_.send(ipc::Stop{});
   EXPECT_EQ(victim_.end(), 0) << victim_.said();
 }

@@ -1,5 +1,5 @@
-"""What must be so of every process of a tunnel, however localproxy was started: read from /proc, and compared with
-what the processes say of themselves."""
+"""What must hold for every process of a tunnel, however localproxy was started: read from /proc, and compared with
+what the processes log about themselves."""
 
 import ctypes
 import dataclasses
@@ -12,7 +12,7 @@ from harness.lab import is_root
 
 NO_CAPABILITY = "0" * 16
 ROLES = ("monitor", "launch", "net", "bridge")
-# Those that leave the namespaces of the system, where it lets them, and what they leave.
+# The roles that leave the system's namespaces where they can, and the namespaces that they leave.
 SECLUDED = ("net", "bridge")
 LEFT = ("user", "net", "mnt", "ipc", "uts")
 KEPT = ("pid", "cgroup", "time")
@@ -25,11 +25,10 @@ _PR_GET_MDWE = 66
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """ids: (uid, gid). bounding: the bounding set of those that have no namespaces of their own, in which they can
-    empty it; None for whatever the starter has. not_granted: why net and bridge
-    have no namespaces of their own, "" when they do. moved: namespaces in which the monitor itself is not those of
-    the test. landlock: False with --sandbox=no-landlock. groups: supplementary ones, None for those of the
-    starter."""
+    """ids: (uid, gid). bounding: the bounding set of processes without their own namespaces, in which they could empty
+    it; None for the starter's. not_granted: why net and bridge have no namespaces of their own, "" when they do.
+    moved: the monitor's own namespaces that are not the test's. landlock: False with --sandbox=no-landlock. groups:
+    supplementary groups, None for the starter's."""
 
     ids: tuple
     bounding: str = None
@@ -40,7 +39,7 @@ class Expected:
 
 
 def each_process(proxy):
-    """(role, pid) of the four processes, exactly one a role."""
+    """(role, pid) of the four processes, exactly one per role."""
     by_role = proxy.processes()
     assert {role: len(pids) for role, pids in by_role.items()} == {**dict.fromkeys(ROLES, 1), "resolve": 0}
     return [(role, by_role[role][0]) for role in ROLES]
@@ -79,7 +78,7 @@ def check_not_dumpable(pid, who):
 
 
 def namespaces(pid):
-    """Kind -> which one; only root may ask this of a process that is not dumpable."""
+    """Kind -> namespace; only root may read this of a process that is not dumpable."""
     return {kind: os.readlink(f"/proc/{pid}/ns/{kind}") for kind in (*LEFT, *KEPT)}
 
 
@@ -104,7 +103,7 @@ def check_root_directory(pids, who, expected):
     for role in pids:
         if role in SECLUDED and not expected.not_granted:
             assert not root[role].samefile(root["monitor"]), f"{role} of {who}"
-            # The numbers of its own descriptors: a directory of the kernel's in which nobody makes anything.
+            # The numbers of its own descriptors: a kernel directory in which nothing can be created.
             assert not [name for name in os.listdir(root[role]) if not name.isdigit()], f"{role} of {who}"
         else:
             assert root[role].samefile(root["monitor"]), f"{role} of {who}"
@@ -115,7 +114,7 @@ def landlock_abi():
 
 
 def _line(role, expected):
-    """What a process is to say of itself."""
+    """What a process should log about itself."""
     parts = [f"sandbox: uid {expected.ids[0]} gid {expected.ids[1]}", "no capabilities", "no-new-privs"]
     if _libc.prctl(_PR_GET_MDWE, 0, 0, 0, 0) >= 0:
         parts.append("no writable code")
@@ -127,14 +126,14 @@ def _line(role, expected):
 
 
 def check_log(proxy, expected, also=()):
-    """Everybody has said what is true of it, and nothing else. also: roles that have come and gone."""
+    """Every process has logged the truth about itself, and nothing else. also: roles that have come and gone."""
     for role in (*ROLES, *also):
         said = {found[1] for line in proxy.lines if (found := re.search(rf"\b{role}: (sandbox: .*)", line))}
         assert said == {_line(role, expected)}, f"{role} of {proxy.name}"
 
 
 def check_processes(proxy, expected):
-    """All four processes of a proxy; what only root may see is left out for others."""
+    """Checks all four processes of a proxy; without root, skips what only root may see."""
     pids = dict(each_process(proxy))
     for role, pid in pids.items():
         who = f"{role} of {proxy.name}"

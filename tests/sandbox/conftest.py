@@ -1,4 +1,4 @@
-"""Sandbox tests: what each process of a running tunnel may still do, as the kernel tells it."""
+"""Sandbox tests: what each process of a running tunnel may still do, according to the kernel."""
 
 import pathlib
 import sys

@@ -1,4 +1,4 @@
-// A message of the table as the bytes of its datagram.
+// A message of the table, encoded as a datagram.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Takes the place of a helper, in the sandbox of the launch process, and says to the monitor what no helper
-// of ours says. What that is, one word, stands at the end of its own file: a helper has no arguments.
+// Takes the place of a helper, in the sandbox of the launch process, and sends the monitor what no real
+// helper sends. One word at the end of its own file tells what: a helper has no arguments.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ void send_raw(const std::string& bytes, int descriptor = -1) {
     wait_for(POLLOUT);
 }
 
-// Until the monitor has sent one.
+// Waits for one from the monitor.
 void wait_for_message(ipc::Type type) {
   for (uint16_t number = 0; number != static_cast<uint16_t>(type);) {
     std::array<uint8_t, 65'536> message{};
@@ -182,7 +182,8 @@ int main() {
     for (const Order& order : kOrders)
       if (word == order.word) order.act();
   }
-  // In the place of launch it is root, and the death signal of an ordinary user's process does not reach it.
+  // In place of launch it runs as root, and the death signal from an ordinary user's process does not reach
+  // it.
   while (::getppid() == parent)
     ::poll(nullptr, 0, 100);
 }

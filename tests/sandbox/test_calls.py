@@ -1,4 +1,4 @@
-"""A whole run under strace, held against the policies: a call that came with a new libc is told by its name."""
+"""A whole run under strace, compared with the policies: a new libc's new call is reported by its name."""
 
 import os
 import pathlib
@@ -29,28 +29,28 @@ def why_impossible():
 
 @pytest.fixture
 def traces(lab, monkeypatch):
-    """The folder in which every proxy that is started from now on leaves its calls."""
+    """The directory for the traces of every proxy that is started from now on."""
     if reason := why_impossible():
         pytest.skip(reason)
     if tracing.is_on():
         pytest.skip("this run is being recorded")
-    folder = lab.folder("traces", 0o777)
-    monkeypatch.setenv(tracing.VARIABLE, str(folder))
-    return folder
+    directory = lab.make_directory("traces", 0o777)
+    monkeypatch.setenv(tracing.VARIABLE, str(directory))
+    return directory
 
 
 def run_of_everything(lab):
-    """Bytes both ways over a UNIX socket and TCP, counters, the token again, an end: what every run may do."""
+    """Bytes both ways over a UNIX socket and TCP, counters, a reload of the token, an end: what every run may do."""
     server = lab.use(StreamServer())
-    folder = lab.folder("sockets", 0o777)
-    tokens = lab.folder("tokens")
+    directory = lab.make_directory("sockets", 0o777)
+    tokens = lab.make_directory("tokens")
     service = lab.service({"t1": ["TCP", "UNIX"]})
     token = tokens / "token"
     token.write_text(service.token("t1", "source"), encoding="ascii")
     token.chmod(0o644)
     target = f"127.0.0.1:{server.port}"
     destination = lab.destination(service, "t1", {"TCP": target, "UNIX": target})
-    path = folder / "in.sock"
+    path = directory / "in.sock"
     source = lab.source(service, "t1", {"TCP": 0, "UNIX": path}, token=None, more=["--access-token-file", token])
     port = int(source.wait_log(READY_SOURCE.format(port=r"(\d+)"))[1])
     service.wait_connected("t1", "destination")

@@ -1,4 +1,4 @@
-"""What each process holds: the descriptors that it was handed, and no other way to anywhere."""
+"""What each process holds: the descriptors that it was given, and no other access to anything."""
 
 import collections
 import os
@@ -14,7 +14,7 @@ from harness.wait import until
 
 # The number is fixed by the design.
 MONITOR_CHANNEL = 3
-# What a helper may hold. Files and directories are not there.
+# What a helper may hold: no files and no directories.
 NAMELESS = re.compile(r"^(socket:\[\d+\]|pipe:\[\d+\]|anon_inode:\[(eventpoll|eventfd|signalfd|timerfd)\]|/dev/null)$")
 
 pytestmark = pytest.mark.skipif(not is_root(),
@@ -88,23 +88,23 @@ def test_connections_leave_no_descriptor_behind(tunnel, stream_server):
     port = tunnel.ports["APP"]
 
     def counts():
-        """How many of each sort; idle pipes that are kept for the next transfer aside."""
+        """How many of each kind, not counting pooled pipes."""
         return {pid: collections.Counter(re.sub(r"\[\d+\]", "", target)
                                          for target in processes.descriptors(pid).values()
                                          if not target.startswith("pipe:")) for pid in pids}
 
     def more_than(before):
-        """What somebody has more of than before."""
+        """The kinds that a process has more of than before."""
         return {f"{processes.role(pid) or 'monitor'} {pid}": more
                 for pid, now in counts().items() if (more := now - before[pid])}
 
-    # Everybody has been handed what it needs once bytes have gone through.
+    # Every process has all its descriptors after bytes have gone through.
     exchange_all([(port, 1, 10_000, 10_000)])
     before = counts()
     for start in range(100, 400, 50):
         exchange_all([(port, seed, 10_000, 10_000) for seed in range(start, start + 50)])
     try:
-        until(lambda: not more_than(before), "everybody holds what they held before 300 connections")
+        until(lambda: not more_than(before), "every process holds what it held before 300 connections")
     except AssertionError:
         pytest.fail(f"left behind: {more_than(before)}")
 

@@ -1,6 +1,6 @@
-"""What is left in the memory of a process when it ends: nothing of a token, nothing of what was carried.
+"""What is left in the memory of a process when it ends: nothing of a token, nothing of the bytes that it carried.
 
-The process is stopped on its way out, where its memory is still there and can be read, and then goes on.
+The process is stopped at its exit, where its memory can still be read, and then continues.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ PTRACE_DETACH = 17
 PTRACE_SEIZE = 0x4206
 PTRACE_O_TRACEEXIT = 0x40
 PTRACE_EVENT_EXIT = 6
-WALL = 0x40000000  # __WALL: also those that are no children
+WALL = 0x40000000  # __WALL: also tracees that are not children
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -43,7 +43,7 @@ class LastWords:
         ptrace(PTRACE_SEIZE, pid, PTRACE_O_TRACEEXIT)
 
     def wait(self):
-        """Until it stands at its exit; whatever else stops it on the way is let through."""
+        """Waits until it stops at its exit; other stops are passed through."""
         until(self._is_there, f"{self.pid} ends")
 
     def _is_there(self):
@@ -62,7 +62,7 @@ class LastWords:
 
 
 class Carried:
-    """A tunnel through which two texts have gone, one each way, and what is secret in it."""
+    """A tunnel that has carried two texts, one each way; and its secrets."""
 
     def __init__(self, lab):
         self.texts = [f"what goes up {uuid.uuid4()}", f"what comes down {uuid.uuid4()}"]
@@ -95,7 +95,7 @@ def carried(lab):
 
 
 def end_by_signal(carried, proxy):
-    # What is on its way needs no drain.
+    # There is nothing to drain.
     carried.client.close()
     carried.local.close()
     proxy.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A compromised helper, against the real monitor: what it says out of turn ends it, or is nothing."""
+"""A compromised helper against the real monitor: what it sends out of turn ends it or is ignored."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from harness.wait import until
 
 HOSTILE = BUILD / "tests/sandbox/hostile-helper"
 
-# Order -> what the monitor says of it. Of any helper.
+# Order -> what the monitor logs about it, for any helper.
 VIOLATIONS = {
     "ready-twice": "READY is not allowed now",
     "unknown-type": "unknown message 65535",
@@ -28,24 +28,24 @@ VIOLATIONS = {
 
 
 def hostile(lab, role, order):
-    """A localproxy one of whose helpers has been told to do something."""
-    folder = lab.programs()
-    program = folder / f"localproxy-{role}"
+    """A localproxy with a hostile helper that follows this order."""
+    directory = lab.programs()
+    program = directory / f"localproxy-{role}"
     shutil.copy(HOSTILE, program)
     with program.open("ab") as file:
         file.write(f"{' ' * 64}{order}".encode())
     program.chmod(0o755)
-    return folder / "localproxy"
+    return directory / "localproxy"
 
 
 def start(lab, role, order, more=(), **options):
-    """Such a one, for a service that nobody runs."""
+    """Starts such a localproxy, for a service that does not exist."""
     arguments = ["-e", options.pop("at", f"localhost:{free_port()}"), "-v", 5, *(more or ["-s", 0])]
     return lab.proxy(arguments, token="unused", program=hostile(lab, role, order), **options)
 
 
 def end(proxy):
-    """It still listens to signals; a second one does not wait for the helper, which listens to nothing."""
+    """The monitor still reacts to signals; after a second one it does not wait for the helper, which reacts to nothing."""
     mark = proxy.mark()
     proxy.signal(signal.SIGTERM)
     proxy.wait_log("a second signal ends at once", since=mark)
@@ -66,7 +66,7 @@ def test_a_bridge_that_breaks_the_rules_ends_the_run(lab, order):
 def test_a_launch_process_that_breaks_the_rules_ends_the_run(lab, order):
     proxy = start(lab, "launch", order)
     assert proxy.wait() == 71, proxy.log
-    # READY once more, and all is as it was: nobody had been asked for yet.
+    # Another READY changes nothing: the launch process has no request yet.
     assert proxy.find_log(re.escape(VIOLATIONS[order])), proxy.log
 
 
@@ -91,7 +91,7 @@ def test_a_resolver_that_lies_finds_no_address(lab, order):
     assert proxy.find_log("cannot resolve tunnel.example"), proxy.log
 
 
-# Order -> what the helper says when it is done; it has had no effect.
+# Order -> what the helper logs when it is done; the order has no effect.
 WITHOUT_EFFECT = {
     "cancel-unknown": "all were cancelled",
     "counters-flood": "all were counted",
@@ -101,21 +101,21 @@ WITHOUT_EFFECT = {
 
 
 @pytest.mark.parametrize("order", list(WITHOUT_EFFECT))
-def test_what_concerns_nobody_is_nothing(lab, order):
+def test_messages_about_unknown_connections_are_ignored(lab, order):
     proxy = start(lab, "bridge", order, more=["-d", f"A=127.0.0.1:{free_port()}"])
     proxy.wait_log(WITHOUT_EFFECT[order])
     assert "\x1b" not in proxy.log
     end(proxy)
 
 
-def test_ends_of_processes_that_nobody_started_are_nothing(lab):
+def test_ends_of_unknown_processes_are_ignored(lab):
     proxy = start(lab, "launch", "exited-unknown")
     proxy.wait_log("they have all ended")
     end(proxy)
 
 
 def destination(lab, port, order):
-    """A destination that is connected, so that its bridge may ask for connections. port: of its local service."""
+    """A connected destination, whose bridge may ask for connections. port: of its local service."""
     service = lab.service({"t1": ["A"]})
     lab.may_breach = True
     return lab.destination(service, "t1", {"A": f"127.0.0.1:{port}"},
@@ -123,11 +123,11 @@ def destination(lab, port, order):
 
 
 @pytest.mark.parametrize("order", ["dial-range", "stdio-ended"])
-def test_what_it_may_not_speak_of_ends_it(lab, order):
+def test_messages_beyond_its_rights_end_the_bridge(lab, order):
     with socket.create_server(("127.0.0.1", 0)) as target:
         proxy = start(lab, "bridge", order, more=["-d", f"A=127.0.0.1:{target.getsockname()[1]}"])
         assert proxy.wait() == 71, proxy.log
-        # Once: nothing is heard of it any more.
+        # Once: nothing more is read from it.
         assert len(re.findall("it may not ask for, and is killed|has not got, and is killed", proxy.log)) == 1
         target.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -143,8 +143,8 @@ def test_a_flood_of_dials_is_bounded(lab):
         end(proxy)
 
 
-def test_what_nobody_reads_is_bounded(lab):
-    """limits::kMaxQueuedIpcMessages answers, and then it is over."""
+def test_unread_messages_are_bounded(lab):
+    """The bridge is killed after limits::kMaxQueuedIpcMessages answers."""
     with socket.create_server(("127.0.0.1", 0)) as target:
         proxy = destination(lab, target.getsockname()[1], "dial-deaf")
         assert proxy.wait() == 71, proxy.log
@@ -152,7 +152,7 @@ def test_what_nobody_reads_is_bounded(lab):
 
 
 def test_a_cookie_is_used_once(lab):
-    # Nobody listens there: the first one is still being tried when the second one comes.
+    # Nothing listens there: the first dial is still being tried when the second one arrives.
     proxy = destination(lab, free_port(), "cookie-twice")
     assert proxy.wait() == 71, proxy.log
     assert proxy.find_log("asked for a connection that it may not ask for"), proxy.log
@@ -190,7 +190,7 @@ def test_the_monitor_takes_no_descriptor(lab):
 
 @pytest.mark.parametrize("order, why", [("silent", "the bridge process does not answer and is killed"),
                                         ("close", "the bridge process does not answer and is killed")])
-def test_a_helper_that_is_not_there_any_more_is_ended(lab, order, why):
+def test_an_unresponsive_helper_is_ended(lab, order, why):
     proxy = start(lab, "bridge", order)
     proxy.wait_log(why)
     assert proxy.wait() == 71, proxy.log

@@ -1,4 +1,4 @@
-"""Secrets in the memory of running processes: where they may be, and where not one byte of them is left."""
+"""Secrets in the memory of running processes: where they may be, and where no byte of them may be left."""
 
 import uuid
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not is_root(), reason="only root may read the me
 
 @pytest.fixture
 def secrets(lab, stream_server):
-    """A tunnel that has carried bytes; its source's process ids by role, and the source's two tokens."""
+    """Of a tunnel that has carried bytes: the source's process ids by role, and its two tokens."""
     client_token = str(uuid.uuid4())
     service = lab.service({"t1": ["APP"]})
     lab.destination(service, "t1", {"APP": f"127.0.0.1:{stream_server.port}"})
@@ -24,7 +24,7 @@ def secrets(lab, stream_server):
 
 
 def test_the_monitor_keeps_them_where_they_are_not_swapped_dumped_or_inherited(secrets):
-    """It also shows that the search finds what is there."""
+    """This also shows that the search works."""
     pids, tokens = secrets
     for token in tokens:
         places = places_of(pids["monitor"], token)
@@ -35,7 +35,7 @@ def test_the_monitor_keeps_them_where_they_are_not_swapped_dumped_or_inherited(s
 
 
 @pytest.mark.parametrize("role", ["net", "bridge", "launch"])
-def test_nobody_else_has_a_piece_of_them(secrets, role):
+def test_no_other_process_has_a_piece_of_them(secrets, role):
     pids, tokens = secrets
     for token in tokens:
         assert found_in(pids[role], token) == set()

@@ -1,5 +1,5 @@
-"""Started by whoever: as another user, with some capabilities, in namespaces and containers, with descriptors closed.
-A tunnel carries bytes, every process of both of its sides is as confined as any, and says of itself what is true."""
+"""Ways to start localproxy: as another user, with some capabilities, in namespaces and containers, with descriptors
+closed. In each, a tunnel carries bytes, and every process is fully confined and logs the truth about itself."""
 
 import dataclasses
 import os
@@ -49,8 +49,8 @@ def env(*arguments):
 
 @dataclasses.dataclass
 class Way:
-    """inside: what is put in front of localproxy. starter: the user who starts it, root by default. becomes: whose the
-    processes are in the end. The others are as for Expected."""
+    """inside: the prefix of localproxy's command line. starter: the user who starts it, root by default. becomes: the
+    user of the processes in the end. The others are as for Expected."""
 
     inside: Starter = None
     starter: str = None
@@ -88,7 +88,7 @@ AS_ROOT = {
     "namespaces refused, root": Way(starters.no_namespaces_by_filter(), not_granted=NOT_PERMITTED),
     "namespaces refused, an ordinary user": Way(starters.no_namespaces_by_filter(), starter=ANOTHER,
                                                 not_granted=NOT_PERMITTED),
-    # As by AppArmor in Ubuntu: unshare() succeeds, and what it is for does not.
+    # As under Ubuntu's AppArmor: unshare() succeeds, but grants no capabilities.
     "namespaces without capabilities, root": Way(starters.without_calls("chroot=EPERM"),
                                                  not_granted="chroot: Operation not permitted"),
     "namespaces without capabilities, an ordinary user": Way(
@@ -114,7 +114,7 @@ def carry(tunnel):
 
 
 def stop_both(tunnel):
-    """SIGTERM is heard, whatever the starter did to it."""
+    """SIGTERM works, whatever disposition the starter left."""
     for proxy in (tunnel.source, tunnel.destination):
         assert proxy.stop() == 0, proxy.name
 
@@ -133,7 +133,7 @@ def test_started_by_root(lab, stream_server, how):
 
 
 def test_started_in_a_network_namespace(lab, namespace):
-    """With a name that a resolve process looks up; another one, that gets no answer, is there to be looked at."""
+    """With a name that a resolve process looks up; another resolve, which waits for an answer, is inspected."""
     network = namespace()
     names = network.run(DnsServer, {"tunnel.test": ["127.0.0.1"]})
     lab.use(names)
@@ -147,7 +147,7 @@ def test_started_in_a_network_namespace(lab, namespace):
     names.how = "silence"
     other = lab.source(service, "t1", free_ports(["APP"]), name="without an answer", at="silent.test:443",
                        inside=network)
-    # A filter is no sign: it has one from the launch process.
+    # Its filter proves nothing: it has one from the launch process.
     other.wait_log(r"resolve: sandbox: ")
     other.pid_of("resolve")
     pids = {role: found[0] for role, found in other.processes().items() if found and role != "net"}
@@ -177,7 +177,7 @@ CANNOT_LOCK = r"warn.*cannot be locked"
 
 @pytest.mark.parametrize("locks", [True, False], ids=["memory can be locked", "it cannot"])
 def test_started_in_a_container(lab, stream_server, containers, locks):
-    """As the first process of it, which has nobody to take signals that it does not."""
+    """As its first process, which receives only the signals that it handles."""
     calls = [container.LANDLOCK, *([container.MEMORY_LOCKS] if locks else [])]
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=containers(calls=calls))
     carry(tunnel)
@@ -189,8 +189,8 @@ def test_started_in_a_container(lab, stream_server, containers, locks):
     stop_both(tunnel)
 
 
-def test_a_container_that_knows_no_landlock(lab, containers):
-    """It is refused before the token is used, with what to do about it."""
+def test_a_container_without_landlock(lab, containers):
+    """The start is refused before the token is used, with a remedy."""
     service = lab.service({"t1": ["APP"]})
     source = lab.source(service, "t1", free_ports(["APP"]), inside=containers(calls=[]))
     assert source.wait() == 71
@@ -198,7 +198,7 @@ def test_a_container_that_knows_no_landlock(lab, containers):
     assert service.status()["handshakes"] == {"accepted": 0, "refused": 0}
 
 
-def test_a_container_without_landlock_when_that_is_asked_for(lab, stream_server, containers):
+def test_a_container_without_landlock_when_that_is_allowed(lab, stream_server, containers):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=containers(calls=[]),
                         more=["--sandbox=no-landlock"])
     carry(tunnel)
@@ -221,7 +221,7 @@ def test_a_low_limit_on_locked_memory_is_raised_as_far_as_it_may_be(lab, stream_
         assert locked != "0 kB"
 
 
-# What cannot work, and what is said of it.
+# What cannot work, and the error.
 REFUSED = {
     "root without a capability": (Way(setpriv("--bounding-set=-all")), r"fatal.*root cannot become .* CAP_SETUID"),
     "hardly a descriptor": (Way(prlimit("--nofile=8:8")), r"fatal.*(Too many open files|descriptors)"),
@@ -240,8 +240,8 @@ def test_what_cannot_work_is_refused_before_the_token_is_used(lab, how):
     assert service.status()["handshakes"] == {"accepted": 0, "refused": 0}
 
 
-# What each of 0, 1 and 2 is opened for when the starter left it closed, as /proc/PID/fdinfo has it: the other
-# direction.
+# How 0, 1 and 2 are opened when the starter left them closed, as in /proc/PID/fdinfo: for the wrong direction, so
+# that their use fails.
 READING, WRITING = 0o0, 0o1
 CLOSED = {"0, 1 and 2": ('exec "$@" <&- >&- 2>&-', {0: WRITING, 1: READING, 2: READING}),
           "2": ('exec "$@" 2>&-', {2: READING}),
@@ -255,7 +255,7 @@ def opened_for(pid, number):
 
 @pytest.mark.parametrize("which", CLOSED)
 def test_closed_standard_descriptors(lab, stream_server, which):
-    """Their numbers go to nothing else: a log line in a channel or in the tunnel would be a breach."""
+    """Their numbers are not reused: a log line in a channel or in the tunnel would be a breach."""
     if not is_root():
         pytest.skip("only root may see the descriptors of a process that is not dumpable")
     line, expected = CLOSED[which]
@@ -293,7 +293,7 @@ def test_the_end_of_a_helper_is_noticed(lab, stream_server, how):
 
 
 def low_port():
-    """A free port below those that anybody may bind."""
+    """A free port below those that every user may bind."""
     first = int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
     for port in random.sample(range(600, 1024), 424):
         if port >= first:
@@ -307,7 +307,7 @@ def low_port():
     return 0
 
 
-def test_a_port_for_the_privileged(lab, stream_server):
+def test_a_privileged_port(lab, stream_server):
     """An ambient capability binds it, and is gone from every process afterwards."""
     if not is_root():
         pytest.skip("only root can hand out a capability")
@@ -334,22 +334,22 @@ system_default = it
 [it]
 MaxProtocol = TLSv1.2
 """
-# What shows that the file would do something.
+# This shows that the file would have an effect.
 PROBE = "import ssl; print(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).maximum_version.name)"
 
 
-def test_nothing_of_the_environment_reaches_a_helper(lab, stream_server):
+def test_no_variable_reaches_a_helper(lab, stream_server):
     if not is_root():
         pytest.skip("only root may see the environment of a process that is not dumpable")
-    folder = lab.folder("environment", 0o777)
-    config, keys, aliases = folder / "openssl.cnf", folder / "keys", folder / "aliases"
+    directory = lab.make_directory("environment", 0o777)
+    config, keys, aliases = directory / "openssl.cnf", directory / "keys", directory / "aliases"
     config.write_text(OPENSSL_CONFIG, encoding="ascii")
     aliases.write_text("localhost elsewhere.invalid\n", encoding="ascii")
     probe = subprocess.run(["/usr/bin/python3", "-c", PROBE], env={"OPENSSL_CONF": str(config)}, capture_output=True,
                            text=True, check=True)
     assert probe.stdout.strip() == "TLSv1_2"
     preloaded = "libutil.so.1"
-    environment = {"LD_PRELOAD": preloaded, "LD_LIBRARY_PATH": str(folder), "MALLOC_ARENA_MAX": "1",
+    environment = {"LD_PRELOAD": preloaded, "LD_LIBRARY_PATH": str(directory), "MALLOC_ARENA_MAX": "1",
                    "GLIBC_TUNABLES": "glibc.malloc.perturb=85", "OPENSSL_CONF": str(config),
                    "SSLKEYLOGFILE": str(keys), "RES_OPTIONS": "timeout:1", "HOSTALIASES": str(aliases),
                    "LOCALDOMAIN": "invalid"}
@@ -359,7 +359,7 @@ def test_nothing_of_the_environment_reaches_a_helper(lab, stream_server):
         for role, pid in each_process(proxy):
             variables = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
             maps = pathlib.Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
-            # It is the monitor's starter that has a say in this; it shows that there was something to inherit.
+            # The monitor keeps its starter's environment; this shows that there was something to inherit.
             assert (b"OPENSSL_CONF" in variables) == (role == "monitor"), role
             assert (preloaded in maps) == (role == "monitor"), role
             assert role == "monitor" or not variables.strip(b"\0"), role
@@ -369,7 +369,7 @@ def test_nothing_of_the_environment_reaches_a_helper(lab, stream_server):
 
 
 @pytest.mark.skipif(not is_root(), reason="only root may see the descriptors of a process that is not dumpable")
-def test_descriptors_that_the_starter_left_open_are_nobodys(lab, stream_server):
+def test_descriptors_that_the_starter_left_open_are_not_inherited(lab, stream_server):
     left_open = starters.shell('exec 5</etc/passwd 7</etc/passwd 9</etc/passwd; exec "$@"')
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=left_open)
     carry(tunnel)

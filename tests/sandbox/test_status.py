@@ -1,4 +1,4 @@
-"""Every process of a running tunnel: no privileges, a filter, nothing that could give any back."""
+"""Every process of a running tunnel has no privileges, a filter, and no way to regain privileges."""
 
 import pathlib
 import pwd
@@ -15,14 +15,14 @@ ROLES = ("monitor", "launch", "net", "bridge")
 
 @pytest.fixture
 def tunnel(lab, stream_server):
-    """A tunnel that has carried something already: every lazily loaded thing is loaded."""
+    """A tunnel that has carried bytes, so that everything that is loaded lazily is loaded."""
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"})
     exchange_all([(tunnel.ports["APP"], seed, 100_000, 100_000) for seed in range(4)])
     return tunnel
 
 
 def each_process(tunnel):
-    """(side, role, pid) of all eight processes, exactly one a role."""
+    """(side, role, pid) of all eight processes, exactly one per role."""
     found = []
     for proxy in (tunnel.source, tunnel.destination):
         by_role = proxy.processes()
@@ -80,13 +80,13 @@ def test_no_core_dumps_and_for_the_helpers_no_processes_and_no_files(tunnel):
             assert line.removeprefix(name).split()[:2] == ["0", "0"], f"{role} of the {side}: {line}"
 
 
-def test_nobody_of_the_same_user_can_look_inside(tunnel):
+def test_no_process_of_the_same_user_can_look_inside(tunnel):
     """Not dumpable: the files of /proc/PID that show memory and descriptors belong to root."""
     for side, role, pid in each_process(tunnel):
         assert pathlib.Path(f"/proc/{pid}/environ").stat().st_uid == 0, f"{role} of the {side}"
 
 
-def test_each_process_says_what_it_reached(tunnel):
+def test_each_process_logs_its_sandbox(tunnel):
     for proxy in (tunnel.source, tunnel.destination):
         reports = [line for line in proxy.lines if "sandbox: uid" in line]
         assert len(reports) >= len(ROLES), proxy.log
@@ -96,7 +96,7 @@ def test_each_process_says_what_it_reached(tunnel):
             assert "uid 0 " not in report
 
 
-def test_root_needs_somebody_to_become(lab):
+def test_root_needs_a_user_to_become(lab):
     if not is_root():
         pytest.skip("only root becomes somebody else")
     proxy = lab.proxy(["-s", "5555", "-e", "localhost:1", "-v", 5, "--user", "no-such-user"], token="unused")

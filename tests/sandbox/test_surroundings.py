@@ -1,5 +1,5 @@
-"""Started where something is missing: calls that an old container's filter refuses, /proc, /dev/null, Landlock, room to
-write. It works, or one line says what is missing, and no token is used."""
+"""Started where something is missing: calls that an old container's filter refuses, /proc, /dev/null, Landlock, a
+writable root. It works, or one line says what is missing, and no token is used."""
 
 import os
 import re
@@ -24,18 +24,18 @@ def carry(tunnel):
 
 
 def mounted(text):
-    """In mounts of its own, after some lines of sh; "$@" is the program."""
+    """In its own mount namespace, after some lines of sh; "$@" is the program."""
     return Starter("/usr/bin/unshare", "--mount", "/bin/sh", "-e", "-c", f'{text}\nexec "$@"', "sh")
 
 
-# Old filters answer with the one or the other.
+# Old filters answer with either.
 WITHOUT_CALLS = {f"{' and '.join(calls)}: {error}": [f"{call}={error}" for call in calls]
                  for calls in (("close_range",), ("dup3",), ("close_range", "dup3", "clone3"))
                  for error in ("EPERM", "ENOSYS")}
 
 
 @pytest.mark.parametrize("which", WITHOUT_CALLS)
-def test_calls_that_there_is_another_way_for(lab, stream_server, which):
+def test_calls_with_an_alternative(lab, stream_server, which):
     inside = without_calls(*WITHOUT_CALLS[which])
     left_open = starters.shell('exec 5</etc/passwd 7</etc/passwd 9</etc/passwd; exec "$@"')
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"},
@@ -51,7 +51,7 @@ def test_calls_that_there_is_another_way_for(lab, stream_server, which):
 
 @pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "EACCES"])
 def test_memory_that_cannot_be_sealed(lab, stream_server, error):
-    """Its own filter refuses the same."""
+    """localproxy's own filter refuses the same."""
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=without_calls(f"prctl:{SEAL_MEMORY}={error}"))
     carry(tunnel)
     for proxy in (tunnel.source, tunnel.destination):
@@ -60,7 +60,7 @@ def test_memory_that_cannot_be_sealed(lab, stream_server, error):
         assert proxy.stop() == 0
 
 
-def test_a_root_that_nobody_may_write_to(lab, stream_server):
+def test_a_read_only_root(lab, stream_server):
     tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=mounted("mount -o remount,bind,ro /"))
     carry(tunnel)
     for proxy in (tunnel.source, tunnel.destination):
@@ -69,7 +69,7 @@ def test_a_root_that_nobody_may_write_to(lab, stream_server):
 
 
 NO_DEV = "mount -t tmpfs none /dev"
-# What cannot work, and what is said of it, in the last line.
+# What cannot work, and the error in the last line.
 MISSING = {
     "no /proc": (mounted("umount -l /proc"),
                  r"fatal.*cannot read /proc/self/exe.*/proc has to be mounted.*: No such file"),
@@ -103,7 +103,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("what", MISSING)
-def test_what_is_missing_is_said(lab, what):
+def test_what_is_missing_is_logged(lab, what):
     inside, words = MISSING[what]
     service = lab.service({"t1": ["APP"]})
     source = lab.source(service, "t1", free_ports(["APP"]), inside=inside)
@@ -113,7 +113,7 @@ def test_what_is_missing_is_said(lab, what):
 
 
 def test_a_user_with_too_many_processes(lab):
-    """The limit counts them over the whole system; it does not hold for root."""
+    """The limit counts processes of the whole system; it does not apply to root."""
     service = lab.service({"t1": ["APP"]})
     source = lab.source(service, "t1", free_ports(["APP"]), user=ANOTHER,
                         inside=Starter("/usr/bin/prlimit", "--nproc=1:1"))
@@ -122,10 +122,10 @@ def test_a_user_with_too_many_processes(lab):
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o002], ids="{:03o}".format)
-def test_a_tree_that_an_ordinary_user_has_built_runs_as_root(lab, umask):
+def test_a_tree_built_by_an_ordinary_user_runs_as_root(lab, umask):
     uid, gid = ids_of(ANOTHER)
     copies = lab.programs()
-    tree = lab.folder("tree")
+    tree = lab.make_directory("tree")
     os.chown(tree, uid, gid)
     tree.chmod(0o777 & ~umask)
     for program in copies.iterdir():

@@ -1,4 +1,4 @@
-// A running helper whose other ends are all in the hands of somebody who keeps to no rules.
+// A running helper, with all its peers under the control of an attacker.
 #pragma once
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ namespace localproxy::test {
 using ipc::Role;
 using ipc::State;
 
-// Milliseconds that a process gets for anything: it needs far less.
+// Milliseconds that a process gets for any action; it needs far less.
 constexpr int kPatience = 20'000;
 
 class Victim {
@@ -67,7 +67,7 @@ class Victim {
   // Sending waits until the receiver has read.
   static void wait_for_room(const UniqueFd& socket) { ::fcntl(socket.get(), F_SETFL, 0); }
 
-  // What the monitor says first. The answer is READY.
+  // Sends the monitor's first message. The answer is READY.
   void begin() {
     ipc::Setup setup;
     setup.parent_pid = static_cast<uint32_t>(::getpid());
@@ -88,14 +88,14 @@ class Victim {
     ipc::test::send_raw(socket, datagram_of(message), fds);
   }
 
-  // Waits for a message of that type; others are thrown away.
+  // Waits for a message of that type; drops others.
   bool hears(ipc::Type type) { return hears_on(channel(), type); }
   static bool hears_on(int socket, ipc::Type type) {
     for (std::optional<uint16_t> heard; (heard = receive(socket));)
       if (*heard == static_cast<uint16_t>(type)) return true;
     return false;
   }
-  // The number of the next message; empty: the other end is closed, or nothing came.
+  // The number of the next message; empty: the other end was closed, or nothing arrived.
   static std::optional<uint16_t> receive(int socket) {
     pollfd wait{socket, POLLIN, 0};
     if (::poll(&wait, 1, kPatience) != 1) return std::nullopt;
@@ -113,7 +113,7 @@ class Victim {
     return text_;
   }
 
-  // Waits for its end: its exit status, or minus the signal; -1000: it goes on.
+  // Waits for its end: the exit status, or minus the signal; -1000: it still runs.
   int end() {
     for (int waited = 0; waited < kPatience; waited += 5) {
       int status = 0;

@@ -10,20 +10,20 @@ import tempfile
 from . import paths
 
 NSPAWN = "/usr/bin/systemd-nspawn"
-# What systemd-nspawn must be told to allow: its list in Debian 12 is older than the first, that of Debian 13 has it.
+# System calls that systemd-nspawn must be told to allow: Debian 12's list predates the first one, Debian 13's has it.
 LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 MEMORY_LOCKS = "@memlock"
 # What programs look for in /etc.
 _FROM_ETC = ("passwd", "group", "nsswitch.conf", "hosts", "ld.so.cache")
 _LINKS = ("bin", "sbin", "lib", "lib64")
-_FOLDERS = ("usr", "etc", "tmp", "proc", "sys", "dev", "run", "var", "root")
+_DIRECTORIES = ("usr", "etc", "tmp", "proc", "sys", "dev", "run", "var", "root")
 
-# Names of containers are the machine's.
+# Container names are unique in the machine.
 _numbers = itertools.count(1)
 
 
 def why_impossible():
-    """Why there can be no container, or "" when there can."""
+    """Why containers cannot run here; "" when they can."""
     if os.getuid() != 0:
         return "only root may start containers"
     if not os.path.exists(NSPAWN):
@@ -38,18 +38,18 @@ def why_impossible():
 
 
 class Container:
-    """directory: with what those that run inside are to read; they see it at the same place. calls: groups of system
-    calls that are allowed besides nspawn's own; without LANDLOCK among them, that is refused."""
+    """directory: files for the programs inside, which see it at the same path. calls: groups of system
+    calls that are allowed besides nspawn's own; without LANDLOCK among them, Landlock is refused."""
 
     def __init__(self, directory, calls=(LANDLOCK, MEMORY_LOCKS)):
         self._directory = directory
         self._calls = calls
 
     def _root(self):
-        """A new root directory: a container has its own for itself."""
+        """A new root directory, which only this container uses."""
         root = pathlib.Path(tempfile.mkdtemp(prefix="root-", dir=self._directory))
         root.chmod(0o755)
-        for name in _FOLDERS:
+        for name in _DIRECTORIES:
             (root / name).mkdir()
         for name in _LINKS:
             (root / name).symlink_to(f"usr/{name}")
@@ -59,7 +59,7 @@ class Container:
 
     @property
     def command(self):
-        """What goes in front of a command line, which is the container's first process; SIGTERM goes on to it."""
+        """The prefix of a command line, which becomes the container's first process; SIGTERM is passed on to it."""
         root = self._root()
         return [NSPAWN, "--quiet", "--register=no", "--keep-unit", "--console=pipe", "--kill-signal=SIGTERM",
                 f"--directory={root}", f"--machine=lp-{os.getpid()}-{next(_numbers)}",

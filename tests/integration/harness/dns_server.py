@@ -1,4 +1,4 @@
-"""A DNS server for a handful of names, over UDP and TCP, which can also fail in the ways that real ones do."""
+"""A DNS server for a few names, over UDP and TCP, which can also fail as real ones do."""
 
 import ipaddress
 import socketserver
@@ -12,12 +12,12 @@ TYPES = {1: 4, 28: 6}  # A, AAAA -> the version of the addresses
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
 RESPONSE, TRUNCATED = 0x8180, 0x0200
 TTL = 1
-# What one datagram carries without EDNS (RFC 1035, 4.2.1).
+# The largest datagram without EDNS (RFC 1035, 4.2.1).
 MOST_OF_A_DATAGRAM = 512
 
 
 def _question(query):
-    """(name, type, where it ends) of the only question of a query."""
+    """(name, type, end offset) of the only question of a query."""
     at = HEADER.size
     labels = []
     while query[at]:

@@ -1,4 +1,4 @@
-"""A local service that sends back what comes."""
+"""A local service that echoes what it receives."""
 
 import contextlib
 import socket
@@ -13,7 +13,7 @@ def server_on(address, port=0):
 
 
 class EchoServer:
-    """Sends back what comes, on a listening socket; peers: the addresses that connected."""
+    """Echoes on each connection to a listening socket; peers: the addresses that connected."""
 
     def __init__(self, listener):
         self.peers = []

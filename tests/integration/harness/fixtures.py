@@ -13,12 +13,12 @@ from .streams import StreamServer
 
 @pytest.fixture
 def lab(request):
-    """A Lab of the test's own; its end is part of the test."""
+    """A Lab for one test; its teardown is part of the test."""
     lab = Lab()
     yield lab
     logs = lab.logs()
     faults = lab.stop()
-    # pytest shows it only for a test that failed.
+    # pytest shows this only for a failed test.
     print(logs)
     if faults:
         pytest.fail("\n".join(faults))
@@ -26,7 +26,7 @@ def lab(request):
 
 @pytest.fixture
 def public_directory():
-    """A directory that every user gets into, unlike pytest's: a proxy that root starts becomes another user."""
+    """A directory that every user can enter, unlike pytest's: a proxy that root starts becomes another user."""
     with tempfile.TemporaryDirectory(prefix="localproxy-test-") as name:
         directory = pathlib.Path(name)
         directory.chmod(0o755)
@@ -40,8 +40,8 @@ def stream_server(lab):
 
 @pytest.fixture
 def web(lab):
-    """A web server for the folder web.directory."""
-    directory = lab.folder("web")
+    """A web server that serves web.directory."""
+    directory = lab.make_directory("web")
     server = lab.use(WebServer(directory))
     server.directory = directory
     return server
@@ -56,7 +56,7 @@ def sshd(lab):
 
 @pytest.fixture
 def namespace(lab):
-    """Makes a network namespace: namespace(ipv6=False); skips where there can be none."""
+    """Makes a network namespace: namespace(ipv6=False); skips where that is not possible."""
     def make(**options):
         if reason := netns.why_impossible():
             pytest.skip(reason)

@@ -1,5 +1,5 @@
-"""Run as a program: fills the count of descriptors that its user has in flight, which is one for all its processes,
-and keeps it full until its standard input ends."""
+"""Run as a program: uses up the descriptors that its user may have in flight, a limit that all processes of the user
+share, until its standard input ends."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ AT_ONCE = 100
 
 
 def fill():
-    """Returns the sockets that hold what nobody has received."""
+    """Returns the sockets whose queues hold the descriptors."""
     pairs = []
     null = os.open("/dev/null", os.O_RDONLY)
     while True:

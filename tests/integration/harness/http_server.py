@@ -1,4 +1,4 @@
-"""A plain web server on loopback for a folder, in a thread of the caller."""
+"""A plain web server on loopback that serves one directory, in a thread of the caller."""
 
 import functools
 import http.server
@@ -8,7 +8,7 @@ import threading
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
-        """Nobody reads it."""
+        """Requests are not logged."""
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -1,7 +1,7 @@
-"""Sets up what a test needs, and takes it down again: services, proxies, whole tunnels.
+"""Sets up what a test needs and takes it down again: services, proxies, whole tunnels.
 
-At the end of every test a Lab looks for what no test may ever see: a process left behind, a token in a log, a
-proxy that broke the protocol, a sanitizer's report.
+At the end of every test a Lab checks for what must never happen: a process left behind, a token in a log, a
+proxy that broke the protocol, a sanitizer report.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ from .wait import until
 from service_client import Service  # isort: skip
 
 VERBOSITY = 5
-# Milliseconds; the default is made for services that millions use.
+# Milliseconds; the default suits a service with millions of clients.
 FIRST_RETRY = 200
 READY_SOURCE = r"Listening for new connection on port {port}\b"
 READY = r"Successfully established websocket connection with proxy server"
 
 
 def endpoint(service):
-    """What -e gets for a service, or for anything else with a port of loopback in front of it."""
+    """The argument of -e for a service, or for anything else that listens on a loopback port."""
     return f"localhost:{service.port}"
 
 
@@ -44,7 +44,7 @@ class Tunnel:
         self.ports = ports
 
     def wait_up(self, source_since=0, destination_since=0, timeout=30):
-        """Until both sides are connected and the source takes connections; since: as for Proxy.wait_log()."""
+        """Waits until both sides are connected and the source accepts connections; since: as for Proxy.wait_log()."""
         self.destination.wait_log(READY, timeout, destination_since)
         for port in self.ports.values():
             self.source.wait_log(READY_SOURCE.format(port=port), timeout, source_since)
@@ -53,22 +53,22 @@ class Tunnel:
 
 
 class Lab:
-    """Starts things; stop() ends them, newest first, and says what was wrong with any of them."""
+    """Starts things; stop() ends them, newest first, and reports what was wrong with any of them."""
 
     def __init__(self, own_session=False, quick_retries=True):
         self._stack = contextlib.ExitStack()
         self._own_session = own_session
         self._services = []
         self.proxies = []
-        self.may_breach = False  # a test that makes a proxy break the protocol says so
+        self.may_breach = False  # set by a test that makes a proxy break the protocol
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-lab-"))
-        # A proxy that is started as root becomes another user, and must get at its certificates.
+        # A proxy that is started as root becomes another user, who must be able to read its certificates.
         self.directory.chmod(0o755)
         self._quick_retries = quick_retries
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
 
     def settings(self, **groups):
-        """The option for settings such as tcp={"connection_retry_count": 1}, on top of what all proxies here get."""
+        """The option for settings such as tcp={"connection_retry_count": 1}, on top of those that all proxies here get."""
         proxy = {"websocket": {"retry_delay_ms": FIRST_RETRY}} if self._quick_retries else {}
         for group, values in groups.items():
             proxy[group] = {**proxy.get(group, {}), **values}
@@ -76,29 +76,29 @@ class Lab:
             return []
         text = json.dumps({"tunneling": {"proxy": proxy}})
         path = self.directory / f"settings-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
-        # Whoever got it before may be reading it.
+        # An earlier proxy may be reading it.
         if not path.exists():
             path.write_text(text, encoding="utf-8")
         return ["--settings-json", path]
 
     def use(self, thing):
-        """Takes over something with stop(); returns it."""
+        """Takes ownership of something with stop(); returns it."""
         self._stack.callback(thing.stop)
         return thing
 
     def use_socket(self, opened):
-        """Takes over a socket with close(); returns it."""
+        """Takes ownership of a socket with close(); returns it."""
         self._stack.callback(opened.close)
         return opened
 
-    def folder(self, name, mode=0o755):
+    def make_directory(self, name, mode=0o755):
         path = self.directory / name
         path.mkdir()
         path.chmod(mode)
         return path
 
     def service(self, tunnels, listen=None, inside=None):
-        """A running stand-in service: {"t1": ["SSH", "HTTP"]}. inside: a Namespace that it runs in."""
+        """A running stand-in service: {"t1": ["SSH", "HTTP"]}. inside: a Namespace to run it in."""
         start = inside.run if inside else lambda function, *arguments, **more: function(*arguments, **more)
         service = self.use(start(Service, paths.TUNNEL_SERVICE, tunnels=tunnels, listen=listen))
         self._services.append(service)
@@ -115,15 +115,15 @@ class Lab:
         return copy
 
     def programs(self):
-        """A copy of the programs, in a directory of its own that everybody can reach."""
-        folder = self.folder("programs")
+        """A copy of the programs in a separate directory that every user can read."""
+        directory = self.make_directory("programs")
         for program in paths.programs():
-            shutil.copy(program, folder / program.name)
-            (folder / program.name).chmod(0o755)
-        return folder
+            shutil.copy(program, directory / program.name)
+            (directory / program.name).chmod(0o755)
+        return directory
 
     def lonely_source(self, at, settings=None, more=(), **options):
-        """A source for a service that nobody runs, which it tries once."""
+        """A source that tries once to reach a service that does not exist."""
         settings = settings or {"websocket": {"connect_retry_count": 0}}
         return self.proxy(["-s", free_port(), "-e", at, "-v", VERBOSITY, *self.settings(**settings), *more],
                           token="unused", **options)
@@ -135,7 +135,7 @@ class Lab:
         return proxy
 
     def _side(self, side, service, tunnel, arguments, verbosity, more, options):
-        """Options of their own: through, at (the text of -e), settings (as for settings()); others are Proxy's."""
+        """options: through, at (the argument of -e), settings (as for settings()); the others are Proxy's."""
         at = options.pop("at", None) or endpoint(options.pop("through", service))
         fixed = ["-e", at, "-c", self.ca_directory(service), "-v", verbosity,
                  *self.settings(**options.pop("settings", {}))]
@@ -172,7 +172,7 @@ class Lab:
             for line in proxy.leaked_secrets():
                 yield f"{proxy.name} logged a token: {line}"
             for line in findings(proxy.lines):
-                yield f"a sanitizer has found something in {proxy.name}: {line}"
+                yield f"a sanitizer reported about {proxy.name}: {line}"
         for service in self._services:
             try:
                 if not self.may_breach:
@@ -181,7 +181,7 @@ class Lab:
                 pass  # stopped by the test
 
     def stop(self):
-        """Ends everything; returns what was wrong, each a line."""
+        """Ends everything; returns the problems, one a line."""
         try:
             return list(self._faults())
         finally:
@@ -190,7 +190,7 @@ class Lab:
             self._stack.close()
 
     def logs(self):
-        """The logs of everybody, for a report."""
+        """All logs, for a report."""
         parts = [f"---- log of {proxy.name} ----\n{proxy.log}" for proxy in self.proxies]
         for service in self._services:
             with contextlib.suppress(OSError):
@@ -204,7 +204,7 @@ def free_ports(services):
 
 
 def as_map(entries):
-    """{"SSH": 22, "HTTP": 80} as "SSH=22,HTTP=80"; the name "" stands for no name."""
+    """{"SSH": 22, "HTTP": 80} as "SSH=22,HTTP=80"; an entry "" has no name."""
     return ",".join(f"{name}={value}" if name else str(value) for name, value in entries.items())
 
 

@@ -1,4 +1,4 @@
-"""A system of a test's own: its /etc, /run and the like are folders that the test writes, in a mount namespace and in the
+"""A file system layout for one test: the test writes its own /etc, /run and so on, in a mount namespace and in the
 network of a Namespace."""
 
 import pathlib
@@ -11,10 +11,10 @@ _TOPS = ("etc", "run", "mnt", "opt", "srv")
 
 
 class Layout:
-    """As Proxy(inside=...) wants it. folder: where everybody gets in; net: a Namespace."""
+    """For Proxy(inside=...). directory: one that every user can enter; net: a Namespace."""
 
-    def __init__(self, folder, net):
-        self._folder = folder
+    def __init__(self, directory, net):
+        self._directory = directory
         self._net = net
         for top in _TOPS:
             self.path(f"/{top}").mkdir(mode=0o755)
@@ -26,11 +26,11 @@ class Layout:
         self.write("/etc/hosts", "")
 
     def path(self, inside):
-        """Where a path of that system is here, links in it not followed."""
-        return self._folder / inside.removeprefix("/")
+        """The path outside for a path inside, without following links."""
+        return self._directory / inside.removeprefix("/")
 
     def write(self, inside, text, mode=0o644):
-        """Puts a new file in the place of an old one, as those who renew files do."""
+        """Replaces a file by renaming a new one over it, as programs that renew files do."""
         path = self.path(inside)
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(path.name + ".new")
@@ -39,7 +39,7 @@ class Layout:
         new.rename(path)
 
     def link(self, inside, target):
-        """Puts a link in the place of whatever is there."""
+        """Replaces whatever is there with a link."""
         path = self.path(inside)
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(path.name + ".new")

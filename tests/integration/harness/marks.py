@@ -1,4 +1,4 @@
-"""Marks for tests that cannot hold everywhere; pytest prints their reasons."""
+"""Marks for tests that cannot run everywhere; pytest prints the reasons."""
 
 import pytest
 

@@ -1,15 +1,15 @@
-"""The memory of a running process, searched for what must not be there. For root."""
+"""Searches the memory of a running process for secrets that must not be there. Needs root."""
 
 import os
 import pathlib
 import re
 
-# The least that would be worth something to whoever finds it.
+# The shortest piece that would help an attacker.
 PIECE = 16
 
 
 def regions(pid):
-    """(start, end, name) of what a process can read of itself."""
+    """(start, end, name) of each readable mapping of a process."""
     for line in pathlib.Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines():
         found = re.match(r"([0-9a-f]+)-([0-9a-f]+) r\S+ \S+ \S+ \S+\s*(.*)", line)
         if found and found[3] not in ("[vvar]", "[vsyscall]", "[vvar_vclock]"):
@@ -24,13 +24,13 @@ def memory_of(pid):
             try:
                 yield start, name, os.pread(memory, end - start, start)
             except OSError:
-                continue  # pages of the kernel's own
+                continue  # pages that belong to the kernel
     finally:
         os.close(memory)
 
 
 def pieces(secret):
-    """Overlapping pieces of a secret, so that what was overwritten in part is found too."""
+    """Overlapping pieces of a secret, so that a partly overwritten copy is found too."""
     data = secret.encode()
     return [data[at:at + PIECE] for at in range(0, len(data) - PIECE + 1, PIECE // 2)]
 
@@ -46,7 +46,7 @@ def places_of(pid, secret):
 
 
 def flags_of(pid, address):
-    """What the kernel says of the mapping that an address is in (proc(5), VmFlags)."""
+    """The kernel's flags for the mapping of an address (proc(5), VmFlags)."""
     inside = False
     for line in pathlib.Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8").splitlines():
         if found := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):

@@ -1,4 +1,4 @@
-"""A network of a test's own: a network namespace with its own addresses, routes, hosts file and name servers.
+"""A private network for one test: a network namespace with its own addresses, routes, hosts file and name servers.
 
     with Namespace(nameserver=True) as net:
         net.add_address("10.9.0.1/24")
@@ -15,7 +15,7 @@ import subprocess
 import threading
 
 DNS_ADDRESS = "127.0.0.53"
-# The far end of the cable takes frames for this address, and nobody has it: what is sent there is lost.
+# The far end of the cable accepts frames for this address but has no such address: packets to it are lost.
 NOBODY = "02:00:00:00:00:01"
 CLONE_NEWNET = 0x40000000
 
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 def why_impossible():
-    """Why there can be no namespace, or "" when there can."""
+    """Why namespaces cannot be made here; "" when they can."""
     if os.getuid() != 0:
         return "only root may make network namespaces"
     name = f"lp-probe-{os.getpid()}"
@@ -36,14 +36,14 @@ def why_impossible():
 
 
 class Namespace:
-    """Loopback is up, and a cable v0 leads nowhere. ipv4, ipv6: which families loopback has.
+    """Loopback is up; v0 is a cable that leads nowhere. ipv4, ipv6: the families that loopback has.
 
     resolver: further lines of its resolv.conf, whose name server is DNS_ADDRESS."""
 
     def __init__(self, ipv4=True, ipv6=True, resolver=""):
         self.name = f"lp-{os.getpid()}-{next(_numbers)}"
-        self._folder = pathlib.Path("/etc/netns") / self.name
-        self._folder.mkdir(parents=True)
+        self._directory = pathlib.Path("/etc/netns") / self.name
+        self._directory.mkdir(parents=True)
         self.write("resolv.conf", f"nameserver {DNS_ADDRESS}\n{resolver}\n")
         self.write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
         self.write("hosts", "")
@@ -63,23 +63,23 @@ class Namespace:
 
     @property
     def command(self):
-        """What goes in front of a command line that is to run here, with the hosts file and the name servers."""
+        """The prefix of a command line that runs in here, with its hosts file and name servers."""
         return ["ip", "netns", "exec", self.name]
 
     def ip(self, *arguments):
         subprocess.run(["ip", "-n", self.name, *arguments], check=True)
 
     def add_address(self, address):
-        """An address of this network, such as "10.9.0.1/24", on the cable."""
+        """Adds an address of this network, such as "10.9.0.1/24", to the cable."""
         self.ip("addr", "add", address, "dev", "v0", *(["nodad"] if ":" in address else []))
 
     def add_black_hole(self, address):
-        """An address in the network of one of the cable's that is there and never answers."""
+        """Adds an address, in one of the cable's networks, that exists and never answers."""
         self.ip("neigh", "add", address, "lladdr", NOBODY, "dev", "v0", "nud", "permanent")
 
     def write(self, name, text):
-        """A file of /etc, as programs started with `command` from now on see it."""
-        (self._folder / name).write_text(text, encoding="ascii")
+        """Writes a file of /etc for programs that are started with `command` from now on."""
+        (self._directory / name).write_text(text, encoding="ascii")
 
     def run(self, function, *arguments, **options):
         """Calls function in this network: the sockets, threads and processes that it makes belong there."""
@@ -107,4 +107,4 @@ class Namespace:
 
     def stop(self):
         subprocess.run(["ip", "netns", "del", self.name], check=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._directory, ignore_errors=True)

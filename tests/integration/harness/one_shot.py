@@ -1,4 +1,4 @@
-"""A localproxy that ends by itself: for command lines that are refused, printed or only checked."""
+"""Runs of localproxy that end by themselves: command lines that are refused, printed or only checked."""
 
 import os
 import re
@@ -11,22 +11,22 @@ from .proxy import KEPT_VARIABLES
 from .sanitizers import findings
 
 TRY_HELP = "Try 'localproxy --help' for a list of options."
-# Generous: a start takes a few milliseconds, on a machine that does nothing else.
+# Generous: on an idle machine a start takes a few milliseconds.
 TIME_LIMIT = 20
 
 
 class Outcome:
-    """How it ended: status (negative for a signal), and what it wrote."""
+    """The exit status (negative for a signal), and the output."""
 
     def __init__(self, arguments, status, out, err, left):
         self.arguments = arguments
         self.status = status
         self.out = out
         self.err = err
-        self.left = left  # processes of it are still there
+        self.left = left  # some of its processes are still running
 
     def values(self, name):
-        """Of --check: what the lines "NAME: ..." say."""
+        """For --check: the values of the lines "NAME: ..."."""
         return re.findall(rf"^{re.escape(name)}: (.*)$", self.out, re.MULTILINE)
 
     def __str__(self):
@@ -34,10 +34,10 @@ class Outcome:
 
 
 def run(arguments, environment=None, directory="/", stdin=b"", program=LOCALPROXY):
-    """Runs it to its end. environment: all that it has besides what every program needs. program: another copy."""
+    """Runs it to its end. environment: its only variables, besides what every program needs. program: another copy."""
     variables = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
     variables.update(environment or {})
-    # A session of its own: whatever it leaves behind is still in its process group.
+    # In a new session: a process that it leaves behind is still in its process group.
     with subprocess.Popen([*tracing.command(program), *map(str, arguments)], env=variables, cwd=directory,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           start_new_session=True) as process:
@@ -57,7 +57,7 @@ def run(arguments, environment=None, directory="/", stdin=b"", program=LOCALPROX
 
 
 def check(arguments, environment=None, directory="/", stdin=b""):
-    """What --check says of a command line that is good."""
+    """What --check prints for a valid command line."""
     outcome = run(["--check", *arguments], environment, directory, stdin)
     assert outcome.status == 0, str(outcome)
     assert not outcome.left, str(outcome)

@@ -1,15 +1,15 @@
-"""Destinations that behave as those of others do, written from what was seen of them. Each sends back what it gets.
+"""Destinations that behave as other implementations were seen to do. Each echoes what it receives.
 
 Library       AWS's client library (aws-c-iot), which is under its device SDKs. It cannot encode a number of 2^28 or
-              more, and then sends nothing. The first start of a stream settles the version of the protocol; a message
-              of another one, such as a STREAM_RESET without a connection id in version 3, makes it reconnect, and so
+              more, and then sends nothing. The first start of a stream settles the protocol version. A message of
+              another version, such as a STREAM_RESET without a connection id in version 3, makes it reconnect; so
               does a CONNECTION_START for a stream that it does not know.
-DeviceClient  The AWS IoT Device Client: that library, told to send without ids. What it sends in a stream of another
-              version than the first is dropped inside, so that it says nothing at all.
-Reference     The reference implementation. A STREAM_START while a stream of the service stands resets that one, and
-              is dropped.
+DeviceClient  The AWS IoT Device Client: that library, told to send without ids. In a stream of another version than
+              the first, the library drops what it wants to send, so it sends nothing at all.
+Reference     The reference implementation. A STREAM_START while the service has a stream resets that stream, and
+              is itself dropped.
 
-None of them ever says that a connection has ended on its side.
+None of them ever reports that a connection has ended on its side.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def _version(received):
 
 
 class _Destination:
-    """Connects when it is made, and in a thread again and again until stop(); connections: how often it did."""
+    """Connects when constructed, and reconnects in a thread until stop(); connections: how often it connected."""
 
     def __init__(self, service, tunnel, client_token=None):
         self.client_token = client_token or str(uuid.uuid4())
@@ -105,13 +105,13 @@ class _Destination:
         """A new connection has begun."""
 
     def check(self, got):
-        """A message has come."""
+        """Called for each message that arrives."""
 
     def may_start(self, _start):
         return True
 
     def on_unknown_stream(self):
-        """A connection was started in a stream that is unknown, or over."""
+        """Called when a connection is started in an unknown or ended stream."""
 
 
 class Library(_Destination):

@@ -1,4 +1,4 @@
-"""Every kind of thing that standard output and standard error can be, each with its other end."""
+"""Every kind of file that standard output and standard error can be, each with its other end."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ def without_findings(text):
 
 
 class Output:
-    """fd: what a process is to get. text(): what it wrote, once it has ended; None when there is no telling."""
+    """fd: the descriptor for a process. text(): what the process wrote, after it has ended; None when unknown."""
 
     def __init__(self, lab, fd, other_end=None, read=True):
         self.fd = fd
@@ -31,12 +31,12 @@ class Output:
             self.read()
 
     def read(self):
-        """From now on somebody reads."""
+        """Starts reading."""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self):
-        # A terminal answers EIO when nobody has it open any more.
+        # A terminal answers EIO after its last user has closed it.
         with contextlib.suppress(OSError):
             while piece := os.read(self.other_end, PIECE):
                 self._text += piece
@@ -46,7 +46,7 @@ class Output:
         return self._text.decode(errors="replace").replace("\r\n", "\n")
 
     def has_its_flags(self):
-        """Nobody has changed those of the open file, which others have as well."""
+        """Whether the flags of the open file, which other processes share, are unchanged."""
         return fcntl.fcntl(self.fd, fcntl.F_GETFL) == self._flags
 
     def text(self):
@@ -87,7 +87,7 @@ class Datagrams(Output):
 
     def _close_fd(self):
         super()._close_fd()
-        # Nobody else tells the reader of an end.
+        # Nothing else tells the reader about the end.
         self._socket.shutdown(socket.SHUT_RD)
 
 
@@ -97,7 +97,7 @@ def pipe(lab, read=True):
 
 
 def full_pipe(lab):
-    """Nobody reads it, until its read() is called."""
+    """Not read until its read() is called."""
     output = pipe(lab, read=False)
     os.set_blocking(output.fd, False)
     with contextlib.suppress(BlockingIOError):
@@ -129,7 +129,7 @@ def device(name):
 
 
 def closed(_lab):
-    """None at all: see Proxy."""
+    """A closed descriptor: see Proxy."""
     return None
 
 

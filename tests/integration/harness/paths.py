@@ -15,8 +15,8 @@ def _programs_in(directory):
     return sorted(path for path in directory.iterdir() if path.is_file() and os.access(path, os.X_OK))
 
 
-def _for_everybody(directory):
-    """The directory of the programs, or a copy where root's tests start them as users who cannot get there."""
+def _readable_by_all(directory):
+    """The directory of the programs, or a copy when root's tests start them as users who cannot reach it."""
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (directory, *directory.parents)):
         return directory
     copy = pathlib.Path(tempfile.mkdtemp(prefix="localproxy-programs-"))
@@ -27,7 +27,7 @@ def _for_everybody(directory):
     return copy
 
 
-LOCALPROXY = _for_everybody(BUILD / "src/main") / "localproxy"
+LOCALPROXY = _readable_by_all(BUILD / "src/main") / "localproxy"
 TUNNEL_SERVICE = BUILD / "tests/cloud/tunnel-service"
 
 sys.path.insert(0, str(ROOT / "tests/cloud"))

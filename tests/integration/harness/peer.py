@@ -1,4 +1,4 @@
-"""Peers made by hand: messages of the tunnel's schema, and a proxy that sends exactly what a test says."""
+"""Scripted peers: messages of the tunnel's schema, and a proxy that sends exactly what a test tells it to."""
 
 import functools
 import importlib
@@ -32,7 +32,7 @@ def message(kind, stream=0, service="", connection=0, payload=b"", **fields):
 
 
 def inject(service, tunnel, side, *messages):
-    """The service says this to that side, out of the blue."""
+    """Makes the service send these messages to a side, unprompted."""
     service.control("inject", tunnel=tunnel, side=side, hex=b"".join(frame(each) for each in messages).hex())
 
 

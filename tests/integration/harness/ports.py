@@ -6,12 +6,12 @@ import socket
 
 FIRST = 10_000
 
-# Ports that this process has given out: nobody gets them a second time, in this process or in another test's.
+# Claims of the ports that this process has given out: no test gets them again, in this process or another one.
 _claims = []
 
 
 def _claim(port):
-    """Whether the port was nobody's. The claim is an abstract UNIX socket, which goes with the process."""
+    """Whether the port was unclaimed. The claim is an abstract UNIX socket, which disappears with the process."""
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0localproxy-test-port-{port}")
@@ -23,8 +23,8 @@ def _claim(port):
 
 
 def free_port(address="127.0.0.1"):
-    """A port that nobody listens on right now, and that the kernel gives to nobody who did not ask for it: it is
-    still free when the test uses it, however many connections there are meanwhile."""
+    """A port without a listener, outside the range from which the kernel assigns ports: it is still free when the
+    test uses it, however many connections there are meanwhile."""
     limits = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
     while True:
         port = random.randrange(FIRST, max(int(limits[0]), FIRST + 1000))
@@ -37,7 +37,7 @@ def free_port(address="127.0.0.1"):
 
 
 def answers(port, address="127.0.0.1"):
-    """Somebody accepts connections at a port."""
+    """Whether a connection to the port is accepted."""
     try:
         socket.create_connection((address, port), timeout=5).close()
     except OSError:

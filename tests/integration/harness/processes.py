@@ -1,4 +1,4 @@
-"""Looks at processes through /proc: children, roles, status, what is left."""
+"""Looks at processes through /proc: children, roles, status, survivors."""
 
 import os
 import pathlib
@@ -21,12 +21,12 @@ def status(pid):
 
 
 def is_alive(pid):
-    """A process that ended and was not waited for does not count as alive."""
+    """A zombie does not count as alive."""
     return status(pid).get("State", "Z")[0] not in "ZX"
 
 
 def children(pid):
-    """The living children of a process, and theirs."""
+    """The living descendants of a process."""
     found = []
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
@@ -45,10 +45,10 @@ def command_line(pid):
 
 
 def role(pid):
-    """ "net", "bridge", "resolve", or "" for a child that has not become any of them yet.
+    """ "net", "bridge", "resolve", or "" for a child that has not become one of them yet.
 
-    The name of the process is cut at 15 characters by the kernel, and that of a program started by its
-    descriptor may be a number: the first argument comes first."""
+    The kernel cuts the name of a process at 15 characters, and the name of a program started by its
+    descriptor may be a number; so the first argument decides."""
     names = [os.path.basename(command_line(pid)[0]), status(pid).get("Name", "")]
     for name in names:
         for candidate in ROLES:
@@ -58,20 +58,20 @@ def role(pid):
 
 
 def memory(pid, *kinds):
-    """Bytes of a process's memory that are of any of these kinds, as /proc/PID/smaps_rollup has them; PermissionError
-    unless the caller may look into it."""
+    """Bytes of a process's memory of these kinds, from /proc/PID/smaps_rollup; PermissionError unless the caller
+    may inspect it."""
     lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     sizes = {kind: size.split()[0] for kind, _, size in (line.partition(":") for line in lines)}
     return 1024 * sum(int(sizes[kind]) for kind in kinds)
 
 
 def private_memory(pid):
-    """What it does not share with any other process."""
+    """The bytes that it shares with no other process."""
     return memory(pid, "Private_Clean", "Private_Dirty", "Private_Hugetlb")
 
 
 def descriptors(pid):
-    """Number -> what it is, such as "socket:[123]"; PermissionError unless the caller may look into it."""
+    """Number -> target, such as "socket:[123]"; PermissionError unless the caller may inspect it."""
     found = {}
     for name in os.listdir(f"/proc/{pid}/fd"):
         try:

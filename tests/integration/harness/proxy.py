@@ -16,7 +16,7 @@ from .wait import until
 
 TOKEN_VARIABLE = "AWSIOT_TUNNEL_ACCESS_TOKEN"
 COUNTERS = r"counters: (\d+) connections open, (\d+) since the start, (\d+) bytes into the tunnel, (\d+) bytes out"
-# What a proxy may need of the environment; nothing else of the caller's can change what it does.
+# Variables that a proxy may need; it inherits no others, so the caller's environment cannot change what it does.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")
 
 
@@ -29,11 +29,11 @@ def log_time(line):
 class Proxy:
     """A localproxy with the given arguments.
 
-    name: what it is called in reports. token: its access token, handed over in the environment.
+    name: its name in reports. token: its access token, passed in the environment.
     environment: further variables. directory: where it runs, "/" by default, so that no ./config is found.
-    own_session: Ctrl-C at the terminal does not reach it. stdin: the bytes of its standard input, at most 4 KiB.
+    own_session: Ctrl-C at the terminal does not reach it. stdin: bytes for its standard input, at most 4 KiB.
     program: another copy of localproxy. user: who runs it, when the caller is root. inside: a Namespace or Container
-    that it runs in, or a Starter; its command goes in front. stdout, stderr: descriptors, of which log has nothing.
+    to run it in, or a Starter; its command goes in front. stdout, stderr: descriptors, whose text is not in log.
     """
 
     def __init__(self, arguments, name="proxy", token=None, environment=None, directory="/", own_session=False,
@@ -50,7 +50,7 @@ class Proxy:
             variables[TOKEN_VARIABLE] = token
             self.secrets.append(token)
         command = [*(inside.command if inside else []), *tracing.command(program, user), *map(str, arguments)]
-        # strace is root, and becomes the user itself.
+        # strace runs as root and switches to the user itself.
         user = None if tracing.is_on() else user
         self.process = subprocess.Popen(
             command, env=variables, cwd=directory, start_new_session=own_session, user=user,
@@ -60,7 +60,7 @@ class Proxy:
         if stdin is not None:
             self.process.stdin.write(stdin)
             self.process.stdin.close()
-        # Everyone who ever belonged to this proxy and was seen.
+        # Every process of this proxy that was ever seen.
         self.seen_pids = {self.process.pid}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -80,7 +80,7 @@ class Proxy:
 
     @property
     def monitor(self):
-        """The process id of localproxy itself: in a container, the process that was started is another."""
+        """The process id of localproxy itself, which in a container is not the process that was started."""
         for pid in (self.pid, *processes.children(self.pid)):
             if os.path.basename(processes.command_line(pid)[0]) == "localproxy":
                 return pid
@@ -118,7 +118,7 @@ class Proxy:
                 self._news.wait(left)
 
     def counters(self):
-        """What SIGUSR1 shows: connections open, opened ever, bytes into the tunnel, bytes out of it."""
+        """The counters that SIGUSR1 logs: connections open, opened ever, bytes into the tunnel, bytes out of it."""
         mark = self.mark()
         self.signal(signal.SIGUSR1)
         return [int(number) for number in self.wait_log(COUNTERS, since=mark).groups()]
@@ -147,7 +147,7 @@ class Proxy:
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} has not ended within {timeout:g} s:\n{self.log}") from None
-        # Not forever: a process that was left behind keeps the pipe open, and is somebody else's to report.
+        # With a limit: a process that was left behind keeps the pipe open, and is reported elsewhere.
         self._reader.join(5)
         return status
 
@@ -159,15 +159,15 @@ class Proxy:
         return self.wait(timeout)
 
     def left_behind(self):
-        """Process ids that once belonged to this proxy and still live."""
+        """The processes that once belonged to this proxy and still live."""
         return sorted(pid for pid in self.seen_pids if processes.is_alive(pid))
 
     def kill(self):
-        """Ends what is left, without questions."""
+        """Kills what is left."""
         if self.process.poll() is None:
             self.processes()
         for pid in self.left_behind():
-            # The first to go takes others with it.
+            # The end of the first one ends others.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()

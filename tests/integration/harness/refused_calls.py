@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Becomes a program to which the kernel refuses some system calls, as under the filter of a container.
+"""Executes a program for which the kernel refuses some system calls, as under a container's filter.
 
 refused_calls.py CALL=ERROR... -- PROGRAM ARGUMENT...
 
-CALL: a name, or NAME:VALUE for those whose first argument is VALUE, or NAME:VALUE/MASK for those of which the bits in
-MASK are VALUE. ERROR: as in errno.h.
+CALL: a name, or NAME:VALUE for calls whose first argument is VALUE, or NAME:VALUE/MASK for calls whose first argument
+has VALUE in the bits of MASK. ERROR: as in errno.h.
 """
 
 import ctypes
@@ -49,7 +49,7 @@ def refuse(rules):
                                                ctypes.POINTER(Comparison)]
     library.seccomp_load.argtypes = [ctypes.c_void_p]
     context = library.seccomp_init(SCMP_ACT_ALLOW)
-    if os.geteuid() == 0:  # which needs no such promise, as systemd's system services do not
+    if os.geteuid() == 0:  # root needs no no-new-privs to load a filter
         check(library.seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0), "seccomp_attr_set")
     for name, comparisons, error in map(parsed, rules):
         number = library.seccomp_syscall_resolve_name(name.encode())

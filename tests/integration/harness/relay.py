@@ -1,4 +1,4 @@
-"""A TCP relay in front of the service: cutting it is how a test takes the network away, and gives it back."""
+"""A TCP relay in front of the service, with which a test takes the network away and gives it back."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ PIECE = 256 * 1024
 
 
 class Relay:
-    """Passes connections to 127.0.0.1:port on to 127.0.0.1:to. connections: how many were ever accepted."""
+    """Forwards connections to 127.0.0.1:port to 127.0.0.1:to. connections: how many were ever accepted."""
 
     def __init__(self, to):
         self.port = 0

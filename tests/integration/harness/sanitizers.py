@@ -2,10 +2,10 @@
 
 import re
 
-# What these and LeakSanitizer say. A helper's report is in the log of its monitor.
+# Reports of these and of LeakSanitizer. A helper's report is in the log of its monitor.
 FINDING = re.compile(r"Sanitizer: |runtime error: |LeakSanitizer has encountered")
 
 
 def findings(lines):
-    """The lines in which a sanitizer says something."""
+    """The lines that contain a sanitizer report."""
     return [line for line in lines if FINDING.search(line)]

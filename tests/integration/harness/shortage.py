@@ -1,4 +1,4 @@
-"""Makes the kernel run out of things for one user or one process, and tells a process that waits from one that spins."""
+"""Makes the kernel run out of resources for one user or process, and tells a waiting process from a spinning one."""
 
 import os
 import pathlib
@@ -8,15 +8,15 @@ from . import processes, starters
 from .starters import Starter
 from .wait import until
 
-# Wake-ups that are watched, and the share of a processor's second that they may cost together: a process that asks
-# without end uses up the latter before it has slept often.
+# The wake-ups to watch, and the CPU seconds that they may cost together: a process that polls without a pause uses up
+# the seconds before it has slept that often.
 WAKE_UPS = 8
 MOST_CPU = 0.4
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def nobody_else():
-    """A user id without an entry and without other processes: what is counted for a user is counted for this test."""
+def unused_user():
+    """A user id without an entry and without other processes: what the kernel counts per user, it counts for this test."""
     return 40_000 + os.getpid() % 20_000
 
 
@@ -27,7 +27,7 @@ def as_user(uid, *limits):
 
 
 class Hog:
-    """A process of that user that has as many descriptors in flight as `limit` allows anybody of the user."""
+    """A process of that user that has as many descriptors in flight as `limit` allows the user."""
 
     def __init__(self, uid, limit):
         command = [*as_user(uid, f"--nofile={limit}:{limit}").command, *starters.program("hog.py")]
@@ -41,7 +41,7 @@ class Hog:
 
 
 def cpu(pid):
-    """Seconds that a process has used."""
+    """CPU seconds that a process has used."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
@@ -52,7 +52,7 @@ def sleeps(pid):
 
 
 def check_does_not_spin(*pids):
-    """That the first sleeps and wakes up some times, and that they all do it at next to no cost."""
+    """Checks that the first process sleeps and wakes up several times, and that all use next to no CPU."""
     before = {pid: (cpu(pid), sleeps(pid)) for pid in pids}
 
     def used(pid):
@@ -74,20 +74,20 @@ class Limit:
         self._which = which
 
     def set(self, value):
-        # Root of a container may change only what is its own; anybody may change what is theirs.
+        # Root in a container may change only its own processes' limits; every user may change those of theirs.
         status = processes.status(self._pid)
         user, group = (status[name].split()[0] for name in ("Uid", "Gid"))
         subprocess.run(["/usr/bin/setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "/usr/bin/prlimit",
                         f"--pid={self._pid}", f"--{self._which}={value}:"], check=True)
 
     def set_free_descriptors(self, count):
-        """As many as are left when `count` more may be opened."""
+        """Sets the limit so that `count` more may be opened."""
         taken = set(processes.descriptors(self._pid))
         free = [number for number in range(len(taken) + count + 1) if number not in taken]
         self.set(free[count])
 
     def lift(self):
-        """As high as it may be."""
+        """Raises it as far as the hard limit allows."""
         name = {"nofile": "Max open files", "nproc": "Max processes"}[self._which]
         lines = pathlib.Path(f"/proc/{self._pid}/limits").read_text(encoding="ascii").splitlines()
         self.set(next(line for line in lines if line.startswith(name))[len(name):].split()[1])

@@ -1,4 +1,4 @@
-"""What tests do with plain sockets."""
+"""Helpers for plain sockets."""
 
 import contextlib
 import socket
@@ -22,7 +22,7 @@ def receive_exactly(connection, size):
 
 
 def fill(connection):
-    """Sends until nothing more goes in; returns how many bytes did."""
+    """Sends until nothing more is taken; returns how many bytes were."""
     timeout = connection.gettimeout()
     connection.setblocking(False)
     sent = 0
@@ -35,16 +35,16 @@ def fill(connection):
             full_since = 0
         except BlockingIOError:
             full_since += 1
-        # Refused that often in a row, over more than a second: whatever moves bytes has stopped.
+        # Refused that often in a row, over more than a second: the data path has stopped.
         return full_since > 30
 
-    until(is_full, "the way to the reader is full", 60)
+    until(is_full, "the path to the reader is full", 60)
     connection.settimeout(timeout)
     return sent
 
 
 def ended_without_a_byte(connection):
-    """Waits for the end of a connection, in order or by reset, before any byte."""
+    """Whether a connection ends, orderly or by reset, before any byte arrives."""
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:
@@ -52,13 +52,13 @@ def ended_without_a_byte(connection):
 
 
 def make_close_reset(connection):
-    """Its close() is a reset, not an end in order."""
+    """Makes close() send a reset instead of an orderly end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @contextlib.contextmanager
 def plain_server(serve):
-    """The port of a TCP server; serve(socket) for each connection, in a thread."""
+    """The port of a TCP server that runs serve(socket) for each connection, in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         def accept():
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A squid of a test's own on loopback: its own configuration, no cache, nothing of the system's."""
+"""A private squid on loopback: its own configuration, no cache, nothing shared with the system's."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ from .wait import until
 SQUID = "/usr/sbin/squid"
 PASSWORD_CHECKER = "/usr/lib/squid/basic_ncsa_auth"
 SHARED_MEMORY = pathlib.Path("/dev/shm")
-# Whom squid becomes when root starts it.
+# The user that squid becomes when root starts it.
 SQUID_USER = "proxy"
 
 CONFIG = """\
@@ -44,7 +44,7 @@ http_access allow known"""
 
 
 def why_impossible():
-    """Why there can be no squid with TLS here, or "" when there can."""
+    """Why squid with TLS cannot run here; "" when it can."""
     if not os.path.exists(SQUID):
         return "squid-openssl is not installed"
     features = subprocess.run([SQUID, "-v"], capture_output=True, text=True, check=True).stdout
@@ -52,7 +52,7 @@ def why_impossible():
 
 
 def password_line(user, password):
-    """A line of the file that basic_ncsa_auth reads; the password does not pass a command line."""
+    """A line of the file that basic_ncsa_auth reads; the password is on no command line."""
     hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, capture_output=True, text=True,
                             check=True).stdout.strip()
     return f"{user}:{hashed}\n"
@@ -61,15 +61,15 @@ def password_line(user, password):
 class Squid:
     """A running squid at 127.0.0.1:port.
 
-    credentials: (user, password), without which nobody gets through. tls: the folder of a certificate and its
-    key, certificate.pem and key.pem. allow: False refuses everybody with 403.
+    credentials: (user, password) that every client needs. tls: a directory with certificate.pem and key.pem.
+    allow: False refuses every client with 403.
     """
 
     def __init__(self, directory, credentials=None, tls=None, allow=True):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir()
         self.port = free_port()
-        # With the default one, squids share their memory.
+        # Squids with the default name share their memory.
         self._name = f"test{self.port}"
         self._process = None
         if tls is None:
@@ -83,7 +83,7 @@ class Squid:
         if credentials:
             (self.directory / "passwords").write_text(password_line(*credentials), encoding="utf-8")
             access = WITH_PASSWORD.format(checker=PASSWORD_CHECKER, directory=directory)
-        # Where ::1 is a localhost too, squid knows that one alone.
+        # Where ::1 is a localhost too, squid uses only that one.
         (self.directory / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
         self._config = self.directory / "squid.conf"
         self._config.write_text(CONFIG.format(listen=listen, access=access, directory=directory), encoding="utf-8")
@@ -115,12 +115,12 @@ class Squid:
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def stop(self):
-        """At once, and with all connections: what a crash or a power cut looks like to its users."""
+        """Kills squid at once, with all connections: to its clients it looks like a crash or a power cut."""
         if self._process is None:
             return
         self._process.kill()
         self._process.wait(10)
         self._process = None
-        # What it would have removed itself, had it been asked.
+        # Files that it removes on an orderly stop.
         for segment in SHARED_MEMORY.glob(f"{self._name}-*.shm"):
             segment.unlink()

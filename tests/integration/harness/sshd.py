@@ -9,7 +9,7 @@ from .ports import answers, free_port
 from .wait import until
 
 SSHD = "/usr/sbin/sshd"
-# The name under which known_hosts has the key: that of whoever answers at the far end of the tunnel.
+# The name under which known_hosts has the key of the sshd at the far end of the tunnel.
 HOST_ALIAS = "behind-the-tunnel"
 
 CONFIG = """\
@@ -27,7 +27,7 @@ MaxStartups 100
 Subsystem sftp internal-sftp
 """
 
-# Known to nobody but this sshd, and trusting nobody else.
+# Only this sshd knows the client's key, and the client trusts no other server.
 CLIENT_CONFIG = """\
 Host {alias}
   HostName 127.0.0.1
@@ -44,7 +44,7 @@ Host {alias}
 
 
 def _password_is_locked():
-    """sshd without PAM turns away a user whose password is locked, even with a key."""
+    """Whether sshd without PAM turns the user away, even with a key."""
     try:
         fields = pathlib.Path("/etc/shadow").read_text(encoding="utf-8").splitlines()
     except PermissionError:
@@ -66,7 +66,7 @@ def why_impossible():
 
 
 class Sshd:
-    """An sshd of the caller's own that lets the caller in with a key made for it."""
+    """An sshd that lets the caller in with a key made for it."""
 
     def __init__(self, directory, own_session=False):
         self.directory = pathlib.Path(directory)
@@ -85,7 +85,7 @@ class Sshd:
         self._client_config.write_text(
             CLIENT_CONFIG.format(alias=HOST_ALIAS, user=_me().pw_name, directory=self.directory), encoding="utf-8")
         if os.getuid() == 0:
-            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # where root's sshd locks itself in
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # root's sshd changes its root to it
         self.log_file = self.directory / "sshd.log"
         self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", self.log_file],
                                          stdin=subprocess.DEVNULL, start_new_session=own_session)

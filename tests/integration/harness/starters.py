@@ -1,5 +1,5 @@
-"""Ways of starting a program: what goes in front of its command line. Each ends by becoming the program, whose process
-id is then that of what was started."""
+"""Ways of starting a program: prefixes for its command line. Each ends by executing the program, which keeps the
+process id of what was started."""
 
 import pathlib
 import sys
@@ -9,13 +9,13 @@ NEW_USER = 0x10000000
 
 
 def program(name):
-    """The command for a program of the harness, for whoever cannot read the tree."""
+    """The command for a program of the harness, for users who cannot read the tree."""
     text = pathlib.Path(__file__).with_name(name).read_text(encoding="utf-8")
     return sys.executable, "-B", "-S", "-c", text
 
 
 class Starter:
-    """As Proxy(inside=...) wants it."""
+    """For Proxy(inside=...)."""
 
     def __init__(self, *command):
         self.command = list(command)
@@ -27,12 +27,12 @@ def shell(text):
 
 
 def without_calls(*rules):
-    """Under a system call filter that refuses some, as that of a container; the rules are those of refused_calls.py."""
+    """Under a system call filter that refuses some calls, as a container's does; rules: as for refused_calls.py."""
     return Starter(*program("refused_calls.py"), *rules, "--")
 
 
 def no_namespaces_by_limit():
-    """In a user namespace with all ids of the system in which no further one can be made. Needs root."""
+    """In a user namespace that has all ids of the system and in which no further one can be made. Needs root."""
     return Starter(*program("without_namespaces.py"))
 
 

@@ -1,8 +1,8 @@
-"""Bytes that both ends can make and check: a server and a client that send each other different random content
-at the same time and compare every byte of what arrives.
+"""Bytes that both ends can generate and check: a server and a client send each other different random content at the
+same time and compare every byte that arrives.
 
 The client says who it is (seed) and how much goes in each direction, the server answers b"R"; the client's b"G"
-starts both directions. In the end the server tells the SHA-256 of what it got.
+starts both directions. At the end the server sends the SHA-256 of what it received.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def _send(writer, seed, direction, size):
 
 
 async def _check(reader, seed, direction, size):
-    """The SHA-256 of what came, which is exactly what was to come."""
+    """Checks that exactly the expected bytes arrive; returns their SHA-256."""
     digest = hashlib.sha256()
     at = 0
     for expected in blocks(seed, direction, size):
@@ -42,7 +42,7 @@ async def _check(reader, seed, direction, size):
 
 class StreamServer:
     """Serves exchange() at 127.0.0.1:port, or on a UNIX socket at path, in a thread of the caller. open, most:
-    connections now, and at once."""
+    connections open now, and open at once at most."""
 
     def __init__(self, path=None):
         self.port = 0
@@ -84,7 +84,7 @@ class StreamServer:
             writer.write(digest)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, AssertionError):
-            pass  # the client misses the digest, and says so
+            pass  # the client reports the missing digest
         finally:
             self.open -= 1
             writer.close()
@@ -123,7 +123,7 @@ async def exchange(where, seed, up, down, everyone_is_here=None):
 
 
 def exchange_all(jobs, at_once=False, timeout=120):
-    """Runs exchange() for all (port or path, seed, up, down) at the same time; at_once: none sends before all are there."""
+    """Runs exchange() for all (port or path, seed, up, down) at the same time; at_once: all connect before any sends."""
     arrived = 0
 
     async def run():

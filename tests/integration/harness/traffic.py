@@ -1,5 +1,5 @@
-"""Very many connections through one tunnel: small ones, in batches, that end in every way, and now and then with the
-tunnel connection of one side."""
+"""A large number of small connections through one tunnel, in batches, that end in every way, now and then by the loss
+of one side's tunnel connection."""
 
 import itertools
 import random
@@ -10,15 +10,15 @@ from .lab import READY, Tunnel, free_ports
 from .sockets import ended_without_a_byte, make_close_reset, receive_exactly
 from .wait import until
 
-# Connections at once; far below the limit of a service, since some are still closing when the next are opened.
+# Connections at once; far below the limit of a service, since some are still closing when the next ones open.
 BATCH = 50
 # Bytes that a connection carries in each direction, at least and at most.
 SIZES = 100, 900
-# What a client says first: its number, and how many bytes follow.
+# What a client sends first: its number, and how many bytes follow.
 HEADER = struct.Struct("!QQ")
 # Who ends a connection, and whether by a reset.
 ENDS = (("client", False), ("server", False), ("client", True), ("server", True))
-# Seconds for a proxy to be back.
+# Seconds for a proxy to reconnect.
 BACK = 30
 # The ways in which the service drops a proxy that then comes back, each at either side.
 LOSSES = list(itertools.islice(zip(itertools.cycle(["source", "destination"]), itertools.cycle(["tls", "fin", "rst"])),
@@ -26,7 +26,7 @@ LOSSES = list(itertools.islice(zip(itertools.cycle(["source", "destination"]), i
 
 
 class Connection:
-    """The two local ends of one."""
+    """The two local ends of one connection."""
 
     def __init__(self, number, port):
         self.number = number
@@ -46,7 +46,7 @@ class Connection:
         assert received == self._down, f"connection {self.number}: wrong bytes on the way down"
 
     def end(self):
-        """One end closes. Returns the other."""
+        """Closes one end; returns the other."""
         who, by_reset = ENDS[self.number % len(ENDS)]
         first, last = (self.client, self.server) if who == "client" else (self.server, self.client)
         if by_reset:
@@ -57,7 +57,7 @@ class Connection:
 
 class Traffic:
     """A tunnel with one service. Both proxies look up the name of the cloud service, so that processes of every role
-    come and go; options: as for Lab.source(). number: of the next connection."""
+    start and end; options: as for Lab.source(). number: the number of the next connection."""
 
     def __init__(self, lab, **options):
         self._listener = lab.use_socket(socket.create_server(("127.0.0.1", 0), backlog=BATCH))
@@ -76,7 +76,7 @@ class Traffic:
         self.number = 0
 
     def _open(self):
-        """A batch of connections that have carried what they should."""
+        """Opens a batch of connections that have carried their bytes."""
         opened = {}
         for _ in range(BATCH):
             opened[self.number] = Connection(self.number, self.tunnel.ports["APP"])
@@ -91,8 +91,8 @@ class Traffic:
         return list(opened.values())
 
     def carry(self, count, losses=()):
-        """That many connections. At the end of each of as many equal parts, multiples of BATCH, as there are losses, the
-        tunnel is lost with the last batch."""
+        """Opens and ends `count` connections. They are split into one equal part, a multiple of BATCH, for each loss; the
+        tunnel is lost with the last batch of each part."""
         for side, how in losses:
             self._carry_batches(count // len(losses) - BATCH)
             self._lose(side, how)
@@ -106,7 +106,7 @@ class Traffic:
                 last.close()
 
     def _lose(self, side, how):
-        """A batch whose tunnel the service ends at one side (how: as for its kick); returns when all are back."""
+        """Runs a batch whose tunnel the service ends at one side (how: as for its kick); returns when both sides are back."""
         opened = self._open()
         proxy = self.proxies[side]
         mark = proxy.mark()

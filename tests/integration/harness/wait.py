@@ -1,4 +1,4 @@
-"""The only place where a test lets time pass: it asks again until something is so."""
+"""The only place where a test lets time pass: it polls until a condition holds."""
 
 import time
 
@@ -7,7 +7,7 @@ LONGEST_PAUSE = 0.05
 
 
 def until(condition, what, timeout=20.0):
-    """Calls condition() until it gives something true and returns that; AssertionError after timeout seconds."""
+    """Calls condition() until its result is true, and returns that; AssertionError after timeout seconds."""
     deadline = time.monotonic() + timeout
     pause = FIRST_PAUSE
     while True:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Becomes a program that cannot make user namespaces: in a new one, which has the ids of the present one and allows none
-below it. Needs root.
+"""Executes a program that cannot make user namespaces: in a new one, which has the ids of the present one and allows
+none below it. Needs root.
 
 without_namespaces.py PROGRAM ARGUMENT...
 """
@@ -21,7 +21,7 @@ def check(done, what):
 
 
 def enter_limited_namespace():
-    """Another process writes the maps: in the new namespace this one has no rights over the old one's ids."""
+    """A child writes the id maps, because this process has no rights over the old ids once it is in the new namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
     target = os.getpid()
     ready, go = os.pipe()

@@ -1,10 +1,10 @@
-// Runs a program with a given kind of standard error, hands signals on, and sees what is left when it has
-// ended.
+// Runs a program with a given kind of standard error, forwards signals, and checks for survivors after its
+// end.
 //
 //   keep KIND LOG STATUS COMMAND...
 //
-// KIND: see kKinds. What can be read of it, this process copies to the file LOG; standard output goes the
-// same way where that can work, and to LOG otherwise. The file STATUS appears when all is over: "0", or
+// KIND: see kKinds. If its output can be read, this process copies it to the file LOG. Standard output takes
+// the same path where that works, and goes to LOG otherwise. The file STATUS appears at the end: "0", or
 // "signal 31", and " left processes behind" when not all descendants ended with the program.
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +34,8 @@ constexpr int kTurnMilliseconds = 100;
 constexpr int kHandedOn[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT};
 
 struct Output {
-  UniqueFd error;           // for the program; none: it is closed
-  UniqueFd source;          // what is to be copied, if anything
+  UniqueFd error;           // for the program; empty: closed
+  UniqueFd source;          // to copy from, if possible
   bool for_output = false;  // standard output goes there too
 };
 
@@ -73,7 +73,7 @@ Output terminal() {
   return output;
 }
 
-// Full, and nobody reads; the end to read from stays open in this process.
+// Full and never read; the read end stays open in this process.
 Output full_pipe() {
   Output output = pipe_pair();
   ::fcntl(output.error.get(), F_SETFL, O_NONBLOCK);
@@ -135,7 +135,7 @@ sigset_t handled() {
   ::_exit(127);
 }
 
-// False: nothing more will come.
+// False: there is nothing more to copy.
 bool copy(int from, int to) {
   char buffer[65'536];
   const ssize_t size = ::read(from, buffer, sizeof buffer);
@@ -147,13 +147,13 @@ bool readable(int fd, int milliseconds) {
   return ::poll(&wanted, 1, milliseconds) > 0 && (wanted.revents & POLLIN) != 0;
 }
 
-// One program and its descendants, which come to this process when they have lost their parents.
+// One program and its descendants; this process becomes the parent of orphaned ones.
 class Kept {
  public:
   Kept(pid_t pid, int signals, const Output& output, int log)
       : pid_(pid), signals_(signals), source_(output.source.get()), log_(log) {}
 
-  // Until all have ended, or the program has and the time for the others is over.
+  // Waits until all have ended, or the program has and the time for the others is over.
   void run() {
     Clock::time_point deadline = Clock::time_point::max();
     while (reap() && Clock::now() < deadline) {
@@ -168,7 +168,7 @@ class Kept {
   bool left() const { return left_; }
 
  private:
-  // Whether anybody is left.
+  // Whether any process is left.
   bool reap() {
     int status = 0;
     pid_t pid = 0;
@@ -208,7 +208,7 @@ class Kept {
   int status_ = 0;
 };
 
-// Complete when it can be seen.
+// Renamed into place, so that it is complete when it appears.
 void write_status(const std::string& path, const Kept& kept) {
   const int status = kept.status();
   std::string text =

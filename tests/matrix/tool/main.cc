@@ -1,4 +1,4 @@
-// matrix-tool: what the acceptance needs beside a shell, in one program, for places that have nothing else.
+// matrix-tool: what the acceptance needs besides a shell, in one program, for systems that have nothing else.
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,7 +20,7 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"free-port", 0, free_port, "prints a TCP port that nobody listens on"},
+    {"free-port", 0, free_port, "prints a TCP port without a listener"},
     {"names", 0, names, "answers on port 53 that every name is 127.0.0.1"},
     {"serve", 0, serve, "echoes on a free port of 127.0.0.1; says \"ready PORT\""},
     {"exchange", 3, exchange, "ADDRESS COUNT BYTES: so many connections at once, each gets its bytes back"},

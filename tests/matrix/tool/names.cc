@@ -1,5 +1,5 @@
-// A name server that knows one answer: every name is 127.0.0.1, and has no other address. It is not where
-// libc looks for one that reads no resolv.conf.
+// A name server that resolves every name to 127.0.0.1 only. It does not listen where libc looks for a name
+// server without a resolv.conf.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@ constexpr size_t kHeader = 12;
 constexpr uint8_t kAnswer[] = {0x81, 0x80};  // a response, no error
 constexpr uint8_t kAddress[] = {0xc0, kHeader, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1};
 
-// Where the question that begins behind the header ends; 0: it does not.
+// The end of the question behind the header; 0: it has none.
 size_t question_end(const uint8_t* query, size_t size) {
   size_t at = kHeader;
   while (at < size && query[at] != 0)
@@ -24,7 +24,7 @@ size_t question_end(const uint8_t* query, size_t size) {
   return at + 5 <= size ? at + 5 : 0;
 }
 
-// Makes the answer in the place of the query; its size, or 0.
+// Turns the query into the answer; returns its size, or 0.
 size_t answer(uint8_t* query, size_t size, size_t room) {
   const size_t end = size > kHeader ? question_end(query, size) : 0;
   if (end == 0 || end + sizeof kAddress > room) return 0;

@@ -1,5 +1,5 @@
-// The commands of matrix-tool. Each returns its exit status: 0 done, 1 not so, with the reason on standard
-// output.
+// The commands of matrix-tool. Each returns its exit status: 0 for success, 1 for failure, with the reason on
+// standard output.
 #pragma once
 
 #include <chrono>
@@ -20,16 +20,16 @@ int control(std::span<char* const> arguments);
 int seen(std::span<char* const> arguments);
 int keep(std::span<char* const> arguments);
 
-// More than anything in the acceptance takes, on an emulated machine too.
+// Longer than anything in the acceptance takes, even on an emulated machine.
 constexpr std::chrono::seconds kPatience(60);
 
-// Connects to a port of 127.0.0.1 or, with a slash in the text, to a UNIX socket. Reads and writes on it end
-// after kPatience.
+// Connects to a port of 127.0.0.1 or, if the text has a slash, to a UNIX socket. Its reads and writes time
+// out after kPatience.
 Result<UniqueFd> connect_to(const std::string& address);
 // A TCP socket that listens on a free port of 127.0.0.1.
 Result<UniqueFd> listen_on_loopback(uint16_t& port);
 
-// Says what is wrong; returns 1.
+// Prints the error; returns 1.
 int fail(const std::string& reason);
 
 }  // namespace localproxy::matrix

@@ -33,12 +33,12 @@ void echo(UniqueFd connection) {
   }
 }
 
-// The byte at a place of what connection `seed` sends: never the same as another connection's for long.
+// The byte at an offset of what connection `seed` sends: it differs from other connections' most of the time.
 char byte_at(size_t seed, size_t place) {
   return static_cast<char>((place * 31 + (place >> 8) * (2 * seed + 1) + seed * 97) & 0xff);
 }
 
-// What went wrong; empty: every byte came back.
+// The error; empty: every byte came back.
 std::string exchange_one(const std::string& address, size_t seed, size_t bytes) {
   auto connection = connect_to(address);
   if (!connection) return connection.error().text();

@@ -1,4 +1,4 @@
-// What the acceptance waits for and asks for.
+// Commands to wait for conditions and to query the service.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// Filters that refuse calls. As root they need no no-new-privs, as those of a container manager do not.
+// Filters that refuse calls. Loaded as root, without no-new-privs, as a container manager does.
 #include <errno.h>
 #include <seccomp.h>
 #include <sys/socket.h>
@@ -24,8 +24,8 @@ constexpr Named kErrors[] = {
     {"EPERM", EPERM}, {"ENOSYS", ENOSYS}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EACCES", EACCES}, {"ENOSPC", ENOSPC},
 };
 
-// What Docker's profile keeps from a container with Docker's own capabilities: it names what is allowed,
-// which is every call up to kNewest but these.
+// The calls that Docker's profile refuses to a container with Docker's own capabilities. The profile lists
+// what is allowed: every call up to kNewest but these.
 constexpr const char* kNotInDocker[] = {
     // of kernel and machine
     "acct", "bpf", "clock_settime", "create_module", "delete_module", "finit_module", "get_kernel_syms",
@@ -43,8 +43,8 @@ constexpr const char* kNotInDocker[] = {
 
 // The flags of clone() for namespaces.
 constexpr uint64_t kNamespaceFlags = 0x7e020000;
-// set_mempolicy_home_node, of Linux 5.17. What is newer is in no list of that time: the container runtimes of
-// that time refuse it with EPERM, today's with ENOSYS. EPERM is what a libc does not expect.
+// set_mempolicy_home_node, of Linux 5.17. Profiles of that time do not list newer calls. The container
+// runtimes of that time refuse them with EPERM, today's with ENOSYS. libc does not expect EPERM.
 constexpr int kNewest = 450;
 constexpr int kBeyond = 550;
 
@@ -55,7 +55,7 @@ class Filter {
   }
 
   void refuse(int number, int error, std::initializer_list<scmp_arg_cmp> arguments = {}) {
-    // A call that this architecture does not have is refused anyway.
+    // A call that this architecture does not have fails anyway.
     if (number < 0) return;
     const int result =
         ::seccomp_rule_add_array(context_.get(), SCMP_ACT_ERRNO(static_cast<uint16_t>(error)), number,
@@ -116,7 +116,7 @@ Result<> filter_as_docker() {
     filter.refuse(number_of(name), EPERM);
   for (int number = kNewest + 1; number < kBeyond; ++number)
     filter.refuse(number, EPERM);
-  // A filter cannot look into the structure of clone3; libc then uses clone.
+  // A filter cannot inspect the structure of clone3; after ENOSYS, libc uses clone.
   filter.refuse(number_of("clone3"), ENOSYS);
   for (uint64_t flag = 1; flag != 0 && flag <= kNamespaceFlags; flag <<= 1)
     if (flag & kNamespaceFlags)

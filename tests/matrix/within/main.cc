@@ -1,4 +1,4 @@
-// matrix-within: becomes a program that has less than others.
+// matrix-within: executes a program in a reduced environment.
 //
 //   matrix-within [OPTION...] -- PROGRAM ARGUMENT...
 //

@@ -19,7 +19,7 @@ bool write_file(const std::string& path, const std::string& text) {
   return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-// The child that gives its parent all ids: the parent has no right to, once it is in the new namespace.
+// The child maps all ids for its parent, which has no right to do that once it is in the new namespace.
 [[noreturn]] void write_maps(pid_t target, int go) {
   char byte = 0;
   const bool told = ::read(go, &byte, 1) == 1;

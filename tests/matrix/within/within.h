@@ -1,4 +1,4 @@
-// What matrix-within can do to the process that it is before it becomes the program.
+// What matrix-within can take away from its process before it executes the program.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@ namespace localproxy::matrix {
 
 // "ERRNO:CALL,CALL...": these calls fail with that error. CALL=N: only with N as the first argument.
 Result<> refuse_calls(const std::string& rule);
-// What Docker's default profile lets a container without further capabilities do.
+// Allows only what Docker's default profile allows a container without further capabilities.
 Result<> filter_as_docker();
-// In a user namespace that has every id and allows no further one.
+// Enters a user namespace that has every id and allows no further user namespace.
 Result<> forbid_user_namespaces();
-// Puts an empty directory over this one.
+// Mounts an empty directory over this one.
 Result<> cover(const std::string& path);
-// The first process of new PID, mount, IPC and UTS namespaces, with a /proc of their own. Returns in the new
-// process; the old one hands signals on and ends as that does.
+// Becomes the first process of new PID, mount, IPC and UTS namespaces, with their own /proc. Returns in the
+// new process; the old one forwards signals and ends as the new one does.
 Result<> become_init();
 
 }  // namespace localproxy::matrix

@@ -7,7 +7,7 @@
 namespace localproxy {
 namespace {
 
-// The address as people write it, or nothing.
+// Parses an address; empty when it is not one.
 std::string parsed(std::string_view text) {
   const auto address = parse_address(text, 80);
   return address ? to_string(*address) : "";
@@ -21,7 +21,7 @@ TEST(AddressTest, BothFamiliesAreParsedAndShown) {
     EXPECT_EQ(parsed(text), "") << text;
 }
 
-TEST(AddressTest, ItsBytesAreThoseOfTheNetwork) {
+TEST(AddressTest, BytesAreInNetworkOrder) {
   using namespace std::string_view_literals;
   EXPECT_EQ(address_bytes("1.2.3.4"), "\1\2\3\4");
   EXPECT_EQ(address_bytes("::1"), "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"sv);
@@ -33,7 +33,7 @@ TEST(AddressTest, ItsBytesAreThoseOfTheNetwork) {
     EXPECT_FALSE(is_address(text)) << text;
 }
 
-TEST(AddressTest, AnInterfaceIsItsNumber) {
+TEST(AddressTest, AnInterfaceIsStoredAsItsNumber) {
   EXPECT_EQ(parsed("fe80::1%2"), "[fe80::1%2]:80");
   EXPECT_EQ(host_of(*parse_address("fe80::1%4294967295", 0)), "fe80::1%4294967295");
   for (const char* text : {"fe80::1%", "fe80::1%0", "fe80::1%lo", "fe80::1%-1", "fe80::1%4294967296",
@@ -41,12 +41,12 @@ TEST(AddressTest, AnInterfaceIsItsNumber) {
     EXPECT_EQ(parsed(text), "") << text;
 }
 
-TEST(AddressTest, AnIPv4ClientOfASocketOfBothFamiliesIsShownAsSuch) {
+TEST(AddressTest, AnIPv4ClientOfADualStackSocketIsShownAsIPv4) {
   EXPECT_EQ(parsed("::ffff:10.1.2.3"), "10.1.2.3:80");
   EXPECT_EQ(parsed("::fffe:10.1.2.3"), "[::fffe:a01:203]:80");
 }
 
-TEST(AddressTest, AnyAddressIsTheOneOfZeroes) {
+TEST(AddressTest, TheAnyAddressIsAllZeros) {
   EXPECT_TRUE(is_any(*parse_address("0.0.0.0", 1)));
   EXPECT_TRUE(is_any(*parse_address("::", 1)));
   EXPECT_FALSE(is_any(*parse_address("0.0.0.1", 1)));

@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Exhaustion, IsWhatPassesByItself) {
+TEST(Exhaustion, CoversErrorsThatPassByThemselves) {
   for (const int error : {EMFILE, ENFILE, ETOOMANYREFS, ENOBUFS, ENOMEM}) {
     EXPECT_TRUE(is_exhaustion(error)) << error;
     EXPECT_FALSE(remedy(error).empty()) << error;
@@ -31,13 +31,13 @@ TEST(Exhaustion, AnErrorSaysWhatToRaise) {
   EXPECT_THAT(make_socketpair(SOCK_STREAM).error().text(), HasSubstr("LimitNOFILE="));
 }
 
-TEST(Exhaustion, AForkThatFailsSaysWhichLimitsThereAre) {
+TEST(Exhaustion, AFailedForkNamesTheLimits) {
   EXPECT_THAT(cannot_fork("cannot start x", EAGAIN).text(), HasSubstr("TasksMax="));
   EXPECT_THAT(cannot_fork("cannot start x", ENOMEM).text(), HasSubstr("short of memory"));
   EXPECT_EQ(cannot_fork("cannot start x", EAGAIN).number(), EAGAIN);
 }
 
-TEST(Episode, IsSaidOnceAndCounted) {
+TEST(Episode, IsLoggedOnceAndCounted) {
   Episode episode;
   EXPECT_EQ(episode.over(), 0U);
   EXPECT_TRUE(episode.failed());

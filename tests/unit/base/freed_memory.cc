@@ -36,7 +36,7 @@ size_t FreedMemory::blocks_with_marker() const {
 }  // namespace localproxy::test
 
 void* operator new(size_t size) {
-  // Zeroed, so that a marker that is found was put there by whoever freed the block.
+  // Zeroed, so that a marker in it was written by the owner of the block.
   void* block = calloc(1, size == 0 ? 1 : size);
   if (block == nullptr) abort();
   return block;

@@ -1,6 +1,6 @@
-// Whether a secret was still in memory when the memory was given back.
+// Finds secrets that are still in memory when the memory is freed.
 //
-// A program that links freed_memory.cc has its operator delete look at what is freed.
+// In a program that links freed_memory.cc, operator delete searches each block before it frees it.
 #pragma once
 
 #include <stddef.h>
@@ -12,13 +12,13 @@ namespace localproxy::test {
 // Watches from its construction to its end. Only one at a time.
 class FreedMemory {
  public:
-  // marker must not be freed itself, so it is best a literal.
+  // marker must not be freed itself; use a literal.
   explicit FreedMemory(std::string_view marker);
   ~FreedMemory();
   FreedMemory(const FreedMemory&) = delete;
   FreedMemory& operator=(const FreedMemory&) = delete;
 
-  // Blocks that were freed with marker in them.
+  // The number of blocks that were freed with marker in them.
   size_t blocks_with_marker() const;
 };
 

@@ -19,7 +19,7 @@
 namespace localproxy {
 namespace {
 
-// The flags that the kernel shows for the mapping of an address (proc(5), VmFlags).
+// The kernel's flags for the mapping of an address (proc(5), VmFlags).
 std::string flags_of(const void* address) {
   std::ifstream maps("/proc/self/smaps");
   const auto wanted = reinterpret_cast<uintptr_t>(address);
@@ -46,7 +46,7 @@ TEST_P(LockedMemoryTest, IsLockedAndInNoCore) {
     const std::string flags = flags_of(at);
     EXPECT_NE(flags.find(" dd "), flags.npos) << flags;
     EXPECT_NE(flags.find(" wf "), flags.npos) << flags;
-    // The sanitizers make mlock() do nothing.
+    // Sanitizers turn mlock() into a no-op.
     if (!LOCALPROXY_SANITIZER_BUILD) {
       EXPECT_NE(flags.find(" lo "), flags.npos) << flags;
     }
@@ -77,7 +77,7 @@ TEST_P(LockedMemoryTest, AForkedChildFindsZeros) {
 }
 
 TEST(LockedMemoryTest, PiecesDoNotOverlap) {
-  // Twice as much as the area has.
+  // Twice as much as the area holds.
   std::vector<std::pair<char*, size_t>> pieces;
   size_t total = 0;
   for (size_t i = 0; total < 2 * kLockedArea; ++i) {
@@ -87,7 +87,7 @@ TEST(LockedMemoryTest, PiecesDoNotOverlap) {
     memset(memory, static_cast<char>('a' + i % 26), size);
     pieces.emplace_back(memory, size);
     total += size;
-    // Every third goes early, to make holes.
+    // Every third is freed early, to make holes.
     if (i % 3 == 2) {
       locked_free(pieces[i - 1].first, pieces[i - 1].second);
       pieces[i - 1].second = 0;
@@ -107,7 +107,7 @@ TEST(LockedMemoryTest, WithoutTheRightToLockItGoesOnAndSaysSo) {
   ASSERT_GE(pid, 0);
   if (pid == 0) {
     const rlimit none{0, 0};
-    // Root may lock whatever the limit is.
+    // The limit does not hold for root.
     if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (::geteuid() == 0 && ::setuid(65'534) != 0)) ::_exit(1);
     if (!lock_failure().empty()) ::_exit(3);
     char* const memory = locked_allocate(2 * kLockedArea);

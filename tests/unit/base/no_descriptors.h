@@ -1,4 +1,4 @@
-// A process that has no descriptor left, for a while.
+// Leaves the process without a free descriptor for a while.
 #pragma once
 
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 
 namespace localproxy::test {
 
-// While it lives, whatever would make a descriptor gets EMFILE; what is open stays open.
+// While it lives, every call that would open a descriptor fails with EMFILE; open ones stay open.
 class NoDescriptors {
  public:
   NoDescriptors() {

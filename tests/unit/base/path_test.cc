@@ -24,7 +24,7 @@ class PathTest : public testing::Test {
   fs::path directory_;
 };
 
-TEST_F(PathTest, WhatIsNoLinkLeadsToItself) {
+TEST_F(PathTest, APathWithoutLinksLeadsToItself) {
   EXPECT_EQ(link_chain(in("missing")), std::vector<std::string>{in("missing")});
   EXPECT_EQ(link_chain("/missing"), std::vector<std::string>{"/missing"});
   EXPECT_EQ(link_chain(in("no/such/directory")), std::vector<std::string>{in("no/such/directory")});
@@ -56,7 +56,7 @@ TEST_F(PathTest, ARegularFileIsNeitherADirectoryNorADeviceNorMissing) {
     EXPECT_FALSE(is_regular_file(path)) << path;
 }
 
-TEST(DirectoryOfTest, IsWhatIsInFrontOfTheLastSlash) {
+TEST(DirectoryOfTest, IsThePartBeforeTheLastSlash) {
   EXPECT_EQ(directory_of("/a/b"), "/a");
   EXPECT_EQ(directory_of("/a"), "/");
 }

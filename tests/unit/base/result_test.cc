@@ -32,7 +32,7 @@ TEST(ResultTest, AValueThatIsAnErrorsTextIsStillAValue) {
   EXPECT_TRUE(result.ok());
 }
 
-TEST(ResultTest, GivesAwayWhatCanOnlyBeMoved) {
+TEST(ResultTest, GivesAwayMoveOnlyValues) {
   Result<std::unique_ptr<int>> result = std::make_unique<int>(7);
   ASSERT_TRUE(result.ok());
   const std::unique_ptr<int> taken = *std::move(result);
@@ -40,7 +40,7 @@ TEST(ResultTest, GivesAwayWhatCanOnlyBeMoved) {
   EXPECT_EQ(*result, nullptr);  // NOLINT: that it is empty is the point
 }
 
-TEST(ResultTest, OfNothingIsOkUnlessToldOtherwise) {
+TEST(ResultTest, WithoutAValueIsOkByDefault) {
   const Result<> fine;
   EXPECT_TRUE(fine.ok());
   EXPECT_TRUE(fine);
@@ -50,7 +50,7 @@ TEST(ResultTest, OfNothingIsOkUnlessToldOtherwise) {
   EXPECT_EQ(broken.error().text(), "broken");
 }
 
-TEST(ErrorTest, HasACodeForWhoeverDecides) {
+TEST(ErrorTest, HasACodeForDecisions) {
   const Error plain("no number");
   EXPECT_EQ(plain.code(), ErrorCode::kOther);
   EXPECT_EQ(plain.number(), 0);
@@ -60,7 +60,7 @@ TEST(ErrorTest, HasACodeForWhoeverDecides) {
   EXPECT_EQ(failed.error().number(), ENOENT);
 }
 
-TEST(ErrorTest, OtherWordsLeaveItTheSame) {
+TEST(ErrorTest, RewordingKeepsCodeAndNumber) {
   const Error error = system_error("open /x", EMFILE).about("--config");
   EXPECT_TRUE(error.text().starts_with("--config: open /x: Too many open files (")) << error.text();
   EXPECT_EQ(error.code(), ErrorCode::kSystem);

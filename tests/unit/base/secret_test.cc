@@ -35,7 +35,7 @@ TEST(WipeTest, OverwritesMemory) {
   EXPECT_EQ(std::string_view(memory, 6), std::string_view("\0\0\0ret", 6));
 }
 
-// A string that has held the marker, in what is now the unused end of its buffer.
+// A string that held the marker, which is still in the unused end of its buffer.
 std::string emptied_string() {
   std::string text;
   text.reserve(200);
@@ -44,10 +44,10 @@ std::string emptied_string() {
   return text;
 }
 
-TEST(WipeTest, OverwritesAllThatAStringHasEverHeld) {
+TEST(WipeTest, OverwritesTheUnusedEndOfAStringToo) {
   FreedMemory freed(kMarker);
   { const std::string text = emptied_string(); }
-  ASSERT_EQ(freed.blocks_with_marker(), 1U) << "what is not wiped is seen";
+  ASSERT_EQ(freed.blocks_with_marker(), 1U) << "unwiped memory is detected";
   {
     std::string text = emptied_string();
     wipe(text);
@@ -91,7 +91,7 @@ TEST(SecretTest, MovingLeavesNothingBehind) {
   }
 }
 
-TEST(SecretTest, NothingIsInTheMemoryThatItGivesBack) {
+TEST(SecretTest, FreedMemoryContainsNoSecret) {
   FreedMemory freed(kMarker);
   {
     Secret secret(kLong);

@@ -23,7 +23,7 @@ TEST(TrimTest, TakesBlanksFromBothEnds) {
   EXPECT_EQ(trim("\0a "sv), "\0a"sv);
 }
 
-TEST(ConsistsOfTest, IsAboutEveryByte) {
+TEST(ConsistsOfTest, ChecksEveryByte) {
   EXPECT_TRUE(consists_of("", kAsciiDigits));
   EXPECT_TRUE(consists_of("0123456789", kAsciiDigits));
   EXPECT_FALSE(consists_of("12 ", kAsciiDigits));
@@ -33,7 +33,7 @@ TEST(ConsistsOfTest, IsAboutEveryByte) {
     EXPECT_FALSE(consists_of(text, kAsciiAlphanumeric)) << text;
 }
 
-TEST(CaseTest, IsThatOfAsciiLetters) {
+TEST(CaseTest, AffectsOnlyAsciiLetters) {
   for (int code = 0; code < 256; ++code) {
     const char byte = static_cast<char>(code);
     EXPECT_EQ(to_lower(byte), code >= 'A' && code <= 'Z' ? static_cast<char>(code + 'a' - 'A') : byte)
@@ -77,7 +77,7 @@ TEST(Utf8Test, ACharacterHasACodeAndASize) {
   EXPECT_EQ(shown("\xf4\x8f\xbf\xbf"), "1114111/4");
 }
 
-TEST(Utf8Test, WhatIsNotWellFormedIsNoCharacter) {
+TEST(Utf8Test, MalformedBytesAreNoCharacter) {
   for (const std::string_view text :
        {""sv, "\x80"sv, "\xbf"sv, "\xc0\xaf"sv, "\xc1\xbf"sv, "\xc2"sv, "\xc2\x41"sv, "\xe0\x9f\xbf"sv,
         "\xe2\x82"sv, "\xe2\x82\x41"sv, "\xed\xa0\x80"sv, "\xf0\x8f\xbf\xbf"sv, "\xf0\x90\x80"sv,

@@ -8,7 +8,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How many of `tries` are let through at one moment.
+// How many of `tries` pass at one moment.
 int taken(TokenBucket& bucket, TokenBucket::Clock::time_point now, int tries) {
   int count = 0;
   for (int i = 0; i < tries; ++i)

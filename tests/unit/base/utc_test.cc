@@ -20,16 +20,16 @@ TEST(UtcTest, KnownTimes) {
   EXPECT_EQ(text(1'735'689'599), "2024-12-31 23:59:59");
   EXPECT_EQ(text(2'147'483'647), "2038-01-19 03:14:07");
   EXPECT_EQ(text(2'147'483'648), "2038-01-19 03:14:08");
-  // 2100 is no leap year.
+  // 2100 is not a leap year.
   EXPECT_EQ(text(4'107'542'399), "2100-02-28 23:59:59");
   EXPECT_EQ(text(4'107'542'400), "2100-03-01 00:00:00");
-  // What a clock that was never set may say.
+  // A clock that was never set.
   EXPECT_EQ(text(-1), "1969-12-31 23:59:59");
 }
 
-TEST(UtcTest, EveryDayFrom1970To2100IsThatOfLibc) {
+TEST(UtcTest, AgreesWithLibcOnEveryDayFrom1970To2100) {
   for (int64_t day = 0; day < 131 * 366; ++day) {
-    // Another time of each day.
+    // A different time on each day.
     const time_t time = static_cast<time_t>(day * 86'400 + day * 7'919 % 86'400);
     tm expected{};
     ASSERT_NE(::gmtime_r(&time, &expected), nullptr);
@@ -43,7 +43,7 @@ TEST(UtcTest, EveryDayFrom1970To2100IsThatOfLibc) {
   }
 }
 
-TEST(UtcTest, NumbersGetZerosInFront) {
+TEST(UtcTest, NumbersArePaddedWithZeros) {
   EXPECT_EQ(padded(7, 6), "000007");
   EXPECT_EQ(padded(0, 2), "00");
   EXPECT_EQ(padded(12345, 2), "12345");

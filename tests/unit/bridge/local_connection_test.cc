@@ -58,7 +58,7 @@ class ConnectionTest : public testing::Test, public LocalConnectionEvents {
     destroy_.start();
   }
 
-  // Takes what can be read now.
+  // Reads everything that is available now.
   static End read_more(int fd, std::string& got) {
     char buffer[65'536];
     for (;;) {
@@ -78,8 +78,8 @@ class ConnectionTest : public testing::Test, public LocalConnectionEvents {
     return end;
   }
   bool late() {
-    EXPECT_LT(++turns_, 50'000) << "nothing comes of it";
-    // Others may have to run for something to happen: waits a little for the client's socket.
+    EXPECT_LT(++turns_, 50'000) << "it does not happen";
+    // Gives the kernel a moment: waits briefly for the client's socket.
     pollfd wait{client_.get(), POLLIN, 0};
     ::poll(&wait, 1, 1);
     return turns_ >= 50'000;
@@ -105,7 +105,7 @@ class ConnectionTest : public testing::Test, public LocalConnectionEvents {
   std::string client_got_;
 };
 
-// ---- a client that ends its sending side and still wants an answer ----
+// ---- a client that shuts down its sending side and still expects an answer ----
 
 class HalfCloseTest : public ConnectionTest {
  protected:
@@ -114,7 +114,7 @@ class HalfCloseTest : public ConnectionTest {
     half_close_linger_ = std::chrono::hours(1);
     connect();
   }
-  // What net reads now, and whether the end has come.
+  // What net reads now, and whether it has reached the end.
   End from_net() {
     run_ready(loop_);
     return read_more(net_.get(), net_got_);
@@ -122,7 +122,7 @@ class HalfCloseTest : public ConnectionTest {
   std::string net_got_;
 };
 
-TEST_F(HalfCloseTest, TheAnswerToWhatWasSentLastIsWaitedFor) {
+TEST_F(HalfCloseTest, WaitsForTheAnswerToTheLastBytes) {
   write(client_.get(), "question");
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
   EXPECT_EQ(from_net(), End::kNone);
@@ -131,13 +131,13 @@ TEST_F(HalfCloseTest, TheAnswerToWhatWasSentLastIsWaitedFor) {
   EXPECT_EQ(from_net(), End::kNone) << "more of it may come";
   EXPECT_EQ(read_more(client_.get(), client_got_), End::kNone);
   EXPECT_EQ(client_got_, "answer");
-  // The end of the answer is the peer's.
+  // The peer's end ends the answer.
   connection_->finish();
   net_.reset();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
 }
 
-TEST_F(HalfCloseTest, WhoeverHasTheAnswerIsDone) {
+TEST_F(HalfCloseTest, AClientWithItsAnswerIsDone) {
   write(client_.get(), "question");
   EXPECT_EQ(from_net(), End::kNone);
   write(net_.get(), "answer");
@@ -146,7 +146,7 @@ TEST_F(HalfCloseTest, WhoeverHasTheAnswerIsDone) {
   EXPECT_EQ(from_net(), End::kFin);
 }
 
-TEST_F(HalfCloseTest, WhoeverHasAskedNothingIsDone) {
+TEST_F(HalfCloseTest, AClientThatSentNothingIsDone) {
   write(net_.get(), "welcome");
   EXPECT_EQ(from_net(), End::kNone);
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
@@ -210,7 +210,7 @@ TEST_F(ConnectionTest, MovesBytesBothWays) {
   EXPECT_EQ(connection_->bytes_in(), 13U);
 }
 
-TEST_F(ConnectionTest, MovesMuchBothWaysAtOnce) {
+TEST_F(ConnectionTest, MovesManyBytesBothWaysAtOnce) {
   connect();
   const std::string sent = test::pattern(size_t{4} << 20);
   std::string net_got;
@@ -232,7 +232,7 @@ TEST_F(ConnectionTest, MovesMuchBothWaysAtOnce) {
   EXPECT_EQ(connection_->bytes_in(), sent.size());
 }
 
-TEST_F(ConnectionTest, WhatNetSendsWhileItIsDialledArrives) {
+TEST_F(ConnectionTest, BytesFromNetDuringTheDialArrive) {
   write(net_.get(), "early");
   run_ready(loop_);
   connect();
@@ -257,7 +257,7 @@ TEST_F(ConnectionTest, TheClientsEndReachesNetAfterItsBytesAndTheOtherWayStaysOp
   }));
 }
 
-TEST_F(ConnectionTest, AnEndThatNetHasAnnouncedIsAFin) {
+TEST_F(ConnectionTest, AnAnnouncedEndIsAFin) {
   connect();
   write(net_.get(), "all of it");
   connection_->finish();
@@ -279,20 +279,7 @@ TEST_F(ConnectionTest, TheAnnouncementMayBeReadWhenTheEndIsSeen) {
   EXPECT_EQ(channel_ends_, 1);
 }
 
-TEST_F(ConnectionTest, ClosesOnceWhenNetFinishesAndResetsItDuringADrain) {
-  at_channel_end_ = [this] {
-    connection_->finish();
-    connection_->reset();
-  };
-  connect();
-  connection_->drain();
-  run_ready(loop_);
-  net_.reset();
-  EXPECT_EQ(wait_for_client_end(), End::kReset);
-  EXPECT_EQ(closed_, 1);
-}
-
-TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAReset) {
+TEST_F(ConnectionTest, AnUnannouncedEndIsAReset) {
   connect();
   write(net_.get(), "some of it");
   ASSERT_TRUE(run_until(loop_, [&] {
@@ -305,8 +292,8 @@ TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAReset) {
   EXPECT_EQ(closed_, 1);
 }
 
-// The kernel reports what net left unread as ECONNRESET instead of the end.
-TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAResetThoughNetLeftBytesUnread) {
+// When net left bytes unread, the kernel reports ECONNRESET instead of the end.
+TEST_F(ConnectionTest, AnUnannouncedEndIsAResetEvenIfNetLeftBytesUnread) {
   connect();
   write(client_.get(), "to a net that is dying");
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 22; }));
@@ -314,7 +301,7 @@ TEST_F(ConnectionTest, AnEndThatNobodyAnnouncedIsAResetThoughNetLeftBytesUnread)
   EXPECT_EQ(wait_for_client_end(), End::kReset);
 }
 
-TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
+TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingEvenIfNetLeftBytesUnread) {
   connect();
   write(client_.get(), "an upload that net does not want");
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 32; }));
@@ -323,7 +310,7 @@ TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
   write(net_.get(), sent);
   connection_->finish();
   net_.reset();
-  // The client goes on sending, as it cannot know.
+  // The client cannot know about the end and continues to send.
   for (int i = 0; i < 3; ++i) {
     write(client_.get(), "more of it");
     run_ready(loop_);
@@ -333,7 +320,7 @@ TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingThoughNetLeftBytesUnread) {
   EXPECT_TRUE(client_got_ == sent);
 }
 
-TEST_F(ConnectionTest, LingeringLosesNothingThoughTheClientStillSends) {
+TEST_F(ConnectionTest, LingeringLosesNothingEvenIfTheClientStillSends) {
   connect();
   const std::string sent = test::pattern(100'000);
   write(net_.get(), sent);
@@ -350,7 +337,7 @@ TEST_F(ConnectionTest, LingeringLosesNothingThoughTheClientStillSends) {
   ASSERT_TRUE(run_until(loop_, [this] { return closed_ > 0; }));
 }
 
-TEST_F(ConnectionTest, AClientThatDoesNotCareForTheEndIsClosed) {
+TEST_F(ConnectionTest, AClientThatIgnoresTheEndIsClosed) {
   connect();
   write(net_.get(), "all");
   connection_->finish();
@@ -414,7 +401,7 @@ TEST_F(ConnectionTest, AClientThatResetsEndsTheChannel) {
   ASSERT_TRUE(run_until(loop_, [this] { return closed_ > 0; }));
 }
 
-TEST_F(ConnectionTest, AClientThatIsGoneBreaksWhatNetSends) {
+TEST_F(ConnectionTest, BytesFromNetToAGoneClientAreBroken) {
   connect();
   const linger at_once{1, 0};
   ASSERT_EQ(::setsockopt(client_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
@@ -453,10 +440,10 @@ TEST_F(ConnectionTest, DrainingAnIdleConnectionEndsIt) {
   EXPECT_EQ(got, "");
 }
 
-TEST_F(ConnectionTest, DrainingWaitsForWhatIsOnItsWay) {
+TEST_F(ConnectionTest, DrainingWaitsForBytesInFlight) {
   connect();
   connection_->drain();
-  // As if the client's system had been slow.
+  // As if the client's host had been slow.
   event::Timer late(loop_, [&] {
     write(client_.get(), "late");
     client_.reset();
@@ -468,7 +455,7 @@ TEST_F(ConnectionTest, DrainingWaitsForWhatIsOnItsWay) {
   EXPECT_FALSE(connection_->cut());
 }
 
-TEST_F(ConnectionTest, DrainingWhileItIsDialledEndsItOnceItIsThere) {
+TEST_F(ConnectionTest, DrainingDuringTheDialEndsItAfterwards) {
   connection_->drain();
   std::string got;
   EXPECT_EQ(read_more(net_.get(), got), End::kNone);
@@ -478,14 +465,14 @@ TEST_F(ConnectionTest, DrainingWhileItIsDialledEndsItOnceItIsThere) {
 
 // ---- idle connections ----
 
-TEST_F(ConnectionTest, AnIdleOneEndsAsIfItsLocalSideHadEnded) {
+TEST_F(ConnectionTest, AnIdleConnectionEndsAsIfItsLocalSideHadEnded) {
   idle_timeout_ = std::chrono::seconds(1);
   connect();
   std::string got;
   ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
   EXPECT_EQ(idle_, 1);
   EXPECT_FALSE(connection_->closed());
-  // What the peer says to that still arrives, and its end is one in order.
+  // What the peer answers still arrives, and its end is orderly.
   write(net_.get(), "bye");
   connection_->finish();
   net_.reset();
@@ -493,12 +480,12 @@ TEST_F(ConnectionTest, AnIdleOneEndsAsIfItsLocalSideHadEnded) {
   EXPECT_EQ(client_got_, "bye");
 }
 
-TEST_F(ConnectionTest, BytesKeepItFromBeingIdle) {
+TEST_F(ConnectionTest, BytesPreventTheIdleTimeout) {
   idle_timeout_ = std::chrono::seconds(1);
   connect();
   std::string net_got;
   size_t sent = 0;
-  // Longer than an idle one lives.
+  // Longer than the idle timeout.
   event::Timer longer(loop_, [&] { sent = 1'000'000; });
   longer.start(std::chrono::milliseconds(3'000));
   ASSERT_TRUE(run_until(loop_, [&] {
@@ -549,7 +536,7 @@ TEST_F(TwoPipesTest, TheEndOfTheInputIsTheEndOfTheConnection) {
   EXPECT_EQ(got, "last");
 }
 
-TEST_F(TwoPipesTest, WhatWasWrittenStaysWhenItEnds) {
+TEST_F(TwoPipesTest, WrittenBytesStayAfterTheEnd) {
   write(net_.get(), "the end");
   connection_->finish();
   net_.reset();
@@ -569,6 +556,19 @@ TEST_F(TwoPipesTest, ALostTunnelClosesBoth) {
 }
 
 // ---- cut connections ----
+
+TEST_F(ConnectionTest, ClosesOnceWhenNetFinishesAndResetsItDuringADrain) {
+  at_channel_end_ = [this] {
+    connection_->finish();
+    connection_->reset();
+  };
+  connect();
+  connection_->drain();
+  run_ready(loop_);
+  net_.reset();
+  EXPECT_EQ(wait_for_client_end(), End::kReset);
+  EXPECT_EQ(closed_, 1);
+}
 
 TEST_F(ConnectionTest, ADrainedClientThatHasNotEndedIsResetAfterItHasEverything) {
   connect();
@@ -596,7 +596,7 @@ TEST_F(ConnectionTest, ADrainedClientThatHasEndedIsClosedInOrder) {
   EXPECT_EQ(client_got_, "answer");
 }
 
-TEST_F(ConnectionTest, AnEndBeforeTheClientIsThereLeavesNothingToWaitFor) {
+TEST_F(ConnectionTest, AnEndBeforeTheClientLeavesNothingToWaitFor) {
   connection_->finish();
   EXPECT_EQ(closed_, 1);
 }
@@ -621,7 +621,7 @@ TEST_F(ConnectionTest, WithoutAPipeBytesWaitBothWays) {
   }));
 }
 
-TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForAPipeToo) {
+TEST_F(ConnectionTest, NetsLastBytesWaitForAPipeToo) {
   write(net_.get(), "last words");
   {
     const localproxy::test::NoDescriptors none;
@@ -635,7 +635,7 @@ TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForAPipeToo) {
   EXPECT_EQ(client_got_, "last words");
 }
 
-TEST_F(ConnectionTest, BytesThatNetHasEndedWithWaitForTheClient) {
+TEST_F(ConnectionTest, NetsLastBytesWaitForTheClient) {
   const std::string sent = test::pattern(100'000);
   write(net_.get(), sent);
   connection_->finish();

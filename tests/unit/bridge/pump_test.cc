@@ -19,7 +19,7 @@ namespace {
 
 using Outcome = Pump::Outcome;
 
-// Everything that can be read now, but at most `most` bytes.
+// Everything that can be read now, up to `most` bytes.
 std::string read_some(int fd, size_t most = SIZE_MAX) {
   std::string all;
   char buffer[16'384];
@@ -86,7 +86,7 @@ TEST_F(PumpTest, GivesOthersTheirTurn) {
   const int large = 4 << 20;
   ASSERT_EQ(::setsockopt(writer_.get(), SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
   ASSERT_EQ(::setsockopt(to_.get(), SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
-  // Small pieces: however many bytes one splice takes, it is not all of them.
+  // Small pieces, so that one splice never takes all of them.
   for (int i = 0; i < 400; ++i)
     write(test::pattern(500));
   EXPECT_NE(run(), Outcome::kWaitIn);
@@ -136,13 +136,13 @@ TEST_F(PumpTest, TheEndWaitsForASlowReader) {
   EXPECT_EQ(pump_.bytes(), sent.size());
 }
 
-TEST_F(PumpTest, AReaderThatIsGoneIsBroken) {
+TEST_F(PumpTest, AGoneReaderBreaksThePump) {
   write("x");
   reader_.reset();
   EXPECT_EQ(run(), Outcome::kBroken);
 }
 
-TEST_F(PumpTest, AReaderThatLeavesWhileBytesWaitIsBroken) {
+TEST_F(PumpTest, AReaderThatLeavesWhileBytesWaitBreaksThePump) {
   fill();
   reader_.reset();
   EXPECT_EQ(run(), Outcome::kBroken);
@@ -180,7 +180,7 @@ TEST_F(PumpTest, APipeWithBytesIsNeverPooled) {
   }
 }
 
-TEST_F(PumpTest, ABrokenPumpsBytesAreSeenByNoOther) {
+TEST_F(PumpTest, BytesOfABrokenPumpReachNoOther) {
   fill();
   reader_.reset();
   ASSERT_EQ(run(), Outcome::kBroken);
@@ -198,7 +198,7 @@ TEST_F(PumpTest, ADestroyedPumpLeavesNoBytesBehind) {
   {
     Pump other(pool_);
     write("waits");
-    // Nowhere to write to: the bytes stay in the pipe.
+    // The writer is full, so the bytes stay in the pipe.
     const int small = 1;
     ASSERT_EQ(::setsockopt(to_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
     while (::write(to_.get(), "x", 1) == 1) {
@@ -215,7 +215,7 @@ size_t room_of(const Pipe& pipe) {
   return size < 0 ? 0 : static_cast<size_t>(size);
 }
 
-TEST_F(PumpTest, APipeIsMadeLargerForMuch) {
+TEST_F(PumpTest, APipeGrowsForManyBytes) {
   write(test::pattern(limits::kBulkSplice - 1));
   ASSERT_EQ(run(), Outcome::kWaitIn);
   auto pipe = pool_.take();

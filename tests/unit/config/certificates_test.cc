@@ -1,4 +1,4 @@
-// Which root certificates are asked for.
+// The options and variables that choose the root certificates.
 #include "config/certificates.h"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ TEST(CertificatesTest, MoreDirectoriesThanOneMessageHoldsAreRefused) {
             "SSL_CERT_DIR and --capath: more than 8 directories together");
 }
 
-TEST(CertificatesTest, TheVariablesOfOpensslAreTakenOver) {
+TEST(CertificatesTest, OpensslVariablesAreUsed) {
   const TemporaryDirectory directory;
   const std::string file = directory.write("roots.pem", "");
   const Config config =
@@ -54,7 +54,7 @@ TEST(CertificatesTest, TheVariablesOfOpensslAreTakenOver) {
   EXPECT_FALSE(empty.cert_paths.has_value());
 }
 
-TEST(CertificatesTest, WhatTheyNameNeedNotBeThere) {
+TEST(CertificatesTest, TheFilesOfTheVariablesMayBeMissing) {
   const struct Run run = run_of(kSource, {{"SSL_CERT_FILE", "/nowhere/a"}, {"SSL_CERT_DIR", "/nowhere/b"}});
   EXPECT_EQ(run.config.cert_file, "");
   EXPECT_EQ(run.config.cert_paths, std::vector<std::string>());
@@ -62,7 +62,7 @@ TEST(CertificatesTest, WhatTheyNameNeedNotBeThere) {
   EXPECT_TRUE(contains(warnings_of(run.diagnostics), "SSL_CERT_DIR '/nowhere/b' is not there"));
 }
 
-TEST(CertificatesTest, TheyAreDescribed) {
+TEST(CertificatesTest, TheVariablesAreDescribed) {
   const auto described = [](const test::Variables& variables) {
     const std::string text = describe(config_of(kSource, variables));
     return text.substr(text.find("trusts"), text.find("access token") - text.find("trusts"));

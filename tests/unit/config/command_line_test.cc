@@ -47,7 +47,7 @@ TEST(CommandLineTest, VersionAndHelpWinOverEverything) {
                                                {"-r", "-h"},
                                                {"--nope", "-h"}})
     EXPECT_NE(printed_by(words).find("Usage: localproxy"), std::string::npos);
-  // Here it is a value, of an option that takes any text that is not an option.
+  // Here it is the value of an option that takes any text that is not an option.
   EXPECT_NE(error_of({"-t", "x", "-r", "V"}).find("'V' is not a region"), std::string::npos);
 }
 
@@ -110,28 +110,28 @@ TEST(CommandLineTest, UnknownOptionsAreNamed) {
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
-// It may be a token, which has letters of options in it.
-TEST(CommandLineTest, WhatFollowsAnUnknownLetterMeansNothing) {
+// The rest may be a token, which may contain letters of options.
+TEST(CommandLineTest, LettersAfterAnUnknownOneAreIgnored) {
   for (const Words& words :
        std::vector<Words>{{"-xV"}, {"-xh"}, {"-xyV"}, {"-xt"}, {"-xt", "AQGA"}, {"-xr", "--", "-V"}})
     EXPECT_EQ(error_of(words), "unrecognised option '-x'");
-  // The next word counts again.
+  // Parsing continues with the next word.
   EXPECT_EQ(printed_by({"-xt", "-V"}), "localproxy " LOCALPROXY_VERSION "\n");
 }
 
-TEST(CommandLineTest, TheFirstErrorIsTheOneThatIsSaid) {
+TEST(CommandLineTest, TheFirstErrorIsReported) {
   const WordsError kCases[] = {
       {{"-r", "-e", "--nope", "--c=x"}, "the required argument for option '--region' is missing"},
       {{"--nope", "-r"}, "unrecognised option '--nope'"},
       {{"-e", "a", "-e", "b", "-r", "a", "-r", "b", "--nope"}, "unrecognised option '--nope'"},
-      // Of repetitions the first in the order of --help.
+      // Among repetitions, the first in the order of --help.
       {{"-v", "1", "-v", "1", "-r", "a", "-r", "b"}, "option '--region' cannot be specified more than once"},
   };
   for (const WordsError& row : kCases)
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
-// A word without an option may be a token: it is counted, not shown.
+// A word without an option may be a token, so it is counted but not shown.
 TEST(CommandLineTest, WordsWithoutAnOptionAreLeftOut) {
   for (const Words& words :
        std::vector<Words>{{"SECRET"}, {"-"}, {""}, {"--", "-m"}, {"--", "--help"}, {"-v", "5", "SECRET"}}) {
@@ -158,13 +158,13 @@ TEST(CommandLineTest, OptionsMayBeAbbreviated) {
       error_of({"--access-token-f", "/nonexistent", "-r", "a", "-s", "1"}),
       "--access-token-file: cannot read the access token from '/nonexistent': No such file or directory");
   EXPECT_EQ(printed_by({"--vers"}), "localproxy " LOCALPROXY_VERSION "\n");
-  // What follows an abbreviation is no value, and a repetition is one whatever it is called.
+  // An abbreviation does not make the next option its value, and it counts as a repetition.
   EXPECT_EQ(error_of({"--reg", "--ver"}), "the required argument for option '--region' is missing");
   EXPECT_EQ(error_of({"--reg", "a", "--region", "b"}),
             "option '--region' cannot be specified more than once");
 }
 
-TEST(CommandLineTest, AbbreviationsOfSeveralNameThem) {
+TEST(CommandLineTest, AmbiguousAbbreviationsNameTheOptions) {
   const WordsError kCases[] = {
       {{"--conf", "x"}, "option '--conf' is ambiguous and matches '--config' and '--config-dir'"},
       {{"--s=SECRET"}, "option '--s' is ambiguous and matches '--source-listen-port' and '--settings-json'"},
@@ -175,13 +175,13 @@ TEST(CommandLineTest, AbbreviationsOfSeveralNameThem) {
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
-TEST(CommandLineTest, WhatIsEmptyInAScriptIsNotGiven) {
+TEST(CommandLineTest, EmptyArgumentsCountAsAbsent) {
   const Config config = config_of(with_basics({"-s", "1", "-b", "", "-c", ""}));
   EXPECT_TRUE(config.bind_address.empty());
   EXPECT_TRUE(config.ca_paths.empty());
 }
 
-TEST(CommandLineTest, OtherVersionsOfTheDestinationAreTheNewest) {
+TEST(CommandLineTest, UnknownDestinationVersionsMeanTheNewest) {
   EXPECT_EQ(config_of(with_basics({"-s", "1", "-y", "V2"})).destination_version, Version::kV2);
   EXPECT_TRUE(test::warnings_of(run_of(with_basics({"-s", "1", "-y", "V3"})).diagnostics).size() == 1);
   const auto run = run_of(with_basics({"-s", "1", "-y", "V9"}));
@@ -190,7 +190,7 @@ TEST(CommandLineTest, OtherVersionsOfTheDestinationAreTheNewest) {
                        "--destination-client-type 'V9' is ignored: the older versions"));
 }
 
-// A token that was given for something else is in no error.
+// A token in the wrong place is not shown in any error.
 TEST(CommandLineTest, MisplacedTokensAreNotShown) {
   for (const std::string& token : {std::string("AQGAAXj1a2b3c4d5e6f7A8B9C0D1E2F3/+aZ=="),
                                    "AQGAAXj1a2b3c4d5e6f7A8B9C0D1" + std::string(200, 'x'),
@@ -338,7 +338,7 @@ TEST(CommandLineTest, WrongValuesAreShownWithTheirOption) {
     EXPECT_EQ(error_of(row.words), row.error);
 }
 
-TEST(CommandLineTest, ErrorsKeepWhatTheSystemSaid) {
+TEST(CommandLineTest, ErrorsKeepTheSystemsReason) {
   for (const Words& words : std::vector<Words>{{"--access-token-file", "/nonexistent", "-r", "a", "-s", "1"},
                                                with_basics({"-s", "1", "--cafile", "/nonexistent"}),
                                                with_basics({"-s", "1", "-c", "/nonexistent"}),
@@ -409,7 +409,7 @@ TEST(CommandLineTest, RelativePathsBecomeAbsolute) {
   EXPECT_EQ(config.ca_paths[0], directory.path("ca"));
   EXPECT_EQ(config.ca_file, directory.path("ca/root.pem"));
   EXPECT_TRUE(config.services[0].address.path.starts_with(directory.path()));
-  // 107 bytes are enough for what is written, but not for what becomes of it.
+  // The path fits into 107 bytes as given, but not when made absolute.
   EXPECT_NE(error_of(with_basics({"-d", "./" + std::string(105, 'x')})).find("at most 107 bytes"),
             std::string::npos);
 }

@@ -1,4 +1,4 @@
-// A text that is looked for in memory, where it must not stand in the program that looks.
+// A marker to search for in memory. It must not be stored in the searching program itself.
 #pragma once
 
 #include <cstddef>

@@ -12,7 +12,7 @@ using Ports = std::vector<uint16_t>;
 using Directories = std::vector<std::string>;
 using Kind = LocalAddress::Kind;
 
-// A run with a service of each kind, and one that the tunnel may have.
+// A configuration with a service of each kind, and one for other services of the tunnel.
 Config config_of(Mode mode) {
   Config config;
   config.mode = mode;

@@ -58,7 +58,7 @@ TEST(OptionsTest, HelpHasEveryOption) {
   EXPECT_TRUE(help.ends_with("\n"));
 }
 
-TEST(OptionsTest, HelpIsSaidInTheWordsThatScriptsLookFor) {
+TEST(OptionsTest, HelpHasTheWordsThatScriptsLookFor) {
   for (const char* question : {"-h", "--help"})
     EXPECT_NE(printed_by({question}).find("Show help message"), std::string::npos) << question;
 }
@@ -98,7 +98,7 @@ TEST(OptionsTest, NoFlagTakesAValue) {
   }
 }
 
-// libc parses, with rules of its own for abbreviations.
+// libc parses the command line, with its own rules for abbreviations.
 TEST(OptionsTest, EveryStartOfANameMeansWhatGuessOptionSays) {
   for (const Option& option : options()) {
     const std::string name = option.name;
@@ -119,7 +119,7 @@ TEST(OptionsTest, EveryStartOfANameMeansWhatGuessOptionSays) {
   }
 }
 
-TEST(OptionsTest, MostAreGivenOnce) {
+TEST(OptionsTest, MostMayBeGivenOnce) {
   for (const Option& option : options()) {
     if (option.shape == Shape::kList || option.id == OptionId::kHelp || option.id == OptionId::kVersion)
       continue;

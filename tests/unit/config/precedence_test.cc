@@ -1,4 +1,4 @@
-// Which place wins when several say something about the same thing.
+// Which place wins when several set the same option.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -21,7 +21,7 @@ using test::Words;
 
 constexpr const char* kOtherClientToken = "ffffffff-89ab-cdef-0123-456789abcdef";
 
-// A run that lacks nothing but what the test is about.
+// A configuration that is complete except for the option under test.
 class PrecedenceTest : public ::testing::Test {
  protected:
   std::string file(const std::string& content) const { return directory_.write("options.ini", content); }
@@ -70,7 +70,7 @@ TEST_F(PrecedenceTest, OfTokenFilesOnlyTheOneThatWasUsedIsKept) {
   EXPECT_EQ(both.config.access_token_file, "");
   EXPECT_TRUE(contains(test::warnings_of(both.diagnostics),
                        "--access-token-file is ignored because of --access-token"));
-  // An unreadable file is an error only when it is the one.
+  // An unreadable file is an error only if it is the one that is used.
   EXPECT_EQ(token_of({"-t", "x", "--access-token-file", "/nonexistent"}, {}), "x");
   EXPECT_EQ(
       error_of({"--access-token-file", "/nonexistent", "-r", "a", "-s", "1"}, systemd),
@@ -133,7 +133,7 @@ TEST_F(PrecedenceTest, OfTheEndpoint) {
     EXPECT_EQ(host_of({"--config", config_region, "-e", "of-argv"}, variables), "of-argv");
     EXPECT_EQ(host_of({"--config", config_region, "-r", "argv-1"}, variables), of_region("argv-1"));
   }
-  // In one place, both are too much.
+  // Both in one place are an error.
   const std::string both = "Must specify one and only one of --region/-r or --proxy-endpoint/-e options";
   const Variables of_environment = {{"AWSIOT_TUNNEL_ENDPOINT", "e"}, {"AWSIOT_TUNNEL_REGION", "r"}};
   EXPECT_EQ(error_of({"-t", "x", "-s", "1"}, of_environment), both);
@@ -156,7 +156,7 @@ TEST_F(PrecedenceTest, OfTheMap) {
   EXPECT_EQ(turned.services[0].address.port, 2);
   EXPECT_EQ(config_with("mode = dst", {"-s", "2"}).mode, Mode::kSource);
   EXPECT_EQ(config_with("mode = dst\ndestination-app = 3", {}).services[0].address.port, 3);
-  // A mode does not throw a map away: that they do not fit is said.
+  // A mode does not discard a map: a mismatch is an error.
   EXPECT_EQ(error_of({"-t", "x", "-r", "a", "-m", "dst", "--config", file("source-listen-port = 1")}),
             "-s and --mode have mismatched mode. Mode is set to destination!");
   EXPECT_EQ(error_of({"-t", "x", "-r", "a", "--config", file("source-listen-port = 1\ndestination-app = 1")}),
@@ -199,7 +199,7 @@ TEST_F(PrecedenceTest, SettingsAreBelowEverything) {
   EXPECT_EQ(config_of({"-t", "x", "-r", "a", "-s", "1", "--config", config}).bind_address, "10.9.9.9");
 }
 
-TEST_F(PrecedenceTest, FilesOfTokensThatAllCanReadAreWarnedAbout) {
+TEST_F(PrecedenceTest, WorldReadableTokenFilesAreWarnedAbout) {
   const std::string token = token_file("x");
   const std::string config = file("access-token = x\n");
   EXPECT_TRUE(

@@ -1,4 +1,4 @@
-// Random bytes in every place where text comes in: nothing may crash, and what is taken must be sound.
+// Random bytes for everything that parses text: nothing may crash, and accepted values must be sound.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kRounds = 20'000;
 
-// Texts of up to 24 bytes, more often of those bytes that mean something.
+// Texts of up to 24 bytes, which prefer the bytes that have a meaning.
 class RandomText {
  public:
   std::string next() {
@@ -91,7 +91,7 @@ TEST(RandomTest, OtherTexts) {
 
 TEST(RandomTest, CommandLines) {
   RandomText random;
-  // Without those that write or wait for files: the texts come from nowhere but here.
+  // Without the options that write files or wait for them.
   const std::vector<std::string> options = {
       "-s", "-d", "-r",       "-e",      "-t",         "-i",     "-b",      "-k",
       "-m", "-v", "--region", "--mode=", "--verbose=", "--user", "--check", "--no-client-token",

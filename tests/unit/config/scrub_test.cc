@@ -34,13 +34,13 @@ const std::string& marker() {
   return text;
 }
 
-// An access token that is a client token as well. The marker is not at the start, where the allocator writes
-// when the memory is given back.
+// An access token that is also a valid client token. The marker is not at the start, where the allocator
+// writes when the memory is freed.
 std::string secret(const std::string& start) {
   return start + "0123456789-0123456789-" + marker() + "-012345";
 }
 
-// The lines that the helper program writes when it is run so.
+// The output of the helper program when it is run this way.
 std::vector<std::string> lines_of(const Words& arguments, const Variables& variables) {
   Words words = {LOCALPROXY_SCRUBBED};
   words.insert(words.end(), arguments.begin(), arguments.end());
@@ -91,7 +91,7 @@ std::string value_of(const std::vector<std::string>& lines, const std::string& n
 
 class ScrubTest : public ::testing::Test {
  protected:
-  // One that has no secret left but the expected copies, one of each token.
+  // Checks that no secret is left but the expected copies, one of each token.
   static void expect_clean(const std::vector<std::string>& lines, int copies) {
     EXPECT_EQ(value_of(lines, "error"), "nothing");
     EXPECT_EQ(value_of(lines, "cmdline"), LOCALPROXY_SCRUBBED "|");
@@ -170,7 +170,7 @@ TEST_F(ScrubTest, WithoutArgumentsThereIsNothingToDo) {
   EXPECT_EQ(value_of(lines, "environ"), "");
 }
 
-TEST(FreedMemoryTest, NoSecretIsInMemoryThatIsGivenBack) {
+TEST(FreedMemoryTest, NoSecretIsInFreedMemory) {
   if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "the sanitizer has an operator delete of its own";
   const TemporaryDirectory directory;
   const std::string config = directory.write("c.ini", "access-token = " + secret("AQGA-") + "\n");

@@ -1,5 +1,5 @@
-// Run by scrub_test.cc: parses its command line like localproxy, scrubs it, and shows what /proc and its own
-// memory still say. Its secrets are only where localproxy's would be.
+// Run by scrub_test.cc: parses its command line like localproxy, scrubs it, and prints what /proc and its own
+// memory still contain. Its secrets are only where localproxy's would be.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,8 +26,8 @@ const char* look_up(const char* name) {
   return getenv(name);
 }
 
-// Whether a marker (marker.h) is there. It is made while it is looked for, so as not to be found itself. It
-// is longer than a vector register, because parts of a token in those cannot be helped.
+// Whether a marker (marker.h) is there. It is generated during the search, so as not to be found itself. It
+// is longer than a vector register, because parts of a token in registers cannot be avoided.
 bool marker_at(const volatile char* bytes) {
   for (size_t i = 0; i < kMarkerSize; ++i)
     if (bytes[i] != marker_byte(i)) return false;

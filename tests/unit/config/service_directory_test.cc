@@ -79,7 +79,7 @@ TEST_F(ServiceDirectoryTest, LinksToDirectoriesAreNotFollowed) {
   EXPECT_TRUE(warnings_.empty());
 }
 
-TEST_F(ServiceDirectoryTest, ADirectoryHasToBeThereAndSmall) {
+TEST_F(ServiceDirectoryTest, TheDirectoryMustExistAndBeSmall) {
   Diagnostics diagnostics;
   for (const char* path : {"/nonexistent", "/dev/null"})
     EXPECT_FALSE(read_service_directory(path, Mode::kSource, diagnostics).ok());

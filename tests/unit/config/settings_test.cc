@@ -104,7 +104,7 @@ struct SettingCase {
   const char* value;
 };
 
-TEST(SettingsTest, RefusesValuesThatCannotBe) {
+TEST(SettingsTest, RefusesInvalidValues) {
   constexpr SettingCase kCases[] = {
       {"tcp.connection_retry_count", "-2"},
       {"tcp.connection_retry_count", "\"\""},
@@ -172,13 +172,13 @@ TEST(SettingsTest, RefusesWhatIsNotAnObject) {
             "tunneling.proxy.region_endpoint_overrides is not a JSON object");
 }
 
-TEST(SettingsTest, BearsDepth) {
+TEST(SettingsTest, SurvivesDeepNesting) {
   const std::string open(100'000, '[');
   EXPECT_EQ(error(open).rfind("this is not JSON: ", 0), 0u);
   EXPECT_EQ(error(open + std::string(100'000, ']')), "the file is not a JSON object");
 }
 
-TEST(SettingsTest, ReportsWhatIsNotKnown) {
+TEST(SettingsTest, ReportsUnknownSettings) {
   for (const char* key :
        {"nope", "tcp.nope", "websocket.ping_period", "message.may_payload_size", "tcp.a.b"}) {
     const auto warnings = warnings_of(nested(key, "1"));
@@ -189,7 +189,7 @@ TEST(SettingsTest, ReportsWhatIsNotKnown) {
   EXPECT_TRUE(contains(warnings_of(R"({"tunneling": {"\u001b[31m": 1}})"), "\\x1b[31m"));
 }
 
-TEST(SettingsTest, ReportsWhatIsFixed) {
+TEST(SettingsTest, ReportsFixedSettings) {
   EXPECT_TRUE(notes_of(nested("message.max_payload_size", "64512")).all().empty());
   EXPECT_TRUE(notes_of(nested("message.max_payload_size", "\"64512\"")).all().empty());
   for (const char* value : {"1024", "\"1024\"", "\"x\"", "true"})
@@ -199,7 +199,7 @@ TEST(SettingsTest, ReportsWhatIsFixed) {
 }
 
 // As the reference exports them: every value a string.
-TEST(SettingsTest, TheReferencesFileLoadsWithoutAWord) {
+TEST(SettingsTest, TheReferencesFileLoadsWithoutADiagnostic) {
   const std::string text = R"({"tunneling": {"proxy": {
       "default_bind_address": "localhost",
       "message": {"data_length_size": "2", "data_frame_max_size": "65538", "max_payload_size": "64512",

@@ -1,5 +1,4 @@
-// What the tests of the configuration share: a command line and an environment made from literals, and files
-// that go away.
+// Shared by the configuration tests: command lines and environments made from literals, and temporary files.
 #pragma once
 
 #include <map>
@@ -14,15 +13,15 @@ namespace localproxy::config::test {
 using Words = std::vector<std::string>;
 using Variables = std::map<std::string, std::string>;
 
-// An access token and a client token that are taken.
+// A valid access token and a valid client token.
 inline constexpr const char* kToken = "AQGAAXhLJeSVxMTIzNDU2Nzg5";
 inline constexpr const char* kClientToken = "01234567-89ab-cdef-0123-456789abcdef";
 
-// The outcome of `localproxy WORDS...` with these variables.
+// Parses `localproxy WORDS...` with these variables.
 Result<Outcome> parse(const Words& words, const Variables& variables = {});
 
-// The same, for what has to run, to print, or to fail. A wrong outcome fails the test and gives something
-// empty.
+// The same, for command lines that must run, print, or fail. Any other outcome fails the test and returns
+// an empty value.
 Run run_of(const Words& words, const Variables& variables = {});
 Config config_of(const Words& words, const Variables& variables = {});
 std::string printed_by(const Words& words, const Variables& variables = {});
@@ -37,8 +36,7 @@ bool contains(const std::vector<std::string>& texts, const std::string& part);
 std::vector<std::string> texts_of(const Diagnostics& diagnostics, LogLevel level);
 std::vector<std::string> warnings_of(const Diagnostics& diagnostics);
 
-// A directory of its own below the system's, removed with everything in it; the working directory meanwhile
-// if that is asked for.
+// A temporary directory, removed with everything in it; on request it is also the working directory.
 class TemporaryDirectory {
  public:
   enum class Enter { kNo, kYes };

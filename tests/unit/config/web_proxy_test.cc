@@ -195,7 +195,7 @@ Config with(const Variables& variables) {
   return config_of({"-t", "x", "-e", "host.example.com", "-s", "1"}, variables);
 }
 
-TEST(ProxyVariablesTest, SmallLettersWin) {
+TEST(ProxyVariablesTest, LowerCaseWins) {
   EXPECT_FALSE(with({}).web_proxy.has_value());
   EXPECT_FALSE(with({{"https_proxy", ""}}).web_proxy.has_value());
   EXPECT_FALSE(with({{"http_proxy", "http://x"}, {"all_proxy", "http://x"}}).web_proxy.has_value());
@@ -210,7 +210,7 @@ TEST(ProxyVariablesTest, SmallLettersWin) {
   EXPECT_EQ(full.no_proxy, std::vector<std::string>{"other"});
 }
 
-TEST(ProxyVariablesTest, NoProxyTakesTheProxyAway) {
+TEST(ProxyVariablesTest, NoProxyDisablesTheProxy) {
   EXPECT_FALSE(with({{"https_proxy", "http://a"}, {"no_proxy", "example.com"}}).web_proxy.has_value());
   EXPECT_FALSE(with({{"https_proxy", "http://a"}, {"NO_PROXY", "example.com"}}).web_proxy.has_value());
   EXPECT_TRUE(with({{"https_proxy", "http://a"}, {"no_proxy", "x"}, {"NO_PROXY", "example.com"}})

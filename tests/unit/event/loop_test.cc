@@ -1,4 +1,4 @@
-// What is put off: it runs in order, and dies with its owner.
+// Deferred work: it runs in order, and is cancelled with its owner.
 #include "event/loop.h"
 
 #include <gmock/gmock.h>
@@ -57,7 +57,7 @@ TEST_F(TaskTest, DiesWithItsOwner) {
 }
 
 // Both are due in the same turn, and the first destroys the second.
-TEST_F(TaskTest, CanBeDestroyedByOneThatRunsBeforeIt) {
+TEST_F(TaskTest, CanBeDestroyedByAnEarlierTask) {
   auto victim = task(1);
   Task first(loop_, [&] { victim.reset(); });
   first.start();
@@ -85,7 +85,7 @@ TEST_F(TaskTest, MayStartItselfAgain) {
   EXPECT_EQ(runs, 3);
 }
 
-// Something that says when it ends.
+// Reports its destruction.
 struct Ending {
   explicit Ending(int& count) : ends(count) {}
   ~Ending() { ++ends; }
@@ -117,7 +117,7 @@ TEST(Deferred, DestroysAtItsOwnEnd) {
   EXPECT_EQ(ends, 1);
 }
 
-TEST(Deferred, MayBeGivenMoreByWhatItDestroys) {
+TEST(Deferred, AcceptsMoreFromWhatItDestroys) {
   Loop loop;
   int ends = 0;
   Deferred deferred(loop);

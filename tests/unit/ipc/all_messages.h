@@ -1,4 +1,4 @@
-// Every message of the table, and values for its fields.
+// Every message of the table, with values for its fields.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ enum class Size { kLeast, kSome, kMost };
 inline std::string text_of(Size size, size_t most) {
   const size_t length = size == Size::kLeast ? 0 : size == Size::kSome ? std::min<size_t>(5, most) : most;
   std::string text(length, '\0');
-  // Every byte is allowed, zero among them.
+  // Every byte is allowed, including zero.
   for (size_t i = 0; i < length; ++i)
     text[i] = static_cast<char>(i);
   return text;

@@ -1,5 +1,5 @@
-// What a channel lets through: each message of the table from and to everybody, in each state, with each
-// number of descriptors and around each length.
+// What a channel accepts: each message of the table, between all ends, in each state, with each number of
+// descriptors and around each length limit.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ State first_state(const Spec& spec) {
   return State::kStart;
 }
 
-// The ends between which the table allows spec, in a state in which it does.
+// A pair of ends, and a state, for which the table allows spec.
 struct Allowed : RawPeer {
   explicit Allowed(const Spec& spec) : RawPeer(first_of(spec.to), first_of(spec.from)) {
     channel.set_state(first_state(spec));
@@ -58,7 +58,7 @@ std::vector<int> copies(size_t count, int fd) {
   return std::vector<int>(count, fd);
 }
 
-// Whether the channel took the message that was just sent to it; if not, it was a violation that says `why`.
+// Whether the channel accepted the message that was just sent; if not, its violation must contain `why`.
 void expect_violation(Channel& channel, const std::string& why) {
   const auto received = channel.receive();
   ASSERT_FALSE(received.ok());
@@ -114,7 +114,7 @@ TEST_P(ChannelTableTest, IsTakenExactlyInItsDirectionAndStates) {
 }
 
 TEST_P(ChannelTableTest, OtherNumbersOfDescriptorsAreRefusedAndClosed) {
-  // More than the channel makes room for, too.
+  // Also more than the channel has room for.
   for (const size_t count : {0U, 1U, 2U, 3U, 4U, 5U, 9U}) {
     if (count == spec_.fds) continue;
     SCOPED_TRACE(count);
@@ -124,7 +124,7 @@ TEST_P(ChannelTableTest, OtherNumbersOfDescriptorsAreRefusedAndClosed) {
     if (takes_fds(first_of(spec_.to))) {
       expect_violation(pair.channel, count <= 4 ? std::to_string(count) + " descriptors" : "cut off");
     } else {
-      // Who never takes any has not even a way to receive them.
+      // A role that takes no descriptors has no buffer to receive them.
       auto received = pair.channel.receive();
       ASSERT_TRUE(received.ok()) << received.error().text();
       EXPECT_FALSE((*received)->fd.valid());
@@ -159,7 +159,7 @@ TEST_P(ChannelTableTest, DescriptorsOfRefusedMessagesAreClosed) {
   for (const State state : kStates) {
     if (!has(spec_.states, state)) wrong = state;
   }
-  if (has(spec_.states, wrong)) return;  // LOG is allowed always
+  if (has(spec_.states, wrong)) return;  // LOG is always allowed
   pair.channel.set_state(wrong);
   const size_t before = open_descriptors();
   send_raw(pair.raw.get(), datagram(GetParam() + 1, spec_.least), copies(2, file_.get()));

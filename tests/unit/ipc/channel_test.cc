@@ -33,7 +33,7 @@ ino_t inode(int fd) {
   return status.st_ino;
 }
 
-// A monitor's channel to the bridge and the bridge's end of it, both in the state in which they talk.
+// A monitor's channel to the bridge and the bridge's end of it, both past the handshake.
 struct Ends {
   Ends() : Ends(make_socketpair(SOCK_SEQPACKET)) {}
   Channel monitor;
@@ -48,7 +48,7 @@ struct Ends {
   }
 };
 
-// The cookie of the next DIAL_FAILED; empty: nothing is there.
+// The cookie of the next DIAL_FAILED; empty when there is none.
 std::optional<uint32_t> next_cookie(Channel& channel) {
   auto received = channel.receive();
   EXPECT_TRUE(received.ok()) << received.error().text();
@@ -58,7 +58,7 @@ std::optional<uint32_t> next_cookie(Channel& channel) {
   return message.cookie;
 }
 
-// ---- what is no message of the table ----
+// ---- datagrams that are not messages of the table ----
 
 struct BadDatagram {
   const char* name;
@@ -119,7 +119,7 @@ TEST(ChannelTest, ACutOffDatagramsDescriptorsAreClosed) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-TEST(ChannelTest, NothingThereIsNoError) {
+TEST(ChannelTest, AnEmptySocketIsNoError) {
   RawPeer pair(Role::kMonitor, Role::kNet);
   const auto received = pair.channel.receive();
   ASSERT_TRUE(received.ok());
@@ -154,7 +154,7 @@ TEST(ChannelTest, AMessageWhoseDescriptorFoundNoRoomIsNoViolation) {
   EXPECT_TRUE((*received)->fd.valid());
 }
 
-TEST(ChannelTest, ADescriptorThatNoMessageHasIsAViolationThoughItFoundNoRoom) {
+TEST(ChannelTest, AnUnexpectedDescriptorIsAViolationEvenIfItFoundNoRoom) {
   RawPeer pair(Role::kBridge, Role::kMonitor);
   pair.channel.set_state(State::kReady);
   const UniqueFd file = open_null();
@@ -206,7 +206,7 @@ TEST(ChannelTest, MessagesWaitInOrderWhileThePeerIsBusy) {
   EXPECT_TRUE(ends.monitor.wants_write());
   EXPECT_GT(ends.monitor.queued(), 0U);
   EXPECT_LT(ends.monitor.queued(), kMessages) << "the socket took some";
-  // Room in the socket does not let a later message pass.
+  // Room in the socket does not let a later message overtake.
   for (uint32_t i = 0; i < 10; ++i)
     ASSERT_EQ(next_cookie(ends.bridge), i);
   ASSERT_TRUE(ends.monitor.send(DialFailed{kMessages}).ok());
@@ -262,7 +262,8 @@ TEST(ChannelTest, MoreThanTheLimitMayNotWait) {
 TEST(ChannelTest, SendingToAPeerThatIsGoneIsAnError) {
   RawPeer pair(Role::kMonitor, Role::kBridge);
   pair.raw.reset();
-  // With a descriptor, because without one it is write(), and its signal is the caller's affair.
+  // With a descriptor, because without one the channel calls write(), and SIGPIPE is the caller's
+  // responsibility.
   const auto sent = pair.channel.send(Dialed{1, {"x"sv}}, open_null());
   ASSERT_FALSE(sent.ok());
   EXPECT_THAT(sent.error().text(), HasSubstr("cannot send to the bridge process"));
@@ -291,7 +292,7 @@ TEST(ChannelTest, TheBufferOfAReceivedSecretIsOverwritten) {
   EXPECT_TRUE(std::all_of(fields.begin(), fields.end(), [](uint8_t byte) { return byte == 0; }));
 }
 
-TEST(ChannelTest, ASecretIsInNoMemoryThatIsGivenBack) {
+TEST(ChannelTest, NoSecretIsInFreedMemory) {
   const localproxy::test::FreedMemory freed(kMarker);
   {
     auto pair = make_socketpair(SOCK_SEQPACKET);

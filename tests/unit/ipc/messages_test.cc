@@ -23,7 +23,7 @@ std::string name_of(const M&) {
   return std::string(find_spec(static_cast<uint16_t>(M::kType))->name);
 }
 
-TEST(MessagesTest, TheListOfThisTestIsTheTable) {
+TEST(MessagesTest, TheListInThisTestMatchesTheTable) {
   std::vector<Type> types;
   for_all_messages([&]<typename M>(const M&) { types.push_back(M::kType); });
   std::vector<Type> rows;
@@ -32,7 +32,7 @@ TEST(MessagesTest, TheListOfThisTestIsTheTable) {
   EXPECT_EQ(types, rows);
 }
 
-TEST(MessagesTest, EveryMessageIsTheSameAfterADecoding) {
+TEST(MessagesTest, EveryMessageSurvivesEncodingAndDecoding) {
   for (const Size size : {Size::kLeast, Size::kSome, Size::kMost}) {
     for_all_messages([size]<typename M>(const M& kind) {
       SCOPED_TRACE(name_of(kind));
@@ -87,13 +87,13 @@ TEST(MessagesTest, NoExtensionIsDecoded) {
   }
 }
 
-// ---- one more than a text or a list may have ----
+// ---- texts and lists that are one too long ----
 
 void append_number(std::string& out, size_t number) {
   put(out, static_cast<uint16_t>(number));
 }
 
-// Appends a field that is too large for its type. False: nothing is too large for it.
+// Appends a field that is too large for its type. False: no value is too large for it.
 template <typename T>
 bool put_too_large(std::string& out, const T& value, bool) {
   put(out, value);
@@ -157,7 +157,7 @@ TEST(MessagesTest, NothingAboveItsBoundIsDecoded) {
     SCOPED_TRACE(name_of(kind));
     tried += refuse_too_large<M>(std::make_index_sequence<std::tuple_size_v<Fields<M>>>());
   });
-  // Each of the 20 texts and lists and of the 12 bools of the table, twice.
+  // Each of the 20 texts and lists and each of the 12 bools of the table, twice.
   EXPECT_EQ(tried, 2U * (20U + 12U));
 }
 
@@ -256,7 +256,7 @@ TEST(TableTest, SecretsGoFromTheMonitorToNetOnceAndNowhereElse) {
   EXPECT_EQ(grant->states, static_cast<unsigned>(State::kReady));
 }
 
-TEST(TableTest, NetGivesNobodyADescriptor) {
+TEST(TableTest, NetSendsNoDescriptors) {
   for (const Spec& spec : table()) {
     if ((spec.from & bit(Role::kNet)) != 0) {
       EXPECT_EQ(spec.fds, 0) << spec.name;

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// A monitor's port, and the raw end of a bridge.
+// A monitor's port, and a raw socket as the bridge's end.
 class PortTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -102,8 +102,8 @@ TEST_F(PortTest, HandlesWhatWasSentBeforeTheEnd) {
   EXPECT_THAT(got_, ElementsAre("dial 1", "dial 2"));
 }
 
-// The kernel reports what the peer left unread in front of what it said.
-TEST_F(PortTest, HandlesWhatWasSentBeforeTheEndThoughThePeerLeftSomethingUnread) {
+// The kernel reports ECONNRESET for data that the peer left unread before it delivers what the peer sent.
+TEST_F(PortTest, HandlesWhatWasSentBeforeTheEndEvenIfThePeerLeftBytesUnread) {
   port_->send(Count());
   send_dial(1);
   raw_.reset();
@@ -112,7 +112,7 @@ TEST_F(PortTest, HandlesWhatWasSentBeforeTheEndThoughThePeerLeftSomethingUnread)
   EXPECT_THAT(ends_, ElementsAre(Port::End::kClosed));
 }
 
-TEST_F(PortTest, HandlesWhatWasSentBeforeTheEndThoughSendingFailedFirst) {
+TEST_F(PortTest, HandlesWhatWasSentBeforeTheEndEvenIfSendingFailedFirst) {
   send_dial(1);
   raw_.reset();
   port_->send(Count());
@@ -134,7 +134,7 @@ TEST_F(PortTest, AViolationIsTheEndAndNothingIsHandledAfterIt) {
 }
 
 TEST_F(PortTest, FieldsThatDoNotDecodeAreAViolation) {
-  // A LOG of an allowed length, whose text is said to be longer than it is.
+  // A LOG of an allowed length whose text claims to be longer than it is.
   std::string bytes = datagram(static_cast<size_t>(Type::kLog), 4);
   bytes[4] = 9;
   send_raw(raw_.get(), bytes);
@@ -217,7 +217,7 @@ TEST_F(PortTest, DrainHandlesAtOnceAllThatHasArrived) {
 
 TEST_F(PortTest, SaysNothingAfterItIsDestroyed) {
   raw_.reset();
-  port_->drain();  // notices the end and leaves it to the loop to say so
+  port_->drain();  // notices the end, which the loop reports later
   port_.reset();
   run_ready(loop_);
   EXPECT_THAT(ends_, IsEmpty());
@@ -240,7 +240,7 @@ TEST_F(PortTest, TheEndMayDestroyIt) {
 
 using PortDeathTest = PortTest;
 
-TEST_F(PortDeathTest, AMessageWithoutAHandlerIsOurMistake) {
+TEST_F(PortDeathTest, AMessageWithoutAHandlerEndsTheProcess) {
   send_raw(raw_.get(), datagram(static_cast<size_t>(Type::kDialCancel), 4));
   EXPECT_EXIT(port_->drain(), testing::ExitedWithCode(71), "no handler for DIAL_CANCEL");
 }

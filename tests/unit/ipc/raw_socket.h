@@ -1,4 +1,4 @@
-// The other end of a channel, as a peer has it that keeps to no rules.
+// The other end of a channel, in the hands of a peer that breaks every rule.
 #pragma once
 
 #include <dirent.h>
@@ -44,7 +44,7 @@ inline void send_raw(int socket, std::string bytes, const std::vector<int>& fds 
   ASSERT_EQ(::sendmsg(socket, &message, MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
 }
 
-// A datagram with that number and that many bytes of fields, all zero.
+// A datagram with that message number and `size` bytes of fields, all zero.
 inline std::string datagram(size_t number, size_t length) {
   std::string bytes;
   put(bytes, static_cast<uint16_t>(number));

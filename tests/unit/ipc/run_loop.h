@@ -21,9 +21,9 @@ inline bool run_until(event::Loop& loop, const std::function<bool()>& done,
   return done();
 }
 
-// Handles what can be handled without waiting.
+// Handles all events that are ready, without waiting.
 inline void run_ready(event::Loop& loop) {
-  // Several times: what is handled may start a Task.
+  // Several turns, because a handler may start a Task.
   for (int i = 0; i < 8; ++i)
     event_base_loop(loop.base(), EVLOOP_NONBLOCK);
 }

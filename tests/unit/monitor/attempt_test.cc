@@ -1,4 +1,4 @@
-// An attempt as far as it gets without a launch process: what ends it, and what it says of that.
+// An attempt, as far as it gets without a launch process: what ends it, and what it logs about that.
 #include "monitor/attempt.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ class AttemptTest : public testing::Test {
                                                                ++ends_;
                                                                end_ = how;
                                                              }});
-    EXPECT_EQ(ends_, 0) << "nobody is called back from inside";
+    EXPECT_EQ(ends_, 0) << "no callback from inside a call";
   }
   const Attempt::End& end_of(const std::string& host, uint16_t port) {
     begin(host, port);
@@ -63,7 +63,7 @@ TEST_F(AttemptTest, ANameThatCannotBeResolved) {
             "from -e or -r)");
 }
 
-TEST_F(AttemptTest, AWebProxyThatCannotBeResolvedIsCalledOne) {
+TEST_F(AttemptTest, AWebProxyThatCannotBeResolvedIsNamedAsOne) {
   config_.web_proxy.emplace();
   config_.web_proxy->host = "proxy.invalid";
   config_.web_proxy->port = 3128;

@@ -1,4 +1,4 @@
-// A helper as its parent sees it, without one.
+// The parent's view of a helper, without a real helper.
 #include "monitor/child.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ using localproxy::test::run_until;
 
 class ChildTest : public testing::Test {
  protected:
-  // The launcher's part: the ends that the helper would have got, and what is asked for.
+  // Plays the launcher: holds the ends that the helper would have received, and the requests.
   void SetUp() override {
     auto channel = make_socketpair(SOCK_SEQPACKET);
     auto errors = make_socketpair(SOCK_SEQPACKET);
@@ -53,7 +53,7 @@ TEST_F(ChildTest, SaysItsEndFromTheLoop) {
   EXPECT_EQ(exits_, 1);
 }
 
-// As when a second SIGTERM and the end of the children come in the same turn of the loop.
+// A second SIGTERM and the end of the children may come in the same turn of the loop.
 TEST_F(ChildTest, OneThatIsDestroyedAfterItsEndSaysNothing) {
   child_->exited({Exit::How::kStatus, 0});
   child_.reset();
@@ -78,7 +78,7 @@ TEST_F(ChildTest, TellsATimeOutFromAnotherKill) {
   EXPECT_EQ(exit_.describe(), "was killed by SIGKILL");
 }
 
-TEST_F(ChildTest, AKillByAnybodyElseIsNoTimeOut) {
+TEST_F(ChildTest, AKillByAnotherProcessIsNoTimeOut) {
   child_->end_within(std::chrono::hours(1));
   child_->exited({Exit::How::kSignal, SIGKILL});
   run_ready(loop_);
@@ -93,7 +93,7 @@ TEST_F(ChildTest, OneThatEndsByItselfAtTheLastMomentIsNoTimeOut) {
   EXPECT_EQ(exit_.how, Exit::How::kStatus);
 }
 
-TEST_F(ChildTest, SaysWhatAFailedOneSaidLast) {
+TEST_F(ChildTest, ReportsTheLastLineOfAFailedHelper) {
   constexpr std::string_view kWords = "first\nfatal: no room\n";
   ASSERT_EQ(::write(errors_.get(), kWords.data(), kWords.size()), static_cast<ssize_t>(kWords.size()));
   child_->exited({Exit::How::kStatus, 71});

@@ -26,7 +26,7 @@ using localproxy::test::run_ready;
 using localproxy::test::run_until;
 using testing::HasSubstr;
 
-// An address at which nobody listens: bound, so that nobody else does either.
+// An address without a listener: bound, so that no other program can listen there.
 struct Refusing {
   Refusing() : socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), address(at("127.0.0.1")) {
     EXPECT_EQ(::bind(socket.get(), address.get(), address.size), 0);
@@ -42,7 +42,7 @@ struct Listening {
   UniqueFd socket;
 };
 
-// An address that answers nothing: its queue of connections is full.
+// An address that never answers: its accept queue is full.
 struct BlackHole : Listening {
   BlackHole() : Listening(0) {
     for (int i = 0; i < 8; ++i) {
@@ -50,7 +50,7 @@ struct BlackHole : Listening {
       [[maybe_unused]] const int begun = ::connect(clients.back().get(), address.get(), address.size);
     }
   }
-  // Whether one of the clients still waits.
+  // Whether one of the clients is still waiting.
   bool works() const {
     pollfd last{clients.back().get(), POLLOUT, 0};
     return ::poll(&last, 1, 0) == 0;
@@ -83,7 +83,7 @@ class DialerTest : public testing::Test {
   int calls_ = 0;
 };
 
-TEST_F(DialerTest, ConnectsToWhoListens) {
+TEST_F(DialerTest, ConnectsToAListener) {
   const Listening good;
   auto& result = dialled({good.address});
   ASSERT_TRUE(result.ok()) << result.error().text();
@@ -117,7 +117,7 @@ TEST_F(DialerTest, AnAddressThatDoesNotAnswerCostsLittle) {
   auto& result = dialled({hole.address, good.address});
   ASSERT_TRUE(result.ok()) << result.error().text();
   EXPECT_EQ(to_string(result->address), to_string(good.address));
-  // Far below the 15 seconds of one connect, whatever this machine does besides.
+  // Far below the 15 seconds of one connect, however busy this machine is.
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
 }
 
@@ -175,7 +175,7 @@ TEST_F(DialerTest, ConnectsToAUnixSocket) {
   const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::bind(listener.get(), address.get(), address.size), 0);
   ASSERT_EQ(::listen(listener.get(), 1), 0);
-  // An address to connect from is for TCP.
+  // An address to connect from applies to TCP only.
   auto& result = dialled({address}, {at("127.0.0.2")});
   EXPECT_TRUE(result.ok());
   ::unlink(path.c_str());

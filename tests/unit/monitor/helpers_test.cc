@@ -1,5 +1,5 @@
-// Where the helpers are looked for, and which are refused. The place depends on where the program is, so
-// these tests copy themselves into a folder of their own and run there.
+// Where the helpers are looked for, and which are refused. They are expected beside the program, so these
+// tests copy their own program into a temporary directory and run it there.
 #include "monitor/helpers.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ namespace {
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-// Not a test but what the copy runs: says on its standard output how it went.
+// Not a test: the copy runs this, and prints the result.
 TEST(HelpersProgram, DISABLED_Opens) {
   const auto helpers = Helpers::open();
   if (!helpers.ok()) {
@@ -48,7 +48,7 @@ class HelpersTest : public testing::Test {
   void TearDown() override { fs::remove_all(directory_); }
 
   fs::path helper(const std::string& role) const { return directory_ / ("localproxy-" + role); }
-  // What the copy says.
+  // The output of the copy.
   std::string run() {
     const std::string command = (directory_ / "program").string() +
                                 " --gtest_also_run_disabled_tests --gtest_filter=HelpersProgram.* 2>&1";
@@ -84,7 +84,7 @@ TEST_F(HelpersTest, ALinkIsRefused) {
   EXPECT_THAT(run(), HasSubstr("refused: the helper " + helper("net").string() + " is not a plain file\n"));
 }
 
-TEST_F(HelpersTest, AFolderIsRefused) {
+TEST_F(HelpersTest, ADirectoryIsRefused) {
   fs::remove(helper("bridge"));
   fs::create_directory(helper("bridge"));
   EXPECT_THAT(run(),
@@ -96,7 +96,7 @@ TEST_F(HelpersTest, OneThatCannotBeExecutedIsRefused) {
   EXPECT_THAT(run(), HasSubstr(helper("bridge").string() + " is not executable"));
 }
 
-TEST_F(HelpersTest, OneThatEverybodyMayWriteIsRefused) {
+TEST_F(HelpersTest, AWorldWritableHelperIsRefused) {
   ASSERT_EQ(::chmod(helper("resolve").c_str(), 0757), 0);
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
 }
@@ -107,7 +107,7 @@ TEST_F(HelpersTest, OneOfAnotherUserIsRefused) {
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
 }
 
-// Whoever owns the program already runs as us.
+// The owner of the program could already run code as us.
 TEST_F(HelpersTest, TheWholeTreeOfAnotherUserIsOpened) {
   for (const auto& entry : fs::directory_iterator(directory_)) {
     if (::chown(entry.path().c_str(), 12'345, 12'345) != 0) GTEST_SKIP() << "only root gives files away";
@@ -116,7 +116,7 @@ TEST_F(HelpersTest, TheWholeTreeOfAnotherUserIsOpened) {
   ASSERT_EQ(::chown(directory_.c_str(), 12'345, 12'345), 0);
   ASSERT_EQ(::chmod(directory_.c_str(), 0775), 0);
   EXPECT_THAT(run(), HasSubstr("opened: 5\n"));
-  // Nor a third one's.
+  // But not a helper of a third user.
   ASSERT_EQ(::chown(helper("net").c_str(), 12'346, 12'345), 0);
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
 }
@@ -128,11 +128,11 @@ TEST_F(HelpersTest, OneThatAGroupMayWriteAndTheProgramNotIsRefused) {
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
 }
 
-TEST_F(HelpersTest, ADirectoryThatEverybodyMayWriteToIsRefused) {
+TEST_F(HelpersTest, AWorldWritableDirectoryIsRefused) {
   ASSERT_EQ(::chmod(directory_.c_str(), 0757), 0);
   EXPECT_THAT(run(),
               HasSubstr("the helpers in " + directory_.string() + " could be replaced by another user"));
-  ASSERT_EQ(::chmod(directory_.c_str(), 01757), 0) << "but of a sticky one nobody can take a file away";
+  ASSERT_EQ(::chmod(directory_.c_str(), 01757), 0) << "but in a sticky one no other user can remove a file";
   EXPECT_THAT(run(), HasSubstr("opened: 5\n"));
 }
 

@@ -99,13 +99,13 @@ TEST(ListenersTest, OfSeveralAddressesTheAbsentAreLeftOut) {
   }
 }
 
-TEST(ListenersTest, WhenAllAreAbsentItFails) {
+TEST(ListenersTest, FailsWhenAllAddressesAreAbsent) {
   const auto bound = bind_listener({at(kNowhere), at("198.51.100.1")});
   ASSERT_FALSE(bound.ok());
   EXPECT_THAT(bound.error().text(), HasSubstr("203.0.113.1"));
 }
 
-TEST(ListenersTest, SomebodyElseMayHaveListenedMeanwhile) {
+TEST(ListenersTest, AnotherProgramMayListenFirst) {
   // Two programs that share a port (SO_REUSEADDR) may both bind it; only one can listen.
   const auto bound = bind_listener({at("127.0.0.1")});
   ASSERT_TRUE(bound.ok());

@@ -1,4 +1,4 @@
-// The parts of the monitor that need no loop and no socket: waits, addresses, services, words.
+// The parts of the monitor that need no loop and no socket: delays, addresses, services, texts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -36,7 +36,7 @@ TEST(BackoffTest, WaitsBetweenHalfOfTheDelayAndAllOfIt) {
   EXPECT_EQ(most.next(499), 999ms);
 }
 
-TEST(BackoffTest, TheDelayDoublesUpToItsMost) {
+TEST(BackoffTest, TheDelayDoublesUpToItsMaximum) {
   Backoff backoff(2'500ms);
   milliseconds delay = 2'500ms;
   for (int i = 0; i < 10; ++i) {
@@ -55,7 +55,7 @@ TEST(BackoffTest, BeginsAgainAfterAReset) {
   EXPECT_EQ(backoff.next(0), 1'250ms);
 }
 
-TEST(BackoffTest, AFirstDelayAboveTheMostStays) {
+TEST(BackoffTest, AFirstDelayAboveTheMaximumStays) {
   Backoff backoff(limits::kBackoffMost * 2);
   EXPECT_EQ(backoff.next(0), limits::kBackoffMost);
   EXPECT_EQ(backoff.next(0), limits::kBackoffMost);
@@ -199,7 +199,7 @@ TEST(CheckVersionTest, Version1IsForOneService) {
   EXPECT_THAT(two.error().text(), HasSubstr("this one has A, B."));
 }
 
-// ---- words ----
+// ---- texts ----
 
 TEST(ExitTest, SaysHowAProcessEnded) {
   EXPECT_EQ((Exit{Exit::How::kStatus, 71}.describe()), "ended with status 71");

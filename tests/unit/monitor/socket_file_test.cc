@@ -66,7 +66,7 @@ TEST_F(SocketFileTest, IsRemovedWithItsLastOwner) {
   EXPECT_FALSE(fs::exists(fs::symlink_status(path_)));
 }
 
-TEST_F(SocketFileTest, WhatTookItsPlaceStays) {
+TEST_F(SocketFileTest, AReplacementStays) {
   {
     const auto file = SocketFile::bind(socket_.get(), path_);
     ASSERT_TRUE(file.ok());
@@ -85,7 +85,7 @@ TEST_F(SocketFileTest, AStaleOneIsReplaced) {
   EXPECT_EQ(error_of_bind(), "");
 }
 
-TEST_F(SocketFileTest, OneThatIsListenedOnIsBusy) {
+TEST_F(SocketFileTest, ASocketWithAListenerIsBusy) {
   const Address address = unix_address(path_);
   const UniqueFd other = unix_socket();
   ASSERT_EQ(::bind(other.get(), address.get(), address.size), 0);
@@ -110,7 +110,7 @@ TEST_F(SocketFileTest, AFileIsNoSocket) {
   EXPECT_THAT(error_of_bind(), HasSubstr("which is no socket"));
 }
 
-TEST_F(SocketFileTest, AFolderThatIsNotThere) {
+TEST_F(SocketFileTest, AMissingDirectoryIsNamed) {
   path_ = (directory_ / "none" / "x.sock").string();
   EXPECT_THAT(error_of_bind(), HasSubstr("its folder does not exist"));
 }

@@ -24,7 +24,7 @@ namespace {
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
-// What `run` writes to standard error.
+// The text that `run` writes to standard error.
 std::string standard_error(const std::function<void(int pipe)>& run) {
   auto pipe = make_pipe();
   EXPECT_TRUE(pipe.ok());
@@ -40,7 +40,7 @@ std::string standard_error(const std::function<void(int pipe)>& run) {
   return all;
 }
 
-// The line that a log of `level` writes for a text of `text_level`.
+// The line that a log at `level` writes for a text of `text_level`.
 std::string line(LogLevel level, LogLevel text_level, std::string_view text) {
   return standard_error([&](int) { StderrLog(level).write(text_level, text); });
 }
@@ -121,12 +121,12 @@ TEST_F(StderrLogTest, APlainLineHasNothingButThePriorityOfTheJournal) {
 
 // ---- a reader that does not read ----
 
-// Standard error of this process, which nobody reads until read() is called.
+// Standard error of this process, which is not read until read() is called.
 class Unread {
  public:
   explicit Unread(FdPair ends) : ends_(std::move(ends)), before_(::dup(STDERR_FILENO)) {
     ::signal(SIGPIPE, SIG_IGN);
-    // Others want to wait on theirs.
+    // Standard error is blocking, because other processes may share it.
     ::fcntl(ends_.second.get(), F_SETFL, ::fcntl(ends_.second.get(), F_GETFL) & ~O_NONBLOCK);
     ::dup2(ends_.second.get(), STDERR_FILENO);
   }
@@ -136,7 +136,7 @@ class Unread {
 
   bool blocks() const { return (::fcntl(ends_.second.get(), F_GETFL) & O_NONBLOCK) == 0; }
   void close_reader() { ends_.first.reset(); }
-  // What has come.
+  // Everything that has arrived.
   std::string read() {
     std::string all;
     char buffer[4'096];
@@ -160,7 +160,7 @@ class UnreadTest : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Kinds, UnreadTest, testing::Values("pipe", "stream", "packets"),
                          [](const auto& each) { return std::string(each.param); });
 
-TEST_P(UnreadTest, LinesWaitAreDroppedAndCounted) {
+TEST_P(UnreadTest, LinesAreQueuedDroppedAndCounted) {
   constexpr int kLines = 2'000;  // twice what is kept
   Unread unread(unread_pair(GetParam()));
   std::string all;
@@ -170,7 +170,7 @@ TEST_P(UnreadTest, LinesWaitAreDroppedAndCounted) {
     for (int i = 0; i < kLines; ++i)
       log.info("line " + std::to_string(i) + ' ' + std::string(limits::kMaxLogLine - 20, 'x'));
     EXPECT_TRUE(unread.blocks());
-    // All that has waited goes with the next lines, as the reader takes it.
+    // The queued lines are written with the next ones, as far as the reader takes them.
     for (; written < 10'000 && all.find("dropped") == std::string::npos; ++written) {
       all += unread.read();
       log.info("next");
@@ -192,7 +192,7 @@ TEST_P(UnreadTest, LinesWaitAreDroppedAndCounted) {
   const int lines = count("] line "), next = count("] next\n");
   EXPECT_GT(lines, kLines / 4);
   EXPECT_LT(lines, kLines);
-  // Of "next" the first were dropped too.
+  // The first "next" lines were dropped too.
   EXPECT_EQ(lines + next + std::stoi(dropped[1]), kLines + written);
   EXPECT_EQ(count("log lines were dropped"), 1);
   EXPECT_LT(dropped.position(), static_cast<std::ptrdiff_t>(all.find("] last\n")));
@@ -202,7 +202,7 @@ TEST_P(UnreadTest, LinesWaitAreDroppedAndCounted) {
     EXPECT_TRUE(each.starts_with("[2") && each.size() < limits::kMaxLogLine + 100) << each;
 }
 
-TEST_P(UnreadTest, WhatWaitsLeavesWithoutAFurtherLine) {
+TEST_P(UnreadTest, QueuedLinesLeaveWithoutAnotherLine) {
   constexpr int kLines = 800;
   Unread unread(unread_pair(GetParam()));
   StderrLog log(LogLevel::kInfo);

@@ -1,4 +1,4 @@
-// Resolver and Targets, with a bridge that the test plays and without a resolve process.
+// Resolver and Targets. The test plays the bridge, and there is no resolve process.
 #include "monitor/targets.h"
 
 #include <gmock/gmock.h>
@@ -56,7 +56,7 @@ class TargetsTest : public testing::Test {
     EXPECT_EQ(::getsockname(bound_.get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size), 0);
     return address.port();
   }
-  // A bridge that is in its sandbox, played by this test.
+  // A bridge that has entered its sandbox, played by this test.
   void start_bridge() {
     auto channel = make_socketpair(SOCK_SEQPACKET);
     auto errors = make_socketpair(SOCK_SEQPACKET);
@@ -83,7 +83,7 @@ class TargetsTest : public testing::Test {
     ASSERT_TRUE(run_until(loop_, [this] { return child_->ready(); }));
   }
   void dial(uint16_t service, uint32_t cookie) { bridge_->send(ipc::Dial{service, cookie}); }
-  // Whether a new bridge that asks for this is killed.
+  // Whether a new bridge that makes this request is killed.
   bool is_killed_for(uint16_t service, uint32_t cookie) {
     start_bridge();
     dial(service, cookie);
@@ -97,7 +97,7 @@ class TargetsTest : public testing::Test {
   event::Loop loop_;
   StderrLog log_{LogLevel::kOff};
   Lines lines_;
-  // Without a launch process nothing can be looked up.
+  // Without a launch process every lookup fails.
   Launcher launcher_{loop_, log_, [] {}};
   Resolver resolver_{loop_, launcher_, {}};
   Address good_ = *parse_address("127.0.0.1", 0);
@@ -105,7 +105,7 @@ class TargetsTest : public testing::Test {
   UniqueFd bound_;
   config::Config config_;
   std::multimap<uint32_t, std::string> results_;  // by cookie
-  std::vector<uint16_t> told_;                    // services that the bridge knows to have a target
+  std::vector<uint16_t> told_;  // services that were announced to the bridge as having a target
   int kills_ = 0;
   UniqueFd errors_;
   std::unique_ptr<Child> child_;
@@ -130,7 +130,7 @@ TEST_F(TargetsTest, GivesUpAfterItsTries) {
   EXPECT_EQ(kills_, 0);
 }
 
-TEST_F(TargetsTest, TriesAgainUntilSomebodyListens) {
+TEST_F(TargetsTest, TriesAgainUntilThereIsAListener) {
   config_.settings.connect_tries = -1;
   dial(1, 8);
   int turns = 0;
@@ -201,14 +201,14 @@ TEST_F(TargetsTest, ANameThatCannotBeLookedUpIsTriedAgain) {
 
 // ---- Resolver ----
 
-TEST_F(TargetsTest, WhatIsKnownIsAnsweredAtOnce) {
+TEST_F(TargetsTest, KnownAddressesAreAnsweredAtOnce) {
   std::vector<std::string> found;
   for (const Address& address : known_addresses("localhost", 80))
     found.push_back(to_string(address));
   EXPECT_THAT(found, ElementsAre("127.0.0.1:80", "[::1]:80"));
 }
 
-TEST_F(TargetsTest, AResolverThatHasEndedAnswersNobody) {
+TEST_F(TargetsTest, AnEndedResolverAnswersNoLookup) {
   auto resolver = std::make_unique<Resolver>(loop_, launcher_, ipc::Setup());
   int answers = 0;
   const auto question = resolver->look_up("name.invalid", 80, [&](Result<Addresses>) { ++answers; });
@@ -217,7 +217,7 @@ TEST_F(TargetsTest, AResolverThatHasEndedAnswersNobody) {
   EXPECT_EQ(answers, 0);
 }
 
-TEST_F(TargetsTest, WhoTakesAQuestionBackIsNotCalled) {
+TEST_F(TargetsTest, ACancelledLookupIsNotAnswered) {
   int answers = 0;
   auto first = resolver_.look_up("name.invalid", 80, [&](Result<Addresses>) { ++answers; });
   const auto second = resolver_.look_up("name.invalid", 80, [&](Result<Addresses>) { ++answers; });
@@ -226,7 +226,7 @@ TEST_F(TargetsTest, WhoTakesAQuestionBackIsNotCalled) {
   EXPECT_EQ(answers, 1);
 }
 
-TEST_F(TargetsTest, ALookupWhoseProcessFailsIsAnErrorForAllWhoWait) {
+TEST_F(TargetsTest, AFailedLookupProcessIsAnErrorForAllWaiters) {
   std::vector<std::string> errors;
   const auto callback = [&](Result<Addresses> addresses) {
     errors.push_back(addresses.ok() ? "" : cannot_resolve("name.invalid", addresses.error()).text());

@@ -35,7 +35,7 @@ TEST(FormatTest, TheSubprotocolHasTheVersionInItsName) {
   EXPECT_EQ(subprotocol_version("aws.iot.securetunneling-3.0"), 3);
 }
 
-TEST(FormatDeathTest, OtherVersionsAreNone) {
+TEST(FormatDeathTest, OtherVersionsEndTheProcess) {
   EXPECT_EXIT(format_of_version(0), testing::ExitedWithCode(71), "1 to 3");
   EXPECT_EXIT(format_of_version(4), testing::ExitedWithCode(71), "1 to 3");
   EXPECT_EXIT(subprotocol_version("aws.iot.securetunneling-4.0"), testing::ExitedWithCode(71), "subprotocol");

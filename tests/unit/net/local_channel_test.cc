@@ -17,13 +17,13 @@
 
 namespace {
 
-// The descriptor for which the kernel has no memory, and how often it was written to.
+// The descriptor for which the kernel pretends to have no memory, and how often it was written to.
 int short_fd = -1;
 size_t refused_writes = 0;
 
 }  // namespace
 
-// In the place of libc's: nothing else makes the kernel say that.
+// Replaces libc's, because no test can make the kernel report that.
 extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
   if (fd != short_fd) return ::syscall(SYS_write, fd, bytes, size);
   ++refused_writes;
@@ -59,14 +59,14 @@ class ChannelRecorder : public LocalChannelEvents {
 };
 
 // The owner of the tunnel that the channels belong to.
-class Nobody : public TunnelEvents {
+class IgnoredEvents : public TunnelEvents {
  public:
   Connection* open(uint16_t) override { return nullptr; }
   void send(const wire::Message&) override {}
   void note(std::string) override {}
 };
 
-// Long enough for what comes before it in a test.
+// Long enough for what precedes it in a test.
 constexpr std::chrono::milliseconds kStall{50};
 
 class LocalChannelTest : public testing::Test {
@@ -101,7 +101,7 @@ class LocalChannelTest : public testing::Test {
   }
 
   // More than the backlog's limit, without a channel.
-  void write_until_full_of_nobody() { write(std::string(limits::kConnectionBacklog + 1, 'x')); }
+  void write_until_full_without_a_channel() { write(std::string(limits::kConnectionBacklog + 1, 'x')); }
   void run_for(std::chrono::milliseconds time) {
     event::Timer end(loop_, [this] { loop_.stop(); });
     end.start(time);
@@ -112,7 +112,7 @@ class LocalChannelTest : public testing::Test {
   ChannelRecorder recorder_;
   UniqueFd ours_;
   UniqueFd peer_;
-  // The payloads of the DATA messages that wait to be sent.
+  // The payloads of the DATA messages in the outbox.
   std::string take_sent() {
     std::string sent;
     Bytes bytes = sender_.outbox().pending();
@@ -140,8 +140,8 @@ class LocalChannelTest : public testing::Test {
   size_t flushes_ = 0;
   Sender sender_{loop_, [this] { ++flushes_; }};
   LocalChannel local_{loop_, 5, 2, kStall, sender_, recorder_};
-  Nobody nobody_;
-  Tunnel tunnel_{true, {"A", "B", "C"}, Format{}, 1, 4, nobody_};
+  IgnoredEvents ignored_;
+  Tunnel tunnel_{true, {"A", "B", "C"}, Format{}, 1, 4, ignored_};
 };
 
 TEST_F(LocalChannelTest, KnowsItsNumberAndService) {
@@ -174,7 +174,7 @@ TEST_F(LocalChannelTest, WaitsForMemoryWithoutAskingAgainAndAgain) {
   EXPECT_TRUE(run_until(loop_, [&] { return (got += read_peer()) == "one two"; }));
 }
 
-TEST_F(LocalChannelTest, KeepsWhatIsWrittenBeforeTheChannelIsThere) {
+TEST_F(LocalChannelTest, KeepsWhatIsWrittenBeforeTheChannelExists) {
   write("one ");
   write("two");
   run_ready(loop_);
@@ -211,7 +211,7 @@ TEST_F(LocalChannelTest, BytesKeepTheirOrderThroughTheBacklog) {
 }
 
 TEST_F(LocalChannelTest, SaysThatItIsStuckAfterTheStallLimit) {
-  write_until_full_of_nobody();
+  write_until_full_without_a_channel();
   run_for(kStall * 3);
   EXPECT_THAT(recorder_.events, ElementsAre("full", "stalled"));
   local_.wait_again();
@@ -240,7 +240,7 @@ TEST_F(LocalChannelTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
   EXPECT_THAT(order.stalled, ElementsAre(stuck.number(), slow.number()));
 }
 
-TEST_F(LocalChannelTest, WaitsForEverWithoutAStallLimit) {
+TEST_F(LocalChannelTest, WaitsForeverWithoutAStallLimit) {
   LocalChannel patient{loop_, 6, 2, std::chrono::milliseconds(0), sender_, recorder_};
   patient.deliver(as_bytes(std::string(limits::kConnectionBacklog + 1, 'x')));
   run_for(kStall * 3);
@@ -265,7 +265,7 @@ TEST_F(LocalChannelTest, StaysFullUntilHalfOfTheBacklogIsGone) {
     read += static_cast<size_t>(size);
     run_ready(loop_);
   }
-  // What was not read yet stands in the backlog or in the small channel.
+  // What was not read yet is in the backlog or in the small channel.
   EXPECT_LE(written - read, limits::kConnectionBacklog / 2 + 32'768);
   EXPECT_GE(written - read, limits::kConnectionBacklog / 2 - 8'192);
 }
@@ -329,7 +329,7 @@ TEST_F(LocalChannelTest, WritingToAnEndedLocalSideIsBroken) {
   EXPECT_THAT(recorder_.events, ElementsAre("broken"));
 }
 
-TEST_F(LocalChannelTest, ABacklogThatNobodyWillReadIsBroken) {
+TEST_F(LocalChannelTest, ABacklogWithoutAReaderIsBroken) {
   local_.attach(std::move(ours_));
   write_until_full();
   sender_.set_blocked(true);  // nothing is read meanwhile
@@ -345,7 +345,7 @@ TEST_F(LocalChannelTest, ABrokenChannelIsNoticedWhenItIsAttached) {
   EXPECT_THAT(recorder_.events, ElementsAre("broken"));
 }
 
-TEST_F(LocalChannelTest, OnceGivenUpItTakesAndSaysNothing) {
+TEST_F(LocalChannelTest, AfterGivingUpItTakesAndReportsNothing) {
   local_.attach(std::move(ours_));
   local_.give_up();
   write("x");
@@ -428,7 +428,7 @@ TEST_F(LocalChannelTest, AKeystrokeGoesBeforeADownload) {
   EXPECT_EQ(take_sent(), "keybulk");
 }
 
-TEST_F(LocalChannelTest, WaitsForRoomNoLongerThanItLives) {
+TEST_F(LocalChannelTest, StopsWaitingForRoomWhenDestroyed) {
   auto second = make_socketpair(SOCK_STREAM);
   ASSERT_TRUE(second.ok());
   auto gone = std::make_unique<LocalChannel>(loop_, 6, 2, kStall, sender_, recorder_);

@@ -24,7 +24,7 @@ struct Frame {
   std::string whole;
 };
 
-// Takes the client's frame off the front of bytes, without the code under test.
+// Removes the client's frame from the front of bytes, without the code under test.
 Frame take_frame(std::string& bytes) {
   const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes.at(i)); };
   EXPECT_EQ(at(0) & 0xf0, 0x80) << "one unfragmented frame";
@@ -72,7 +72,7 @@ Message message_of(const Route& route, std::string payload) {
           .connection_id = route.connection_id};
 }
 
-// Bytes that the two ways of framing must agree on, byte for byte once the key is the same.
+// Both ways of framing must produce the same bytes when they use the same mask key.
 void expect_framed(const std::string& bytes, const Message& message) {
   std::string rest = bytes;
   const Frame frame = take_frame(rest);
@@ -191,7 +191,7 @@ TEST(OutboxTest, ConsumingTakesFromTheFrontAndAllMakesRoom) {
   expect_framed(pending(outbox), message_of(kLongestRoute, "again"));
 }
 
-TEST(OutboxTest, WhatIsFramedBehindAPartlyConsumedFrameLeavesItAlone) {
+TEST(OutboxTest, FramingBehindAPartlyConsumedFrameLeavesItAlone) {
   Outbox outbox;
   commit(outbox, kLongestRoute, pattern(500));
   const std::string first = pending(outbox);
@@ -219,7 +219,7 @@ TEST(OutboxTest, ControlFramesFindRoomInFrontWhenThereIsNoneBehind) {
   EXPECT_TRUE(rest.empty());
 }
 
-TEST(OutboxTest, GrowsForWhatMustBeSaidWhenItIsFull) {
+TEST(OutboxTest, GrowsForMandatoryMessagesWhenFull) {
   Outbox outbox;
   while (outbox.has_room())
     commit(outbox, kLongestRoute, pattern(limits::kMaxPayload));
@@ -249,7 +249,7 @@ TEST(OutboxTest, EveryFrameHasItsOwnKey) {
   std::string rest = pending(outbox);
   while (!rest.empty())
     keys.insert(take_frame(rest).key);
-  // By chance two may be the same, but hardly more.
+  // Two may be equal by chance, but hardly more.
   EXPECT_GE(keys.size(), kFrames - 3);
 }
 

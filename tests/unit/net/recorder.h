@@ -1,5 +1,4 @@
-// A tunnel's owner that writes down, in one line each, everything that the tunnel asks of it and of its
-// connections.
+// A tunnel's owner that records, one line each, everything that the tunnel asks of it and of its connections.
 #pragma once
 
 #include <map>
@@ -46,7 +45,7 @@ class Recorder : public TunnelEvents {
     connection = std::make_unique<Recorded>(number, service, events);
     return *connection;
   }
-  // Null: there never was one.
+  // Null: it never existed.
   Connection* find(ConnectionNumber number) {
     const auto found = connections_.find(number);
     return found == connections_.end() ? nullptr : found->second.get();
@@ -83,11 +82,11 @@ class NumberedTunnel : public Tunnel {
   void local_opened(ConnectionNumber number, uint16_t service) {
     Tunnel::local_opened(recorder_.add(number, service));
   }
-  // Nothing when there never was one of this number.
+  // Null: this number was never used.
   void local_closed(ConnectionNumber number) {
     if (Connection* const connection = recorder_.find(number)) Tunnel::local_closed(*connection);
   }
-  // How a connection's next data is addressed. Null: it is not open any more.
+  // The address of a connection's next data. Null: it is not open any more.
   const Route* route(ConnectionNumber number) {
     Connection* const connection = recorder_.find(number);
     return connection != nullptr && connection->open() ? &connection->route_data() : nullptr;
@@ -97,7 +96,7 @@ class NumberedTunnel : public Tunnel {
   Recorder& recorder_;
 };
 
-// message as the service sends it, without the length in front.
+// A message as the service sends it, without its length prefix.
 inline std::string encoded(const Message& message) {
   std::string frame;
   wire::append_frame(message, frame);

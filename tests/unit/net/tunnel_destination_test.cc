@@ -81,7 +81,7 @@ TEST(DestinationTest, DataInAnUnusualOrderOfFieldsIsDelivered) {
   Destination d;
   d.take(MessageType::kStreamStart, 7, "A", 1);
   d.events.take();
-  // The fast decoder wants the schema's order; here streamId (2) stands in front of type (1).
+  // The fast decoder wants the schema's order; here streamId (2) precedes type (1).
   const std::string usual = test::encoded(make(MessageType::kData, 7, "A", 1, "turned"));
   const std::string turned = usual.substr(2, 2) + usual.substr(0, 2) + usual.substr(4);
   ASSERT_TRUE(d.tunnel.receive(as_bytes(turned)).ok());

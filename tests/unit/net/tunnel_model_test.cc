@@ -1,4 +1,4 @@
-// Thousands of random operations on a tunnel, held against a model that is too simple to be wrong: a list of
+// Thousands of random operations on a tunnel, compared with a model that is too simple to be wrong: a list of
 // connections, and the active stream of each service.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using test::Recorder;
 constexpr uint32_t kModelConnections = 3;
 constexpr int kServices = 3;
 constexpr int kOperations = 3'000;
-// Few ids, so that they start over again and again.
+// Few ids, so that they are reused often.
 constexpr uint32_t kMaxId = 40;
 
 struct Entry {
@@ -33,7 +33,7 @@ struct Entry {
 
 class Model {
  public:
-  // With ids: of connections, in what we may send.
+  // with_ids: our messages may carry connection ids.
   Model(bool source, bool with_ids) : source_(source), with_ids_(with_ids) {}
 
   std::vector<std::string> open(ConnectionNumber number, int service) {
@@ -80,7 +80,7 @@ class Model {
     return out;
   }
 
-  // What a message causes; `error`: it ends the tunnel.
+  // Handles a message; `error`: it ends the tunnel.
   std::vector<std::string> take(const Message& m, bool& error) {
     error = false;
     std::vector<std::string> out;
@@ -158,7 +158,7 @@ class Model {
     return std::count_if(entries_.begin(), entries_.end(),
                          [service](const Entry& e) { return e.service == service; });
   }
-  // What a source sees of the destination's version.
+  // What a source learns about the destination's version.
   void learn(const Message& m, int service, std::vector<std::string>& out) {
     const Peer before = peer_;
     if (m.type == MessageType::kConnectionReset && m.connection_id == 1 && peer_ == Peer::kUnknown) {
@@ -247,12 +247,12 @@ class TunnelModelTest : public testing::TestWithParam<Case> {
                                              MessageType::kStreamReset,
                                              MessageType::kConnectionReset,
                                              MessageType::kSessionReset};
-    // Each end of everything is rarer than its start, so that there is something to end.
+    // Ends are rarer than starts, so that there is something to end.
     MessageType type = kTypes[below(9)];
     if (type == MessageType::kSessionReset && below(8) != 0) type = MessageType::kData;
     if (type == MessageType::kSessionReset) return make(type, 0);
     const int service = below(kServices);
-    // A source numbers its streams itself, and soon has left the first numbers behind.
+    // A source numbers its streams itself, and soon leaves the first numbers behind.
     const bool current = GetParam().source && model.stream(service) != 0 && below(4) != 0;
     Message message = make(type, current ? model.stream(service) : 1 + below(3), Model::name(service),
                            static_cast<uint32_t>(below(6)));
@@ -305,7 +305,7 @@ TEST_P(TunnelModelTest, DoesWhatTheModelDoes) {
     EXPECT_EQ(recorder.take(), model.end());
     EXPECT_EQ(tunnel.open_connections(), 0U);
   }
-  // The operations led somewhere.
+  // The operations had an effect.
   EXPECT_GE(most_open, GetParam().version < 3 ? 3U : 4U);
   if (source && GetParam().version == 3) {
     EXPECT_GT(model.versions_seen(), 10);

@@ -1,4 +1,4 @@
-// A source whose destination gives no answer at all: what the log says, and when.
+// A source whose destination never answers: what is logged, and when.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ using testing::Not;
 struct Silence {
   int version;
   std::vector<std::string> services;
-  std::string flag;  // what the log names; none: what it must not name
+  std::string flag;  // the one that the log names; empty: it must name none
 };
 
 class SilenceTest : public testing::TestWithParam<Silence> {
@@ -45,7 +45,7 @@ INSTANTIATE_TEST_SUITE_P(Sources, SilenceTest,
                                   std::to_string(each.param.services.size());
                          });
 
-TEST_P(SilenceTest, AnEndWithoutAnAnswerIsSaidOnce) {
+TEST_P(SilenceTest, AnEndWithoutAnAnswerIsLoggedOnce) {
   for (ConnectionNumber number = 31; number < 34; ++number) {
     s_.tunnel.local_opened(number, 0);
     s_.tunnel.route(number);
@@ -54,16 +54,16 @@ TEST_P(SilenceTest, AnEndWithoutAnAnswerIsSaidOnce) {
   expect_note("a connection to service 'A' has ended");
 }
 
-TEST_P(SilenceTest, AStreamThatIsResetWithoutAnAnswerIsSaidToo) {
+TEST_P(SilenceTest, AStreamThatIsResetWithoutAnAnswerIsLoggedToo) {
   s_.tunnel.local_opened(31, 0);
   s_.tunnel.route(31);
   s_.take(MessageType::kStreamReset, 1'000, "A");
   expect_note("a connection to service 'A' has ended");
 }
 
-TEST_P(SilenceTest, WaitingIsSaidOnce) {
+TEST_P(SilenceTest, WaitingIsLoggedOnce) {
   s_.tunnel.waited();
-  EXPECT_THAT(s_.events.notes, IsEmpty()) << "nobody waits";
+  EXPECT_THAT(s_.events.notes, IsEmpty()) << "no connection waits";
   s_.tunnel.local_opened(31, 0);
   s_.tunnel.waited();
   s_.tunnel.waited();
@@ -72,7 +72,7 @@ TEST_P(SilenceTest, WaitingIsSaidOnce) {
   expect_note("connections wait");
 }
 
-TEST_P(SilenceTest, WhoSentNothingIsOwedNothing) {
+TEST_P(SilenceTest, WithoutBytesNoAnswerIsExpected) {
   s_.tunnel.local_opened(31, 0);
   s_.tunnel.local_closed(31);
   EXPECT_THAT(s_.events.notes, IsEmpty());

@@ -1,4 +1,4 @@
-// The source's side of the multiplexer, and what is the same on both sides.
+// The source's side of the multiplexer, and the behaviour that both sides share.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,7 +87,7 @@ TEST(SourceTest, AServiceWithoutAConnectionBeginsAStreamAfterTheEndOfTheOneBefor
   }
 }
 
-TEST(SourceTest, AtTheEndTheStreamsThatStandAreEnded) {
+TEST(SourceTest, AtTheEndActiveStreamsAreEnded) {
   Source s({"A", "B", "C", "D"});
   s.tunnel.local_opened(31, 0);
   s.tunnel.local_opened(32, 1);
@@ -98,7 +98,7 @@ TEST(SourceTest, AtTheEndTheStreamsThatStandAreEnded) {
   s.tunnel.end_streams();
   EXPECT_THAT(s.events.take(), ElementsAre("send STREAM_RESET stream 1002 service 'C' connection 1"));
   EXPECT_EQ(s.tunnel.open_connections(), 0U);
-  // The local side that was still open is its owner's.
+  // The owner closes the local side that was still open.
   EXPECT_EQ(s.tunnel.route(33), nullptr);
   s.tunnel.local_closed(33);
   s.tunnel.end_streams();
@@ -158,13 +158,13 @@ TEST(SourceTest, AServiceWithoutAnIdIsNotNamed) {
   EXPECT_THAT(s.events.events, ElementsAre("send STREAM_START stream 1000 service '' connection 1"));
 }
 
-TEST(SourceTest, AStreamStartOfTheDestinationIsAnError) {
+TEST(SourceTest, AStreamStartFromTheDestinationIsAnError) {
   Source s;
   s.refuse(make(MessageType::kStreamStart, 7, "A", 1), "which only a source may");
   EXPECT_THAT(s.events.events, IsEmpty());
 }
 
-TEST(SourceTest, AConnectionStartOfTheDestinationClosesThatConnection) {
+TEST(SourceTest, AConnectionStartFromTheDestinationClosesThatConnection) {
   Source s;
   s.tunnel.local_opened(31, 0);
   s.tunnel.local_opened(32, 0);
@@ -238,13 +238,13 @@ TEST_P(BothSidesTest, OtherServicesAreAnError) {
   }
 }
 
-TEST_P(BothSidesTest, NoServicesAgainAreTheOneWithoutAnId) {
+TEST_P(BothSidesTest, RepeatedEmptyServicesMeanTheOneWithoutAnId) {
   Side side(GetParam(), {""});
   side.take({.type = MessageType::kServiceIds});
   side.refuse({.type = MessageType::kServiceIds, .service_ids = {"A"}}, "changed the services");
 }
 
-TEST_P(BothSidesTest, WhatIsNoMessageIsAnError) {
+TEST_P(BothSidesTest, AnInvalidMessageIsAnError) {
   EXPECT_FALSE(side_.tunnel.receive(as_bytes("\xff\xff\xff")).ok());
   // A field outside the schema.
   EXPECT_FALSE(side_.tunnel.receive(as_bytes("\x78\x01")).ok());

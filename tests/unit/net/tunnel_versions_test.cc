@@ -1,5 +1,5 @@
-// Sides of versions 1 and 2: a source that speaks one of them, a source of version 3 whose destination turns
-// out to be older, and a destination.
+// Versions 1 and 2: a source that speaks one of them, a source of version 3 whose destination turns out to be
+// older, and a destination.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -237,7 +237,7 @@ TEST(RecognitionV3Test, ItsAnswersKeepTheStream) {
   VersionSide s(true, 3);
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kData, 1'000, "A", 1);
-  // Settled by the stream's first message.
+  // The stream's first message settles the version.
   s.take(MessageType::kData, 1'000, "A", 0, "x");
   s.events.take();
   s.tunnel.local_opened(32, 0);
@@ -258,7 +258,7 @@ TEST(RecognitionV3Test, ARefusalOfTheFirstConnectionComesFromVersion3) {
   EXPECT_THAT(s.events.notes, IsEmpty());
 }
 
-TEST(RecognitionV3Test, OneServiceTellsOfAll) {
+TEST(RecognitionV3Test, OneServiceSettlesTheVersionForAll) {
   VersionSide s(true, 3, {"A", "B"});
   s.tunnel.local_opened(31, 0);
   s.tunnel.local_opened(32, 1);
@@ -272,7 +272,7 @@ TEST(RecognitionV3Test, OneServiceTellsOfAll) {
                           "send STREAM_START stream 1002 service 'B' connection 1"));
 }
 
-TEST(RecognitionV3Test, ATunnelWithoutServiceIdsTellsVersion1AtMost) {
+TEST(RecognitionV3Test, ATunnelWithoutServiceIdsShowsVersion1AtMost) {
   VersionSide s(true, 3, {""});
   s.tunnel.local_opened(31, 0);
   s.take(MessageType::kData, 1'000, "", 0, "x");
@@ -288,7 +288,7 @@ class NamelessTest : public testing::TestWithParam<bool> {};
 INSTANTIATE_TEST_SUITE_P(Sides, NamelessTest, testing::Bool(),
                          [](const auto& each) { return each.param ? "Source" : "Destination"; });
 
-TEST_P(NamelessTest, DataIsDroppedAndSaidOnce) {
+TEST_P(NamelessTest, DataIsDroppedAndLoggedOnce) {
   VersionSide side(GetParam(), 3, {"A", "B"});
   side.take(MessageType::kData, 1'000, "", 0, "x");
   side.take(MessageType::kData, 1'000, "", 0, "x");
@@ -297,7 +297,7 @@ TEST_P(NamelessTest, DataIsDroppedAndSaidOnce) {
                                                    HasSubstr("version 1"))));
 }
 
-TEST_P(NamelessTest, OtherMessagesAreIgnoredAndSaid) {
+TEST_P(NamelessTest, OtherMessagesAreIgnoredAndLogged) {
   VersionSide side(GetParam(), 3, {"A", "B"});
   for (const MessageType type : {MessageType::kStreamStart, MessageType::kStreamReset,
                                  MessageType::kConnectionStart, MessageType::kConnectionReset}) {
@@ -328,7 +328,7 @@ TEST(OlderDestinationTest, AnswersWithNothingNewerThanItsSubprotocol) {
 }
 
 TEST(OlderDestinationTest, AConnectionStartInAStreamWithoutIdsIsIgnored) {
-  // Two connections whose answers look the same would be one to the source.
+  // The source could not tell the answers of two connections apart.
   VersionSide d(false, 3);
   d.take(MessageType::kStreamStart, 7, "A");
   d.events.take();

@@ -33,14 +33,14 @@ std::string expected_ids() {
                           : "uid " + std::to_string(::getuid()) + " gid " + std::to_string(::getgid());
 }
 
-// Whether an ordinary process here may have namespaces.
+// Whether an ordinary process may create namespaces here.
 bool namespaces_are_granted() {
   return in_child([](const Child::Say&) {
            return leave_root() && ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 ? 0 : 1;
          }).status == 0;
 }
 
-// The link says which one, and needs no right to look into it.
+// The link names the namespace, and reading it needs no privilege.
 std::string own_user_namespace() {
   char name[64];
   const ssize_t size = ::readlink("/proc/self/ns/user", name, sizeof name);
@@ -63,13 +63,13 @@ std::string expected_report(const Policy& policy, int landlock_abi) {
          (LOCALPROXY_SANITIZER_BUILD ? "" : ", filter");
 }
 
-// Asks for namespaces as net does, and may still look at itself afterwards.
+// Asks for namespaces as net does, but stays able to inspect itself afterwards.
 const Policy kNamespacesOnly{.role = "test",
                              .system_calls = kLaunchPolicy.system_calls,
                              .starts = kLaunchPolicy.starts,
                              .namespaces = true};
 
-// Enters, says the report or the error, and returns 0 or 3.
+// Enters the sandbox, sends the report or the error to the parent, and returns 0 or 3.
 int enter_and_say(const Request& request, const Child::Say& say) {
   const auto entered = enter(request);
   say(entered.ok() ? text_of(*entered) : entered.error().text());
@@ -95,12 +95,12 @@ TEST(EnterTest, ReportsTheTruthAboutTheMemory) {
     say(entered->mdwe ? "yes" : "no");
     return 0;
   });
-  // Asked in a process of its own, as nobody can undo it.
+  // Done in a child, because it cannot be undone.
   const Ended known = in_child([](const Child::Say&) { return ::prctl(65, 1, 0, 0, 0) == 0 ? 0 : 1; });
   EXPECT_EQ(ended.said, known.status == 0 ? "yes" : "no");
 }
 
-// A system that refuses a call, or a call with this first argument, as filters and LSMs do.
+// A call, or a call with this first argument, that the system refuses, as filters and LSMs do.
 struct Refusal {
   const char* name;
   uint32_t call;
@@ -141,8 +141,9 @@ INSTANTIATE_TEST_SUITE_P(
                             "capability bounding set: Operation not permitted"}),
     [](const auto& each) { return std::string(each.param.name); });
 
-// What net and bridge enter on a system that grants a part of the namespaces: nothing of them, and the rest.
-TEST_P(RefusalTest, LeavesNoHalfOfANamespace) {
+// On a system that grants only some of the namespaces, net and bridge enter none of them, and still the
+// rest of the sandbox.
+TEST_P(RefusalTest, EntersAllNamespacesOrNone) {
   if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
   const bool asks = GetParam().call == SYS_unshare;
   if (!asks && !namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";
@@ -152,7 +153,7 @@ TEST_P(RefusalTest, LeavesNoHalfOfANamespace) {
     struct stat before {
     }, after{};
     if (::fstat(own.get(), &before) != 0) return 4;
-    // As a helper has it: its filter must let it try, too.
+    // As in a helper, whose filter must allow the attempt.
     if (!enter({.policy = &kLaunchPolicy, .landlock = false}).ok()) return 5;
     const auto inside = enter({.policy = &kNamespacesOnly, .landlock = false});
     if (!inside) {
@@ -168,12 +169,12 @@ TEST_P(RefusalTest, LeavesNoHalfOfANamespace) {
   EXPECT_EQ(ended.said, expected_ids() + ", not granted: " + GetParam().not_granted + ", Landlock 0, filter");
 }
 
-// The user may have no process more, and then one has ended.
-TEST(EnterTest, AShortageThatPassesCostsNoNamespaces) {
+// The user's process limit is reached, and then a process ends.
+TEST(EnterTest, ATemporaryShortageCostsNoNamespaces) {
   if (!namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";
   if (::geteuid() != 0) GTEST_SKIP() << "not root: other processes of this user count, too";
   const Ended ended = in_child([](const Child::Say& say) {
-    // Ended children do not count: nobody has to wait for them.
+    // Ended children do not count as processes, so no wait() is needed.
     if (!leave_root() || ::signal(SIGCHLD, SIG_IGN) == SIG_ERR) return 2;
     const pid_t other = ::fork();
     if (other == 0) {
@@ -190,8 +191,8 @@ TEST(EnterTest, AShortageThatPassesCostsNoNamespaces) {
   EXPECT_THAT(ended.said, HasSubstr(", namespaces, Landlock"));
 }
 
-// It is a second wall: the filter refuses the same.
-TEST(EnterTest, DoesWithoutMdweWhateverTheReason) {
+// MDWE is a second barrier: the filter refuses the same.
+TEST(EnterTest, WorksWithoutMdweWhateverTheReason) {
   if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
   for (const int error : {EINVAL, EPERM, EACCES, ENOSYS}) {
     const Ended ended = in_child([error](const Child::Say& say) {
@@ -213,7 +214,7 @@ TEST(EnterTest, SaysWhenThereIsNoLandlock) {
   EXPECT_EQ(ended.said, expected_report(kNetPolicy, 0));
 }
 
-TEST(EnterTest, RootDoesNotGoOn) {
+TEST(EnterTest, RootIsRefused) {
   if (::geteuid() != 0) GTEST_SKIP() << "not root";
   const Ended ended = in_child(
       [](const Child::Say& say) { return enter_and_say({.policy = &kNetPolicy, .landlock = false}, say); });
@@ -231,9 +232,9 @@ TEST(EnterTest, ASecondThreadIsRefused) {
   EXPECT_THAT(ended.said, HasSubstr("/proc/self/status says Threads 2 instead of 1"));
 }
 
-TEST(EnterTest, AParentThatIsGoneIsTheEnd) {
+TEST(EnterTest, AMissingParentIsAnError) {
   const Ended ended = in_child([](const Child::Say& say) {
-    // Its own id is not its parent's.
+    // Its own id is never its parent's.
     return leave_root() ? enter_and_say({.policy = &kNetPolicy, .parent = ::getpid(), .landlock = false}, say)
                         : 2;
   });
@@ -242,7 +243,7 @@ TEST(EnterTest, AParentThatIsGoneIsTheEnd) {
 }
 
 TEST(EnterTest, TiedToItsParentBeforeAnythingElse) {
-  // Whatever hangs on the way in must not outlive its parent: the tie comes before the namespaces.
+  // A process that hangs while it enters must not outlive its parent, so the tie comes before the namespaces.
   const pid_t nobody = ::getppid();
   const std::string before = own_user_namespace();
   const Ended ended = in_child([&](const Child::Say& say) {
@@ -258,7 +259,7 @@ TEST(EnterTest, TiedToItsParentBeforeAnythingElse) {
   EXPECT_EQ(ended.said, "the monitor is gone");
 }
 
-TEST(EnterTest, AParentThatIsThereIsFine) {
+TEST(EnterTest, ALivingParentIsFine) {
   const pid_t parent = ::getpid();
   const Ended ended = in_child([parent](const Child::Say& say) {
     return leave_root() ? enter_and_say({.policy = &kNetPolicy, .parent = parent, .landlock = false}, say)
@@ -267,10 +268,10 @@ TEST(EnterTest, AParentThatIsThereIsFine) {
   EXPECT_EQ(ended.status, 0) << ended.said;
 }
 
-TEST(EnterTest, TheKernelSaysTheSame) {
+TEST(EnterTest, TheKernelReportsTheSame) {
   auto pipe = make_pipe();
   ASSERT_TRUE(pipe.ok());
-  // A pipe to hold the child in its sandbox until it has been looked at.
+  // A pipe that holds the child in its sandbox until it has been inspected.
   ASSERT_EQ(::fcntl(pipe->first.get(), F_SETFL, 0), 0);
   Child child([&pipe](const Child::Say& say) {
     pipe->second.reset();

@@ -1,4 +1,4 @@
-// Runs a filter's program as the kernel would: what it says of a call, without making the call.
+// Runs a filter's program as the kernel would, to get its verdict on a call without making the call.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 namespace localproxy::sandbox::test {
 
-// A SECCOMP_RET_ value. Fails for an instruction that libseccomp has never made, and for a way out of the
+// A SECCOMP_RET_ value. Fails for an instruction that libseccomp does not generate, and for a jump out of the
 // program.
 inline uint32_t evaluate(const FilterProgram& program, const seccomp_data& data) {
   uint32_t accumulator = 0;

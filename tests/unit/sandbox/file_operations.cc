@@ -1,4 +1,4 @@
-// Files, and what is not a channel.
+// Operations on files, and on descriptors that are not channels.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -14,8 +14,8 @@
 namespace localproxy::sandbox::test {
 namespace {
 
-constexpr const char* kOwn = "/tmp/localproxy-forbidden";  // in a directory where anybody may make files
-constexpr int kAsToken = O_RDONLY | O_CLOEXEC | O_NOCTTY;  // as the monitor reads the file with the token
+constexpr const char* kOwn = "/tmp/localproxy-forbidden";  // in a directory where every user may create files
+constexpr int kAsToken = O_RDONLY | O_CLOEXEC | O_NOCTTY;  // as the monitor opens the token file
 
 long open_for(const std::string& path, int flags) {
   return ::syscall(SYS_openat, AT_FDCWD, path.c_str(), flags, 0600);
@@ -48,7 +48,7 @@ constexpr Operation kFileOperations[] = {
     {"write /etc/passwd", TRY(open_for("/etc/passwd", O_WRONLY)), K, K, K, K, K},
     {"append to a log", TRY(open_for("/var/log/wtmp", O_WRONLY | O_APPEND)), K, K, K, K, K},
     {"create a file", TRY(open_for(kOwn, O_RDWR | O_CREAT | O_EXCL)), K, K, K, K, K},
-    {"create a file without a name", TRY(open_for("/tmp", O_RDWR | O_TMPFILE)), K, K, K, K, K},
+    {"create an unnamed file", TRY(open_for("/tmp", O_RDWR | O_TMPFILE)), K, K, K, K, K},
     {"open with O_PATH", TRY(open_for("/bin/true", O_PATH)), K, kDone, K, K, K},
     {"openat2", [](const World&) { open_how how{}; return ::syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", &how, sizeof how); }, K, K, K, K, K},
 #ifdef SYS_open
@@ -67,11 +67,11 @@ constexpr Operation kFileOperations[] = {
     {"change a file's mode", TRY(::syscall(SYS_fchmodat, AT_FDCWD, kOwn, 0777, 0)), K, K, K, K, K},
     {"change an open file's mode", TRY(::syscall(SYS_fchmod, w.file, 0777)), K, K, K, K, K},
     {"change a file's owner", TRY(::syscall(SYS_fchownat, AT_FDCWD, kOwn, 0, 0, 0)), K, K, K, K, K},
-    {"make a pipe with a name", TRY(::syscall(SYS_mknodat, AT_FDCWD, kOwn, S_IFIFO | 0600, 0)), K, K, K, K, K},
+    {"make a named pipe", TRY(::syscall(SYS_mknodat, AT_FDCWD, kOwn, S_IFIFO | 0600, 0)), K, K, K, K, K},
     {"make a device", TRY(::syscall(SYS_mknodat, AT_FDCWD, kOwn, S_IFBLK | 0600, 0x0800)), K, K, K, K, K},
     {"set an extended attribute", TRY(::syscall(SYS_setxattr, kOwn, "user.x", "", 0, 0)), K, K, K, K, K},
     {"set a file's times", TRY(::syscall(SYS_utimensat, AT_FDCWD, kOwn, nullptr, 0)), K, K, K, K, K},
-    {"name a file by its handle", [](const World&) { int id; char h[128] = {}; return ::syscall(SYS_name_to_handle_at, AT_FDCWD, "/etc/passwd", h, &id, 0); }, K, K, K, K, K},
+    {"get the handle of a file", [](const World&) { int id; char h[128] = {}; return ::syscall(SYS_name_to_handle_at, AT_FDCWD, "/etc/passwd", h, &id, 0); }, K, K, K, K, K},
     {"open a file by its handle", [](const World& w) { char h[128] = {}; return ::syscall(SYS_open_by_handle_at, w.directory, h, O_RDONLY); }, K, K, K, K, K},
     {"watch files", TRY(::syscall(SYS_inotify_init1, 0)), K, K, K, K, K},
     {"watch a file system", TRY(::syscall(SYS_fanotify_init, 0, O_RDONLY)), K, K, K, K, K},
@@ -79,9 +79,9 @@ constexpr Operation kFileOperations[] = {
     {"change directory", TRY(::syscall(SYS_chdir, "/")), K, kDone, K, K, K},
     {"change to an open directory", TRY(::syscall(SYS_fchdir, w.directory)), K, K, K, K, K},
     {"change the root", TRY(::syscall(SYS_chroot, "/")), K, EPERM, K, K, K},
-    {"make a file in memory", TRY(::syscall(SYS_memfd_create, "x", 0U)), K, K, K, K, K},
+    {"make a memfd", TRY(::syscall(SYS_memfd_create, "x", 0U)), K, K, K, K, K},
 #ifdef SYS_memfd_secret
-    {"make a secret file in memory", TRY(::syscall(SYS_memfd_secret, 0U)), K, K, K, K, K},
+    {"make a secret memfd", TRY(::syscall(SYS_memfd_secret, 0U)), K, K, K, K, K},
 #endif
     {"copy from a file that is open", TRY(::syscall(SYS_sendfile, w.pipe_write, w.file, nullptr, 1)), K, K, K, K, K},
     {"copy between files", TRY(::syscall(SYS_copy_file_range, w.file, nullptr, w.file, nullptr, 1, 0)), K, K, K, K, K},

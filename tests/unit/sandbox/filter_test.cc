@@ -1,5 +1,5 @@
-// The system call filters: each role's policy can be loaded, lets through what the role does, and kills what
-// it must not do.
+// The system call filters: each role's policy can be loaded, allows what the role does, and kills what it
+// must not do.
 #include "sandbox/filter.h"
 
 #include <errno.h>
@@ -44,7 +44,7 @@ class SeccompTest : public testing::Test {
   void SetUp() override {
     if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
   }
-  // Makes the call behind the filter; the child says how it ended.
+  // Makes the call in a child behind the filter; returns how the child ended.
   static Ended behind(const Policy& policy, const std::function<long()>& call) {
     return in_child([&](const Child::Say& say) {
       if (!test::no_new_privs()) return 2;
@@ -62,7 +62,7 @@ class PolicyTest : public SeccompTest, public testing::WithParamInterface<const 
 const auto role_name = [](const auto& each) { return std::string(each.param->role); };
 INSTANTIATE_TEST_SUITE_P(Roles, PolicyTest, testing::ValuesIn(kPolicies), role_name);
 
-TEST_P(PolicyTest, CanBeLoadedAndLeft) {
+TEST_P(PolicyTest, CanBeLoadedAndAllowsExit) {
   const Ended ended = behind(*GetParam(), [] { return 0; });
   EXPECT_EQ(ended.status, 0) << "signal " << ended.signal;
   EXPECT_EQ(ended.said, "done");
@@ -78,8 +78,8 @@ TEST_P(PolicyTest, EveryRuleHasAReason) {
   }
 }
 
-TEST_P(PolicyTest, NoCallOfTheKernelsDangerousOnesIsAllowed) {
-  // What turns a compromised process into another one, or looks into others.
+TEST_P(PolicyTest, NoDangerousCallIsAllowed) {
+  // Calls that turn a compromised process into another program, or that inspect other processes.
   static constexpr long kDangerous[] = {SYS_ptrace,
                                         SYS_process_vm_readv,
                                         SYS_process_vm_writev,
@@ -137,7 +137,7 @@ TEST_P(PolicyTest, CallsOfOtherArchitecturesKill) {
     asm volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
     return result;
   });
-  // A kernel without them ends the process by itself.
+  // A kernel without i386 calls ends the process by itself.
   EXPECT_TRUE(ended.signal == SIGSYS || ended.signal == SIGSEGV) << ended.signal << ended.said;
 }
 #endif
@@ -261,7 +261,7 @@ INSTANTIATE_TEST_SUITE_P(
              [] { return ::syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""); }}),
     call_name);
 
-// What a role does; `make` returns below 0 only for the reason that the arguments are no real ones.
+// What a role does. `make` may return less than 0 only because the arguments are not real.
 class AllowedTest : public SeccompTest, public testing::WithParamInterface<Call> {};
 
 TEST_P(AllowedTest, ByTheFilter) {

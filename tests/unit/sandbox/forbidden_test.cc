@@ -1,5 +1,5 @@
-// Every operation of operations.h, attempted from inside each role's sandbox: the one that the real process
-// has, entered by the same enter(), the helpers' inside that of the launch process as in a real run.
+// Every operation of operations.h, attempted from inside each role's sandbox. It is the sandbox of the real
+// process, entered by the same enter(); a helper's is inside that of the launch process, as in a real run.
 #include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -41,11 +41,11 @@ bool enter_as(const Policy& policy, const PolicyInputs& inputs = {}) {
   return enter({.policy = &policy, .parent = ::getppid(), .landlock_rules = policy.landlock(inputs)}).ok();
 }
 
-// In a child: into the sandbox of a role.
+// In a child: enters the sandbox of a role.
 bool enter_role(ipc::Role role, int program) {
   if (!leave_root()) return false;
   if (role == ipc::Role::kMonitor) return enter_as(kMonitorPolicy, {.connect_ports = {443}});
-  // Some other program is what it may run.
+  // The one program that launch may run; the operations try another one.
   const UniqueFd allowed(::open("/bin/cat", O_PATH | O_CLOEXEC));
   if (allowed.get() == program || !enter_as(kLaunchPolicy, {.programs = {allowed.get()}})) return false;
   switch (role) {
@@ -94,7 +94,7 @@ int accept_from(int listener) {
   return ::poll(&wait, 1, 10'000) == 1 ? ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC) : -1;
 }
 
-// What every process of these tests has in its hands. Made anew for each, before it enters its sandbox.
+// The descriptors that every process of these tests holds. Created for each before it enters its sandbox.
 World make_world(pid_t sibling) {
   World w;
   w.sibling = sibling;
@@ -131,7 +131,8 @@ World make_world(pid_t sibling) {
   ::connect(w.closed_tcp, &none, sizeof none);
   int error = 0;
   socklen_t error_size = sizeof error;
-  ::getsockopt(w.closed_tcp, SOL_SOCKET, SO_ERROR, &error, &error_size);  // that of the connection is over
+  ::getsockopt(w.closed_tcp, SOL_SOCKET, SO_ERROR, &error,
+               &error_size);  // clears the error of the ended connection
   if (::connect(w.tcp, name, size) != 0) return w;
   // Stays open as long as the process lives.
   const int other = accept_from(w.listener);
@@ -157,7 +158,7 @@ class ForbiddenTest : public testing::TestWithParam<Operation> {
   // The outcome of the operation in the sandbox of a role.
   static std::string outcome(const Operation& operation, ipc::Role role, pid_t sibling) {
     const Ended ended = in_child([&](const Child::Say& say) {
-      ::alarm(20);  // what waits forever ends
+      ::alarm(20);  // ends a call that would wait forever
       const World world = make_world(sibling);
       if (!complete(world)) return 2;
       if (!enter_role(role, world.program)) return 3;
@@ -167,7 +168,7 @@ class ForbiddenTest : public testing::TestWithParam<Operation> {
       return 0;
     });
     if (ended.signal == SIGSYS && ended.said == "entered ") return text_of(kKilled);
-    // What it has become instead says nothing.
+    // The output of a program that it executed means nothing.
     if (ended.status == 0 && ended.said == "entered ") return text_of(kDone);
     if (ended.status != 0 || !ended.said.starts_with("entered "))
       return "status " + std::to_string(ended.status) + ", signal " + std::to_string(ended.signal) + ", " +
@@ -193,7 +194,7 @@ std::string case_name(const testing::TestParamInfo<Operation>& info) {
 INSTANTIATE_TEST_SUITE_P(All, ForbiddenTest, testing::ValuesIn(all_operations()), case_name);
 
 TEST_P(ForbiddenTest, HasItsOutcomeInEveryRole) {
-  // Of the same user, so that nothing but the sandbox keeps it apart.
+  // A process of the same user, so that only the sandbox separates them.
   Child sibling([](const Child::Say& say) {
     if (!leave_root()) return 1;
     say("here");

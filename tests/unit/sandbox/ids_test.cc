@@ -79,11 +79,11 @@ TEST(FindUserTest, RootIsRefused) {
 class BecomeTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "only root becomes somebody else";
+    if (::geteuid() != 0) GTEST_SKIP() << "only root becomes another user";
   }
 };
 
-TEST_F(BecomeTest, AllIdsAreThoseAndThereIsNoWayBack) {
+TEST_F(BecomeTest, AllIdsChangeForGood) {
   const Ended ended = in_child([](const Child::Say& say) {
     const auto become_it = become(kIds);
     if (!become_it.ok()) {
@@ -111,7 +111,7 @@ TEST_F(BecomeTest, TheBoundingSetIsEmptied) {
   EXPECT_EQ(ended.said, kNone);
 }
 
-TEST_F(BecomeTest, WhoIsNotRootCannot) {
+TEST_F(BecomeTest, OnlyRootCan) {
   const Ended ended = in_child([](const Child::Say& say) {
     if (!become(kIds).ok()) return 2;
     const auto again = become({23'456, 23'456});
@@ -125,7 +125,7 @@ TEST_F(BecomeTest, WhoIsNotRootCannot) {
   EXPECT_THAT(ended.said, HasSubstr("CAP_SETUID"));
 }
 
-TEST(DropCapabilitiesTest, NoneAreLeftInAnySet) {
+TEST(DropCapabilitiesTest, NoCapabilityIsLeftInAnySet) {
   const Ended ended = in_child([](const Child::Say& say) {
     const auto dropped = drop_capabilities();
     if (!dropped.ok()) {
@@ -135,7 +135,7 @@ TEST(DropCapabilitiesTest, NoneAreLeftInAnySet) {
     for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) {
       if (value_of("self", "status", set) != kNone) say(set);
     }
-    // Root could empty this one, too.
+    // Root could empty this set, too.
     if (::geteuid() == 0 && value_of("self", "status", "CapBnd") != kNone) say("CapBnd");
     return ::chroot("/") == 0 ? 3 : 0;
   });

@@ -1,4 +1,4 @@
-// Runs a piece of a test in a process of its own, because nobody leaves a sandbox.
+// Runs a part of a test in a child, because no process can leave a sandbox.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@
 
 namespace localproxy::sandbox::test {
 
-// How a child ended, and what it said.
+// How a child ended, and what it wrote.
 struct Ended {
   int status = -1;  // its exit status, or -1
   int signal = 0;   // what killed it, or 0
@@ -27,14 +27,14 @@ struct Ended {
 
 class Child {
  public:
-  // Starts a child that runs `body` and exits with what that returns. `say` goes to the parent.
+  // Starts a child that runs `body` and exits with its result. `say` sends a text to the parent.
   using Say = std::function<void(std::string_view)>;
   explicit Child(const std::function<int(const Say& say)>& body) {
     auto to_us = make_pipe();
     EXPECT_TRUE(to_us.ok());
     pid_ = ::fork();
     if (pid_ == 0) {
-      // A death is expected here and there; nobody wants its core.
+      // Some children are killed on purpose; they leave no core file.
       const rlimit none{0, 0};
       ::setrlimit(RLIMIT_CORE, &none);
       ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -55,7 +55,7 @@ class Child {
   }
 
   pid_t pid() const { return pid_; }
-  // The next thing that it says; empty when it has ended.
+  // The next text from the child; empty when it has ended.
   std::string hear() {
     pollfd wait{output_.get(), POLLIN, 0};
     EXPECT_EQ(::poll(&wait, 1, 30'000), 1) << "the child says nothing";
@@ -84,7 +84,7 @@ inline Ended in_child(const std::function<int(const Child::Say& say)>& body) {
   return Child(body).wait();
 }
 
-// What a system call wrapper says of itself: 0, or its errno.
+// The result of a system call wrapper: 0, or errno.
 inline int error_of(long returned) {
   return returned < 0 ? errno : 0;
 }

@@ -1,4 +1,4 @@
-// The kernel itself: its modules, its clocks, its other ways in.
+// Operations on the kernel itself: its modules, its clocks, its other interfaces.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -26,7 +26,7 @@ long map(int protection, int flags, int file) {
   return ::mmap(nullptr, kPage, protection, flags, file, 0) == MAP_FAILED ? -1 : 0;
 }
 
-// Memory that can be written becomes code.
+// Makes writable memory executable.
 long make_executable() {
   void* const memory = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? -1 : ::mprotect(memory, kPage, PROT_READ | PROT_EXEC);
@@ -53,14 +53,14 @@ long count_events() {
   return ::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0);
 }
 
-// A filter that allows everything takes nothing back: they add up. But it is none of their business.
+// Filters add up, so a filter that allows everything would be harmless. But no role needs to load one.
 long another_filter() {
   sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const sock_fprog program{1, all};
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
-// Whoever has such a listener decides about the calls of whoever is filtered.
+// The owner of such a listener decides about the calls of the filtered process.
 long listen_to_calls() {
   sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF)};
   const sock_fprog program{1, all};
@@ -69,23 +69,23 @@ long listen_to_calls() {
 
 constexpr Operation kKernelOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
-    {"memory to write and run", TRY(map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, K, K, K, K},
-    {"memory to run", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
-    {"memory becomes code", TRY(make_executable()), K, K, K, K, K},
-    {"memory becomes code, with a key", TRY(make_executable_with_key()), K, K, K, K, K},
-    {"memory that others have", TRY(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
-    {"other pages in a mapping", TRY(::syscall(SYS_remap_file_pages, nullptr, 0, 0, 0, 0)), K, K, K, K, K},
+    {"writable and executable memory", TRY(map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, K, K, K, K},
+    {"executable memory", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
+    {"make memory executable", TRY(make_executable()), K, K, K, K, K},
+    {"make memory executable, with a key", TRY(make_executable_with_key()), K, K, K, K, K},
+    {"shared anonymous memory", TRY(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
+    {"reorder the pages of a mapping", TRY(::syscall(SYS_remap_file_pages, nullptr, 0, 0, 0, 0)), K, K, K, K, K},
     {"a memory fault handler", TRY(::syscall(SYS_userfaultfd, O_CLOEXEC)), K, K, K, K, K},
     {"move pages", TRY(::syscall(SYS_move_pages, 0, 0, nullptr, nullptr, nullptr, 0)), K, K, K, K, K},
     {"unlock memory", TRY(::munlockall()), K, K, K, K, K},
     {"shared memory", TRY(::syscall(SYS_shmget, 0, kPage, 0600)), K, K, K, K, K},
     {"a semaphore", TRY(::syscall(SYS_semget, 0, 1, 0600)), K, K, K, K, K},
     {"a message queue", TRY(::syscall(SYS_msgget, 0, 0600)), K, K, K, K, K},
-    {"a message queue with a name", TRY(::syscall(SYS_mq_open, "x", O_RDWR | O_CREAT, 0600, nullptr)), K, K, K, K, K},
-    {"a ring", TRY(ring()), K, K, K, K, K},
-    {"enter a ring", TRY(::syscall(SYS_io_uring_enter, w.pipe_read, 0, 0, 0, nullptr, 0)), K, K, K, K, K},
-    {"register with a ring", TRY(::syscall(SYS_io_uring_register, w.pipe_read, 0, nullptr, 0)), K, K, K, K, K},
-    {"asynchronous input and output", [](const World&) -> long {
+    {"a named message queue", TRY(::syscall(SYS_mq_open, "x", O_RDWR | O_CREAT, 0600, nullptr)), K, K, K, K, K},
+    {"an io_uring", TRY(ring()), K, K, K, K, K},
+    {"enter an io_uring", TRY(::syscall(SYS_io_uring_enter, w.pipe_read, 0, 0, 0, nullptr, 0)), K, K, K, K, K},
+    {"register with an io_uring", TRY(::syscall(SYS_io_uring_register, w.pipe_read, 0, nullptr, 0)), K, K, K, K, K},
+    {"asynchronous I/O", [](const World&) -> long {
        aio_context_t context = 0;
        return ::syscall(SYS_io_setup, 1, &context);
      }, K, K, K, K, K},
@@ -104,7 +104,7 @@ constexpr Operation kKernelOperations[] = {
     {"unmount", TRY(::syscall(SYS_umount2, "/tmp", 0)), K, K, K, K, K},
     {"another root file system", TRY(::syscall(SYS_pivot_root, "/", "/")), K, K, K, K, K},
     {"mount by descriptor", TRY(::syscall(SYS_fsopen, "tmpfs", 0)), K, K, K, K, K},
-    {"take a tree of mounts", TRY(::syscall(SYS_open_tree, AT_FDCWD, "/", 1U)), K, K, K, K, K},
+    {"open a tree of mounts", TRY(::syscall(SYS_open_tree, AT_FDCWD, "/", 1U)), K, K, K, K, K},
     {"move a mount", TRY(::syscall(SYS_move_mount, w.directory, "", w.directory, "", 0)), K, K, K, K, K},
     {"another personality", TRY(::syscall(SYS_personality, 0x0040000)), K, K, K, K, K},
     {"swap space", TRY(::syscall(SYS_swapon, "/dev/null", 0)), K, K, K, K, K},
@@ -116,13 +116,13 @@ constexpr Operation kKernelOperations[] = {
     {"the clock, the old way", TRY(::syscall(SYS_settimeofday, nullptr, nullptr)), K, K, K, K, K},
     {"the clock's speed", TRY(::syscall(SYS_adjtimex, nullptr)), K, K, K, K, K},
 #ifdef __x86_64__
-    {"ports of the machine", TRY(::syscall(SYS_ioperm, 0x80, 1, 1)), K, K, K, K, K},
-    {"all ports of the machine", TRY(::syscall(SYS_iopl, 3)), K, K, K, K, K},
-    {"segments", TRY(::syscall(SYS_modify_ldt, 0, nullptr, 0)), K, K, K, K, K},
-    {"a call of x32", TRY(::syscall(0x40000000 | SYS_getpid)), K, K, K, K, K},
+    {"I/O ports", TRY(::syscall(SYS_ioperm, 0x80, 1, 1)), K, K, K, K, K},
+    {"all I/O ports", TRY(::syscall(SYS_iopl, 3)), K, K, K, K, K},
+    {"segment descriptors", TRY(::syscall(SYS_modify_ldt, 0, nullptr, 0)), K, K, K, K, K},
+    {"an x32 call", TRY(::syscall(0x40000000 | SYS_getpid)), K, K, K, K, K},
 #endif
     {"one more filter", TRY(another_filter()), K, kDone, K, K, K},
-    {"a filter that asks somebody", TRY(listen_to_calls()), K, EINVAL, K, K, K},
+    {"a filter with a listener", TRY(listen_to_calls()), K, EINVAL, K, K, K},
     {"strict mode", TRY(::prctl(PR_SET_SECCOMP, 1, 0, 0, 0)), K, K, K, K, K},
     {"one more Landlock domain", [](const World&) -> long {
        landlock_ruleset_attr attributes{};

@@ -1,5 +1,5 @@
-// The Landlock rules of each role, written a second time: what a policy adds for a configuration, and what
-// it has in any. forbidden_test.cc has what the kernel makes of them.
+// The Landlock rules of each role, written a second time: those that depend on the configuration, and those
+// that do not. forbidden_test.cc tests what the kernel enforces.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

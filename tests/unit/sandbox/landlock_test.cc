@@ -50,7 +50,7 @@ class LandlockTest : public testing::Test {
   fs::path in(const char* name = "file") const { return directory_ / "in" / name; }
   fs::path out(const char* name = "file") const { return directory_ / "out" / name; }
 
-  // Enters Landlock in a child, and then says what `errors` returns: one errno for each thing that it tried.
+  // Enters Landlock in a child; returns what `errors` returns there: one errno for each attempt.
   static std::vector<int> tried(const LandlockRules& rules, const std::function<std::vector<int>()>& errors) {
     const Ended ended = in_child([&](const Child::Say& say) {
       if (!test::no_new_privs()) return 2;
@@ -80,7 +80,7 @@ TEST_F(LandlockTest, WithoutRulesNothingCanBeOpened) {
                                        open_error(in("new"), O_WRONLY | O_CREAT),
                                        error_of(::unlink(in().c_str())),
                                        error_of(::execl("/bin/true", "true", nullptr)),
-                                       // What was open stays usable.
+                                       // Open descriptors stay usable.
                                        error_of(::read(before.get(), &byte, 1))};
                   }),
             (std::vector{EACCES, EACCES, EACCES, EACCES, EACCES, EACCES, 0}));
@@ -123,7 +123,7 @@ TEST_F(LandlockTest, FilesOfADirectoryMayBeRemovedButNotOpened) {
             (std::vector{EACCES, 0, EACCES}));
 }
 
-TEST_F(LandlockTest, ReadingIsNotRunning) {
+TEST_F(LandlockTest, ReadAccessDoesNotAllowExecution) {
   fs::copy_file("/bin/true", in("program"));
   EXPECT_EQ(tried({.read = {"/"}},
                   [&] { return std::vector{error_of(::execl(in("program").c_str(), "program", nullptr))}; }),
@@ -157,7 +157,7 @@ TEST_F(LandlockTest, PathsThatDoNotExistAreLeftOut) {
 
 TEST_F(LandlockTest, OnlyNamedPortsMayBeConnectedToAndBound) {
   if (landlock_abi() < 4) GTEST_SKIP() << "this kernel's Landlock knows no ports";
-  // Two listening ports, of which one is named.
+  // Two listening ports; a rule names one.
   std::vector<UniqueFd> sockets;
   std::vector<Address> addresses;
   for (size_t i = 0; i < 2; ++i) {
@@ -186,7 +186,7 @@ TEST_F(LandlockTest, OnlyNamedPortsMayBeConnectedToAndBound) {
 }
 
 TEST_F(LandlockTest, ADeathSignalLeavesADomainThatDoesNotScopeSignals) {
-  // The pipe to us is closed when both have ended.
+  // The pipe to the parent is closed when both have ended.
   const Ended ended = in_child([](const Child::Say& say) {
     auto ready = make_socketpair(SOCK_STREAM);
     if (!ready || ::fcntl(ready->first.get(), F_SETFL, 0) != 0) return 2;
@@ -194,7 +194,7 @@ TEST_F(LandlockTest, ADeathSignalLeavesADomainThatDoesNotScopeSignals) {
     if (survivor == 0) {
       if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::write(ready->second.get(), "r", 1) != 1)
         ::_exit(1);
-      // So that nobody is left when this fails.
+      // So that no process is left behind when this fails.
       ::alarm(60);
       ::pause();
     }
@@ -209,7 +209,7 @@ TEST_F(LandlockTest, ADeathSignalLeavesADomainThatDoesNotScopeSignals) {
 
 TEST_F(LandlockTest, WithoutNoNewPrivsItIsRefused) {
   const Ended ended = in_child([](const Child::Say& say) {
-    // Root need not have it.
+    // Root does not need no-new-privs.
     if (::geteuid() == 0 && !become({12'345, 12'345}).ok()) return 2;
     const auto entered = enter_landlock({});
     if (!entered.ok()) say(entered.error().text());

@@ -1,4 +1,4 @@
-// What somebody would try who runs code in one of our processes: each operation, and its outcome in each
+// What an attacker who runs code in one of our processes would try: each operation, and its outcome in each
 // role's sandbox.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace localproxy::sandbox::test {
 
-// What lies about when the process enters its sandbox. A real one holds less.
+// What is open when the process enters its sandbox. A real process holds less.
 struct World {
   int file = -1;        // /etc/passwd, open for reading
   int program = -1;     // /bin/true, O_PATH
@@ -22,13 +22,13 @@ struct World {
   int pipe_read = -1;   // a pipe with 5 bytes in it
   int pipe_write = -1;
   int terminal = -1;   // a pseudo terminal; -1 where there are none
-  int pidfd = -1;      // of sibling
+  int pidfd = -1;      // refers to sibling
   pid_t sibling = -1;  // a process of the same user in no sandbox
   pid_t parent = -1;
-  unsigned short port = 0;  // somebody listens there, on 127.0.0.1
+  unsigned short port = 0;  // has a listener on 127.0.0.1
 };
 
-// The outcome of an operation: 0 it is done, kKilled, or the errno with which it is refused.
+// The outcome of an operation: 0 when it succeeds, kKilled, or the errno with which it is refused.
 using Outcome = int;
 inline constexpr Outcome kDone = 0;
 inline constexpr Outcome kKilled = -1;
@@ -36,10 +36,10 @@ inline constexpr Outcome K = kKilled;  // in the tables
 
 struct Operation {
   std::string_view name;
-  // Returns what the system call returned: negative with errno, or not.
+  // Returns the result of the system call: negative with errno set on failure.
   long (*attempt)(const World& world);
   Outcome monitor, launch, net, bridge, resolve;
-  int landlock_abi = 1;  // the first that refuses it
+  int landlock_abi = 1;  // the first version that refuses it
 };
 
 // An operation that is one expression, in which w is the World.

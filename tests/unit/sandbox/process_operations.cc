@@ -1,4 +1,4 @@
-// Other processes, and becoming another one.
+// Operations on other processes, and ways to become another program.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -18,7 +18,7 @@
 namespace localproxy::sandbox::test {
 namespace {
 
-constexpr int kScopes = 6;  // the ABI of Landlock that knows them
+constexpr int kScopes = 6;  // the Landlock ABI that introduced them
 
 long in_new_process(long pid) {
   if (pid == 0) ::syscall(SYS_exit_group, 0);
@@ -42,7 +42,7 @@ long execute(const char* path) {
   return ::syscall(SYS_execve, path, argv, none);
 }
 
-// What is executed ends with 0, as what is done does.
+// An executed program exits with 0, like an operation that succeeds.
 long execute_file(int file, const char* path, int flags) {
   char* const argv[] = {const_cast<char*>("true"), nullptr};
   char* const none[] = {nullptr};
@@ -96,34 +96,35 @@ constexpr Operation kProcessOperations[] = {
     {"leave the network namespace", TRY(::syscall(SYS_unshare, CLONE_NEWNET)), K, K, K, K, K},
     {"leave the user namespace", TRY(::syscall(SYS_unshare, CLONE_NEWUSER)), K, K, K, K, K},
     {"enter a sibling's namespaces", TRY(::syscall(SYS_setns, w.pidfd, CLONE_NEWNET)), K, K, K, K, K},
-    {"be traced", TRY(::ptrace(PTRACE_TRACEME, 0, 0, 0)), K, K, K, K, K},
+    {"ask to be traced", TRY(::ptrace(PTRACE_TRACEME, 0, 0, 0)), K, K, K, K, K},
     {"trace a sibling", TRY(::ptrace(PTRACE_ATTACH, w.sibling, 0, 0)), K, K, K, K, K},
     {"trace the parent", TRY(::ptrace(PTRACE_SEIZE, w.parent, 0, 0)), K, K, K, K, K},
     {"read a sibling's memory at once", TRY(read_memory_of(w.sibling)), K, K, K, K, K},
     {"write a sibling's memory", TRY(write_memory_of(w.sibling)), K, K, K, K, K},
     {"compare with a sibling", TRY(::syscall(SYS_kcmp, w.sibling, w.parent, 0, 0, 0)), K, K, K, K, K},
-    {"a descriptor of a sibling", TRY(::syscall(SYS_pidfd_open, w.sibling, 0)), K, K, K, K, K},
+    {"a pidfd of a sibling", TRY(::syscall(SYS_pidfd_open, w.sibling, 0)), K, K, K, K, K},
     {"a sibling's descriptor", TRY(::syscall(SYS_pidfd_getfd, w.pidfd, 0, 0)), K, K, K, K, K},
     {"advice on a sibling's memory", TRY(::syscall(SYS_process_madvise, w.pidfd, nullptr, 0, 0, 0)), K, K, K,
      K, K},
     {"signal a sibling", TRY(::kill(w.sibling, SIGKILL)), K, EPERM, K, K, K, kScopes},
     {"signal the parent", TRY(::kill(w.parent, SIGTERM)), K, K, K, K, K},
-    {"signal everybody", TRY(::kill(-1, 0)), K, K, K, K, K},
+    {"signal every process", TRY(::kill(-1, 0)), K, K, K, K, K},
     {"signal a thread", TRY(::syscall(SYS_tgkill, w.sibling, w.sibling, SIGTERM)), K, K, K, K, K},
     {"signal a thread, the old way", TRY(::syscall(SYS_tkill, w.sibling, SIGTERM)), K, K, K, K, K},
     {"queue a signal", TRY(queue_signal(w.sibling)), K, K, K, K, K},
     {"signal by descriptor", TRY(::syscall(SYS_pidfd_send_signal, w.pidfd, SIGTERM, nullptr, 0)), K, K, K, K,
      K},
-    {"wait for everybody", TRY(::syscall(SYS_wait4, -1, nullptr, WNOHANG, nullptr)), ECHILD, ECHILD, K, K, K},
+    {"wait for every child", TRY(::syscall(SYS_wait4, -1, nullptr, WNOHANG, nullptr)), ECHILD, ECHILD, K, K,
+     K},
     {"wait by id", TRY(::syscall(SYS_waitid, P_ALL, 0, nullptr, WEXITED | WNOHANG, nullptr)), K, K, K, K, K},
     {"become root", TRY(::syscall(SYS_setuid, 0)), K, K, K, K, K},
     {"become root by three ids", TRY(::syscall(SYS_setresuid, 0, 0, 0)), K, K, K, K, K},
     {"become root by two ids", TRY(::syscall(SYS_setreuid, 0, 0)), K, K, K, K, K},
-    {"become root to files", TRY(::syscall(SYS_setfsuid, 0)), K, K, K, K, K},
+    {"become root for file access", TRY(::syscall(SYS_setfsuid, 0)), K, K, K, K, K},
     {"become root's group", TRY(::syscall(SYS_setresgid, 0, 0, 0)), K, K, K, K, K},
     {"join groups", TRY(::syscall(SYS_setgroups, 0, nullptr)), K, K, K, K, K},
     {"take capabilities", TRY(take_capabilities()), K, EPERM, K, K, K},
-    {"a session of its own", TRY(::syscall(SYS_setsid)), K, K, K, K, K},
+    {"a new session", TRY(::syscall(SYS_setsid)), K, K, K, K, K},
     {"another process group", TRY(::syscall(SYS_setpgid, 0, 0)), K, K, K, K, K},
     {"be dumpable again", TRY(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)), K, K, K, K, K},
     {"let a tracer in", TRY(::prctl(PR_SET_PTRACER, w.sibling, 0, 0, 0)), K, K, K, K, K},
@@ -133,13 +134,13 @@ constexpr Operation kProcessOperations[] = {
      K},
     {"move its own mappings", TRY(::prctl(PR_SET_MM, PR_SET_MM_BRK, 0, 0, 0)), K, K, K, K, K},
     {"adopt orphans", TRY(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)), K, K, K, K, K},
-    {"call itself otherwise", TRY(::prctl(PR_SET_NAME, "x", 0, 0, 0)), K, K, K, K, K},
-    {"speculate", TRY(::prctl(PR_SET_SPECULATION_CTRL, 0, 1, 0, 0)), K, K, K, K, K},
+    {"change its own name", TRY(::prctl(PR_SET_NAME, "x", 0, 0, 0)), K, K, K, K, K},
+    {"change speculation control", TRY(::prctl(PR_SET_SPECULATION_CTRL, 0, 1, 0, 0)), K, K, K, K, K},
     {"limits of a sibling", TRY(limit(w.sibling, RLIMIT_NOFILE)), K, K, K, K, K},
-    {"cores again", TRY(limit(0, RLIMIT_CORE)), K, EPERM, K, K, K},
+    {"enable core files", TRY(limit(0, RLIMIT_CORE)), K, EPERM, K, K, K},
     {"the scheduler", TRY(::syscall(SYS_sched_setaffinity, 0, 0, nullptr)), K, K, K, K, K},
     {"a priority", TRY(::syscall(SYS_setpriority, PRIO_PROCESS, 0, 19)), K, K, K, K, K},
-    {"another priority for disks", TRY(::syscall(SYS_ioprio_set, 1, 0, 0)), K, K, K, K, K},
+    {"another I/O priority", TRY(::syscall(SYS_ioprio_set, 1, 0, 0)), K, K, K, K, K},
 };
 
 }  // namespace

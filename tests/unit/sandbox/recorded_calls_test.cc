@@ -1,6 +1,6 @@
-// Policies against what the roles really call. tests/sandbox/record-calls has recorded each role in all
-// integration tests; here no recorded call lacks a rule, and no rule is there that was not recorded, but for
-// the exceptions below, each with its reason.
+// Compares the policies with the calls that the roles really make, as tests/sandbox/record-calls recorded
+// them in all integration tests. Every recorded call must have a rule, and every rule a recorded call, apart
+// from the exceptions below, each with its reason.
 #include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -38,10 +38,10 @@ struct RecordedCall {
   std::string text;  // the line of the record
   std::string role;
   std::string name;
-  std::map<unsigned, uint64_t> args;  // by index; those that policies have conditions on
+  std::map<unsigned, uint64_t> args;  // by index; only those that policies have conditions on
 };
 
-// Another record, of a test that makes its own.
+// Another record, from a test that makes its own.
 constexpr const char* kRecordVariable = "LOCALPROXY_CALLS";
 
 std::vector<RecordedCall> read_record() {
@@ -65,7 +65,7 @@ std::vector<RecordedCall> read_record() {
 // The calls that this machine's architecture has; -1 for a name that libseccomp does not know.
 int number_of(const RecordedCall& call) {
   constexpr std::string_view kUnknown = "syscall_";
-  // What strace calls a system call that is newer than itself.
+  // The name that strace gives to a system call newer than itself.
   if (call.name.starts_with(kUnknown)) return std::stoi(call.name.substr(kUnknown.size()), nullptr, 0);
   return seccomp_syscall_resolve_name(call.name.c_str());
 }
@@ -120,11 +120,11 @@ TEST_P(RecordedCallsTest, NoCallLacksARule) {
   }
 }
 
-// A rule that no test makes use of, and why it is there all the same.
+// A rule that no test exercises, and why it is needed.
 struct Exception {
   const char* role;  // "every": what all roles have
-  Rule rule;         // its reason is why
-  // It may be recorded: the recording machine has such a name service or not.
+  Rule rule;         // its reason says why it is needed
+  // It may be recorded or not: that depends on the name services of the recording machine.
   bool may_be_used = false;
 };
 
@@ -189,13 +189,13 @@ class RulesTest : public testing::TestWithParam<std::string> {
   void SetUp() override {
     if (!is_of_this_architecture()) GTEST_SKIP() << kOfAnother;
   }
-  // The rules that stand in this role's own table.
+  // The rules in this role's own table.
   std::span<const Rule> rules() const {
     if (GetParam() == kEvery) return common_rules();
     return (*std::ranges::find(kRecordedPolicies, GetParam(), [](const Policy* each) { return each->role; }))
         ->system_calls;
   }
-  // What all roles have is there for any of them.
+  // A rule that all roles have is needed if any of them uses it.
   bool is_recorded(const Rule& rule) const {
     return std::ranges::any_of(calls_, [&](const RecordedCall& call) {
       return (GetParam() == kEvery || call.role == GetParam()) && decides(rule, call);
@@ -218,7 +218,7 @@ INSTANTIATE_TEST_SUITE_P(Roles, RulesTest,
 TEST_P(RulesTest, EachIsUsedOrHasItsException) {
   for (const Rule& rule : rules())
     EXPECT_TRUE(is_recorded(rule) || exception_of(rule) != nullptr)
-        << "nobody uses " << name_of(rule) << ": " << rule.reason;
+        << "no role uses " << name_of(rule) << ": " << rule.reason;
 }
 
 TEST_P(RulesTest, NoExceptionIsUsedOrStale) {
@@ -231,7 +231,7 @@ TEST_P(RulesTest, NoExceptionIsUsedOrStale) {
   }
 }
 
-// What the tests rest on: a call decides for the rules that it meets, and for no others.
+// The tests above rely on this: a call counts for the rules that it matches, and for no others.
 TEST(RecordTest, ACallMeetsARuleWithAllItsConditions) {
   const RecordedCall call{.name = "socket", .args = {{0, AF_INET}, {1, SOCK_DGRAM | SOCK_CLOEXEC}}};
   const auto rule = [](uint32_t family, uint32_t type) {

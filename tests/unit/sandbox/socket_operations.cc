@@ -1,4 +1,4 @@
-// Sockets: of every family, and the ways round a missing connect().
+// Operations on sockets of every family, and ways around a missing connect().
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -17,7 +17,7 @@
 namespace localproxy::sandbox::test {
 namespace {
 
-constexpr int kPorts = 4;  // the ABI of Landlock that knows them
+constexpr int kPorts = 4;  // the Landlock ABI that introduced them
 constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
 sockaddr_in loopback(unsigned short port) {
@@ -49,7 +49,7 @@ long send_message(int socket, const World& w, int flags) {
   return ::sendmsg(socket, &message, flags);
 }
 
-// A message that carries the file on its back.
+// A message that carries the file's descriptor.
 long send_descriptor(const World& w) {
   iovec data{const_cast<char*>("x"), 1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
@@ -76,7 +76,7 @@ long receive(int socket, int flags) {
   return ::recv(socket, &byte, 1, flags);
 }
 
-// MSG_TRUNC has TCP throw the bytes away: the call may succeed, but must give nothing.
+// With MSG_TRUNC, TCP discards the bytes: the call may succeed, but must return no data.
 long receive_bytes_by_trunc(const World& w) {
   char bytes[8] = {};
   if (::recv(w.tcp, bytes, sizeof bytes, MSG_TRUNC) < 0) return -1;
@@ -132,9 +132,9 @@ constexpr Operation kSocketOperations[] = {
     {"an XDP socket", TRY(::socket(AF_XDP, SOCK_RAW, 0)), K, K, K, K, K},
     {"a CAN socket", TRY(::socket(AF_CAN, SOCK_RAW, 1)), K, K, K, K, K},
     {"a TIPC socket", TRY(::socket(AF_TIPC, SOCK_STREAM, 0)), K, K, K, K, K},
-    {"connect to a port of nobody's table", TRY(connect_to(w.fresh_tcp, w.port)), EACCES, EACCES, K, K, EACCES, kPorts},
+    {"connect to a port in no table", TRY(connect_to(w.fresh_tcp, w.port)), EACCES, EACCES, K, K, EACCES, kPorts},
     {"connect a socket that was closed", TRY(connect_to(w.closed_tcp, w.port)), EACCES, EACCES, K, K, EACCES, kPorts},
-    {"take a connection apart", [](const World& w) -> long {
+    {"disconnect a socket", [](const World& w) -> long {
        sockaddr none{};
        none.sa_family = AF_UNSPEC;
        return ::connect(w.tcp, &none, sizeof none);
@@ -149,7 +149,7 @@ constexpr Operation kSocketOperations[] = {
     {"TCP Fast Open by option", TRY(set(w.fresh_tcp, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)), K, K, K, K, K},
     {"bind a socket to an interface", TRY(::setsockopt(w.tcp, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3)), K, K, K, K, K},
     {"mark packets", TRY(set(w.tcp, SOL_SOCKET, SO_MARK, 1)), K, K, K, K, K},
-    {"send from an address of others", TRY(set(w.tcp, IPPROTO_IP, IP_TRANSPARENT, 1)), K, K, K, K, K},
+    {"send from a foreign address", TRY(set(w.tcp, IPPROTO_IP, IP_TRANSPARENT, 1)), K, K, K, K, K},
     {"source routing", TRY(::setsockopt(w.tcp, IPPROTO_IP, IP_OPTIONS, "", 0)), K, K, K, K, K},
     {"a filter on a socket", [](const World& w) -> long {
        sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, 0xffff)};
@@ -161,7 +161,7 @@ constexpr Operation kSocketOperations[] = {
     {"kernel TLS", TRY(::setsockopt(w.tcp, IPPROTO_TCP, TCP_ULP, "tls", 3)), K, K, K, K, K},
     {"credentials on a socket", TRY(set(w.datagrams, SOL_SOCKET, SO_PASSCRED, 1)), K, K, K, K, K},
     {"bind a port below 1024", [](const World&) -> long { return bind_to(AF_INET); }, kDone, EACCES, K, K, EACCES, kPorts},
-    {"bind a port of nobody's table", TRY(bind_high_port()), EACCES, EACCES, K, K, EACCES, kPorts},
+    {"bind a port in no table", TRY(bind_high_port()), EACCES, EACCES, K, K, EACCES, kPorts},
     {"listen on a socket", TRY(::listen(w.fresh_tcp, 1)), kDone, K, K, K, K},
     {"accept a connection", TRY(::syscall(SYS_accept4, w.listener, nullptr, nullptr, SOCK_NONBLOCK)), K, EAGAIN, K, EAGAIN, K},
 #ifdef SYS_accept
@@ -199,7 +199,7 @@ constexpr Operation kSocketOperations[] = {
        return ::ioctl(w.tcp, FIOSETOWN, &pid);
      }, K, K, K, K, K},
     {"signals from a descriptor", TRY(::fcntl(w.tcp, F_SETOWN, w.sibling)), K, K, K, K, K},
-    {"characters into a terminal", TRY(::ioctl(w.terminal, TIOCSTI, "x")), K, K, K, K, K},
+    {"inject characters into a terminal", TRY(::ioctl(w.terminal, TIOCSTI, "x")), K, K, K, K, K},
     {"the console's selection", TRY(::ioctl(w.terminal, TIOCLINUX, "\2")), K, K, K, K, K},
     {"another controlling terminal", TRY(::ioctl(w.terminal, TIOCSCTTY, 1)), K, K, K, K, K},
 };

@@ -1,4 +1,4 @@
-// What the kernel says about a process, and ordinary users to become.
+// What the kernel reports about a process, and ordinary users for tests to become.
 #pragma once
 
 #include <pwd.h>

@@ -1,5 +1,5 @@
-// What each role's filter says of every system call, against truth_tables.h, which is written a second time
-// and not made from the policies: a rule that is added, removed or widened makes a test fail.
+// Each role's filter's verdict on every system call, compared with truth_tables.h. The tables are written by
+// hand and not derived from the policies, so a rule that is added, removed or widened makes a test fail.
 #include <errno.h>
 #include <gtest/gtest.h>
 #include <linux/audit.h>
@@ -38,12 +38,12 @@ bool is_narrow(uint32_t architecture) {
   return (architecture & __AUDIT_ARCH_64BIT) == 0;
 }
 
-// Whether an architecture has a call that can be asked about by number.
+// Whether an architecture has the call, under a number of its own.
 bool has(uint32_t architecture, const std::string& name) {
   return seccomp_syscall_resolve_name_arch(architecture, name.c_str()) >= 0 || name == "riscv_hwprobe";
 }
 
-// What names of these tables come to on an architecture: those that it has, and what it has besides.
+// The names of a table that exist on an architecture, and its other names for the same calls.
 Names on(uint32_t architecture, const Names& names) {
   Names there;
   std::ranges::copy_if(names, std::inserter(there, there.end()),
@@ -58,7 +58,7 @@ Names here(const Names& names) {
   return on(seccomp_arch_native(), names);
 }
 
-// The same of rows.
+// The same for rows.
 std::vector<Row> here(const std::vector<Row>& rows) {
   const uint32_t native = seccomp_arch_native();
   std::vector<Row> there;
@@ -73,7 +73,7 @@ std::vector<Row> here(const std::vector<Row>& rows) {
   return there;
 }
 
-// Numbers from kFirstForeignCall on that an architecture gives to calls of its own.
+// Numbers from kFirstForeignCall on that an architecture uses for its own calls.
 bool is_private(const std::string& name) {
   return name == "set_tls";
 }
@@ -110,7 +110,7 @@ class TruthTableTest : public testing::TestWithParam<const Role*> {
 INSTANTIATE_TEST_SUITE_P(Roles, TruthTableTest, testing::ValuesIn(kTables),
                          [](const auto& each) { return std::string(each.param->policy->role); });
 
-// Arguments that no condition of any rule is made for.
+// Arguments that match no condition of any rule.
 constexpr Arguments kOdd[] = {
     {0x5555'5555'5555'5555, 0x5555'5555'5555'5555, 0x5555'5555'5555'5555, 0x5555'5555'5555'5555},
     {~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL},
@@ -171,8 +171,8 @@ TEST_P(TruthTableTest, ArgumentsDecide) {
   }
 }
 
-TEST_P(TruthTableTest, TheUpperHalfOfAnArgumentIsNotLookedAt) {
-  // The kernel takes these arguments as 32-bit numbers; an upper half must neither help nor hinder.
+TEST_P(TruthTableTest, TheUpperHalfOfAnArgumentIsIgnored) {
+  // The kernel reads these arguments as 32-bit numbers, so the upper half must not matter.
   constexpr uint64_t kUpper = 0xdead'beef'0000'0000;
   for (const Row& row : here(role_.rows)) {
     Arguments arguments = row.arguments;
@@ -182,7 +182,7 @@ TEST_P(TruthTableTest, TheUpperHalfOfAnArgumentIsNotLookedAt) {
   }
 }
 
-TEST_P(TruthTableTest, CallsNewerThanThePolicyAreNotThere) {
+TEST_P(TruthTableTest, CallsNewerThanThePolicyFailWithEnosys) {
   for (const uint32_t number : {kNewestCall + 1, kNewestCall + 20, uint32_t{1'000}, kFirstForeignCall - 1})
     EXPECT_EQ(verdict(number, {}), SECCOMP_RET_ERRNO | ENOSYS) << number;
 }
@@ -205,7 +205,7 @@ TEST_P(TruthTableTest, CloneThreeIsRefusedByLaunchAlone) {
   EXPECT_EQ(verdict("clone3", {}), expected);
 }
 
-// How many of the tables' statements a program does not agree with.
+// How many statements of the tables a program contradicts.
 size_t disagreements(const FilterProgram& program, const Role& role) {
   size_t count = 0;
   const auto verdict = [&program](uint32_t number, const Arguments& arguments) {
@@ -226,12 +226,12 @@ size_t disagreements(const FilterProgram& program, const Role& role) {
   return count;
 }
 
-// A mutation check: every single rule matters to these tables.
-TEST_P(TruthTableTest, ARuleLessIsNoticed) {
+// A mutation check: the tables notice the loss of every single rule.
+TEST_P(TruthTableTest, AMissingRuleIsNoticed) {
   const std::vector<Rule> rules = all_rules(*role_.policy);
   ASSERT_EQ(disagreements(program_, role_), 0U);
   for (size_t i = 0; i < rules.size(); ++i) {
-    // Of another architecture.
+    // A rule for another architecture.
     if (std::ranges::all_of(with_variants({&rules[i], 1}, seccomp_arch_native()),
                             [](const Rule& rule) { return rule.number < 0; }))
       continue;
@@ -245,7 +245,7 @@ TEST_P(TruthTableTest, ARuleLessIsNoticed) {
   }
 }
 
-// The same policies for machines that this one is not: compiled, and asked for the same calls by name.
+// The same policies, compiled for other architectures and tested with the same calls by name.
 TEST_P(TruthTableTest, OtherArchitecturesAreAsStrict) {
   for (const uint32_t architecture : {uint32_t{SCMP_ARCH_X86_64}, uint32_t{SCMP_ARCH_AARCH64},
                                       uint32_t{SCMP_ARCH_ARM}, uint32_t{SCMP_ARCH_RISCV64}}) {

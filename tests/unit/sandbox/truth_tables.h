@@ -1,4 +1,4 @@
-// What each role may call and what not, written by hand from what the roles do, and not made from the
+// What each role may and may not call, written by hand from what the roles do, and not derived from the
 // policies.
 #pragma once
 
@@ -36,9 +36,9 @@ struct Row {
   const char* call;
   Arguments arguments;
   bool allowed;
-  int error = 0;  // of a call that is refused and does not kill
+  int error = 0;  // of a call that is refused without killing
 
-  // What the filter answers.
+  // The filter's verdict.
   uint32_t verdict() const {
     if (allowed) return SECCOMP_RET_ALLOW;
     return error == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | static_cast<uint32_t>(error);
@@ -58,7 +58,7 @@ inline constexpr uint64_t kPrSetMdwe = 65;  // newer than the headers of Debian 
 inline constexpr uint64_t kOwnNamespaces =
     CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
-// What 32-bit architectures call a call besides, with the arguments that count in the same places.
+// Another name of a call on 32-bit architectures, with the arguments that matter at the same index.
 struct Narrow {
   const char* of;
   const char* call;
@@ -83,7 +83,7 @@ inline const std::vector<Row> kCommonRows = {
     {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_NORESERVE}, true},
     {"prctl", {PR_GET_SECCOMP}, true},
 };
-// What no role may.
+// Calls that no role may make.
 inline const std::vector<Row> kForbiddenRows = {
     {"mmap", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, kAnonymous}, false},
     {"mmap", {0, 4096, PROT_WRITE | PROT_EXEC, kAnonymous}, false},
@@ -93,7 +93,7 @@ inline const std::vector<Row> kForbiddenRows = {
     {"fcntl", {0, F_SETOWN, 1}, false},
     {"fcntl", {0, F_SETLEASE, F_WRLCK}, false},
 };
-// What no role but launch may, which must be able to start any other.
+// Calls that only launch may make, since it has to start the other roles.
 inline const std::vector<Row> kForbiddenToHelpersRows = {
     {"prctl", {PR_SET_DUMPABLE, 1}, false},
     {"prctl", {PR_CAP_AMBIENT}, false},
@@ -259,7 +259,7 @@ inline const std::vector<Row> kResolveRows = {
     {"fcntl", {0, F_SETFL, 0}, false},
     {"prctl", {PR_CAPBSET_READ}, true},
 };
-// What no process that opens files may.
+// Calls that no process that opens files may make.
 inline const std::vector<Row> kNoWritingRows = {
     {"openat", {0, 0, O_WRONLY}, false},
     {"openat", {0, 0, O_RDWR}, false},
@@ -279,7 +279,7 @@ Table joined(std::initializer_list<Table> tables) {
 inline const Role kResolve{&kResolvePolicy, kResolveFree, kResolveConditional,
                            joined({kResolveRows, kNoWritingRows})};
 
-// launch: what all of its helpers may, and what they need to get there.
+// launch: everything that its helpers may call, and what it takes to start them.
 inline const Names kLaunchFree = joined<Names>({kNet.free,
                                                 kBridge.free,
                                                 kResolveFree,
@@ -385,7 +385,7 @@ inline const std::vector<Row> kLaunchRows = {
     {"mprotect", {0, 4096, PROT_READ | PROT_EXEC}, false},
     {"setsockopt", {3, SOL_SOCKET, SO_ATTACH_FILTER}, false},
 };
-// What a helper must not do may be what launch or another helper does; what it does is what launch may too.
+// launch shares only the allowed rows of its helpers: what one helper must not do, launch or another may do.
 inline std::vector<Row> allowed_of(const std::vector<Row>& rows) {
   std::vector<Row> allowed;
   std::ranges::copy_if(rows, std::back_inserter(allowed), &Row::allowed);

@@ -1,4 +1,4 @@
-// Certificates that are made for one run of the tests.
+// Certificates generated for one run of the tests.
 #pragma once
 
 #include <openssl/evp.h>
@@ -40,11 +40,11 @@ struct Wanted {
   std::string common_name;
   std::string alternative_names = {};  // "DNS:example.com,IP:127.0.0.1"
   bool authority = false;
-  long days_from = -1;  // valid from then, relative to today
+  long days_from = -1;  // first day of validity, relative to today
   long days_to = 1;
 };
 
-// A certificate that `issuer` has signed; null: that signs itself.
+// A certificate signed by `issuer`; null: self-signed.
 inline Identity issue(const Wanted& wanted, const Identity* issuer) {
   static long serial = 0;
   Identity made{Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")), Certificate(X509_new())};
@@ -71,7 +71,7 @@ inline Identity issue(const Wanted& wanted, const Identity* issuer) {
   return made;
 }
 
-// The CRL of an authority with these certificates in it, as PEM. days_to: when the next is due, from today.
+// An authority's CRL that lists these certificates, as PEM. days_to: days until the next update.
 inline std::string crl_of(const Identity& authority, const std::vector<const Identity*>& revoked,
                           long days_to = 1) {
   const std::unique_ptr<X509_CRL, Release<X509_CRL_free>> crl(X509_CRL_new());

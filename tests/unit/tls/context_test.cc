@@ -1,4 +1,4 @@
-// Which certificates a context trusts, and what it says about files that are none.
+// Which certificates a context trusts, and its errors about files that are not certificates.
 #include "tls/context.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ class ContextTest : public test::Fixture {
   test::Identity server_identity(const test::Identity& by) {
     return test::issue({.common_name = "x", .alternative_names = "DNS:example.com"}, &by);
   }
-  // Whether a server of that authority is trusted.
+  // Whether a server certificate of that authority is trusted.
   bool trusts(const Context& context, const test::Identity& authority) {
     connect(context, server_identity(authority), "example.com");
     return handshake() == Io::kDone;
@@ -45,7 +45,7 @@ TEST_F(ContextTest, TrustsTheCertificatesOfADirectoryWhateverElseIsInIt) {
   file("cut.pem", authority_.pem().substr(0, 200));
   file("empty", "");
   file("zeros", std::string(10'000, '\0'));
-  fs::create_directory(directory_ / "folder");
+  fs::create_directory(directory_ / "directory");
   fs::create_symlink("/nowhere/at/all", directory_ / "dangling");
   ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);  // opening it would wait forever
   file("without-an-ending", authority_.pem());
@@ -136,13 +136,13 @@ TEST_F(ContextTest, TheSystemsRootsDoNotTrustOurAuthority) {
   EXPECT_FALSE(trusts(**context, authority_));
 }
 
-TEST_F(ContextTest, FurtherRootsAreBesideTheSystems) {
+TEST_F(ContextTest, FurtherRootsAddToTheSystems) {
   const auto context = Context::create({.file = file("roots.pem", authority_.pem())}, log_);
   ASSERT_TRUE(context.ok()) << context.error().text();
   EXPECT_TRUE(trusts(**context, authority_));
 }
 
-TEST_F(ContextTest, ForgottenRootsTrustNobodyAndEndNoSession) {
+TEST_F(ContextTest, ForgottenRootsTrustNoServerAndEndNoSession) {
   const auto context = context_of(file("roots.pem", authority_.pem()));
   connect(*context, server_identity(authority_), "example.com");
   ASSERT_EQ(handshake(), Io::kDone);

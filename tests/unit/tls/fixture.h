@@ -1,4 +1,4 @@
-// A TLS server in this process, and a folder for certificates.
+// A TLS server in the test process, and a directory for certificates.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ class TextLog : public Log {
 
 class Server {
  public:
-  // highest: the highest version that it speaks, or 0 for any.
+  // highest: the highest TLS version that it speaks, or 0 for any.
   Server(const Identity& identity, UniqueFd socket, int highest = 0)
       : context_(SSL_CTX_new(TLS_server_method())), socket_(std::move(socket)) {
     SSL_CTX* context = context_.get();
@@ -63,7 +63,7 @@ class Server {
     EXPECT_EQ(SSL_write_ex(ssl_.get(), text.data(), text.size(), &size), 1);
     EXPECT_EQ(size, text.size());
   }
-  // Ends without a word.
+  // Closes the connection without close_notify.
   void drop() { socket_.reset(); }
 
  private:
@@ -87,13 +87,13 @@ class Fixture : public testing::Test {
     std::ofstream(path) << text;
     return path;
   }
-  // Trusts what is in that file and nothing else; with an empty path, nothing at all.
+  // Trusts only the certificates in that file; with an empty path, none.
   std::unique_ptr<Context> context_of(const std::string& path) {
     auto context = Context::create({.system = false, .file = path}, log_);
     EXPECT_TRUE(context.ok()) << context.error().text();
     return std::move(*context);
   }
-  // A client of context and a server, connected with each other.
+  // A client of context, connected to a server.
   void connect(const Context& context, const Identity& identity, const std::string& host, bool verify = true,
                int highest = 0) {
     auto pair = make_socketpair(SOCK_STREAM);
@@ -103,7 +103,7 @@ class Fixture : public testing::Test {
     session_ = std::move(*session);
     server_ = std::make_unique<Server>(identity, std::move(pair->second), highest);
   }
-  // Both sides' handshake; how it ended for the client.
+  // Runs the handshake on both sides; returns the client's result.
   Io handshake() {
     for (int i = 0; i < 20; ++i) {
       const Io io = session_->handshake();

@@ -1,4 +1,4 @@
-// TLS inside TLS, as it goes through a web proxy that is reached by https.
+// TLS inside TLS, as it passes a web proxy that is reached over https.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using test::issue;
 using test::Server;
 using testing::HasSubstr;
 
-// session_ is with the proxy, server_, until nest() puts the one with the service inside it.
+// session_ talks to the proxy, server_, until nest() starts the session with the service inside it.
 class NestedTest : public test::Fixture {
  protected:
   void SetUp() override {
@@ -70,8 +70,8 @@ TEST_F(NestedTest, TheServiceAloneMayGoUnverified) {
   EXPECT_EQ(nest("service.example", false, &own), Io::kDone) << session_->error();
 }
 
-// Both directions at once, in odd pieces, with either side's socket full at times and keys renewed in both
-// layers on the way.
+// Both directions at once, in odd pieces, with the sockets of both sides full at times and keys updated in
+// both layers meanwhile.
 TEST_F(NestedTest, BytesArriveWhateverTheLayersDo) {
   ASSERT_EQ(nest("service.example"), Io::kDone) << session_->error();
   constexpr size_t kSize = 3'000'000;

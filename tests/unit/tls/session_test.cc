@@ -30,7 +30,7 @@ class SessionTest : public test::Fixture {
     ASSERT_EQ(handshake(), Io::kDone) << session_->error();
     server_->handshake();
   }
-  // The names of a certificate, the host that is asked for: whether they go together.
+  // Whether a certificate with these names is accepted for the host.
   bool accepts(const std::string& names, const std::string& host) {
     connect(*trusting_, issue({.common_name = "x", .alternative_names = names}, &authority_), host);
     return handshake() == Io::kDone;
@@ -69,7 +69,7 @@ TEST_F(SessionTest, NamesAreMatchedStrictly) {
   EXPECT_FALSE(accepts("IP:127.0.0.2", "127.0.0.1"));
 }
 
-TEST_F(SessionTest, TheRootsDotIsNoPartOfTheNameOfACertificate) {
+TEST_F(SessionTest, ATrailingDotIsNotPartOfACertificateName) {
   connect(*trusting_, identity_, "example.com.");
   EXPECT_EQ(handshake(), Io::kDone) << session_->error();
   EXPECT_EQ(server_->server_name(), "example.com");
@@ -230,7 +230,7 @@ TEST_F(SessionTest, BytesGoBothWays) {
   size_t size = 0;
   ASSERT_EQ(session_->write(as_bytes("to the server"), size), Io::kDone);
   EXPECT_EQ(size, 13U);
-  EXPECT_EQ(server_->read(), "");  // gathered
+  EXPECT_EQ(server_->read(), "");  // still buffered
   ASSERT_EQ(session_->flush(), Io::kDone);
   EXPECT_EQ(server_->read(), "to the server");
   server_->write("to the client");
@@ -243,7 +243,7 @@ TEST_F(SessionTest, BytesGoBothWays) {
   EXPECT_EQ(size, 0U);
 }
 
-TEST_F(SessionTest, AFullSocketIsSaidAndNothingIsLost) {
+TEST_F(SessionTest, AFullSocketIsReportedAndNothingIsLost) {
   open();
   std::string sent, got;
   const std::string block = std::string(30'000, 'x') + std::string(30'000, 'y');
@@ -259,7 +259,7 @@ TEST_F(SessionTest, AFullSocketIsSaidAndNothingIsLost) {
       rest = rest.subspan(size);
     }
     if (full) {
-      // The same bytes are offered again when there is room.
+      // The same bytes are written again when there is room.
       for (std::string more; !(more = server_->read()).empty();)
         got += more;
       while (!rest.empty()) {
@@ -319,7 +319,7 @@ TEST_F(SessionTest, ShutdownTellsTheServer) {
 
 // ---- around it ----
 
-TEST(WebsocketAcceptTest, IsThatOfTheRfc) {
+TEST(WebsocketAcceptTest, MatchesTheRfc) {
   // RFC 6455, 1.3.
   const std::string digest = websocket_accept("dGhlIHNhbXBsZSBub25jZQ==");
   ASSERT_EQ(digest.size(), 20U);
@@ -328,13 +328,13 @@ TEST(WebsocketAcceptTest, IsThatOfTheRfc) {
   EXPECT_EQ(std::string(text.begin(), text.begin() + size), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
-TEST(RandomBytesTest, FillsAllOfItDifferentlyEachTime) {
+TEST(RandomBytesTest, FillsEverythingDifferentlyEachTime) {
   std::array<uint8_t, 64> first{}, second{};
   random_bytes(first);
   random_bytes(second);
   EXPECT_NE(first, second);
   for (const auto& bytes : {first, second}) {
-    // Sixteen zero bytes in a row are not chance.
+    // Sixteen zero bytes in a row do not occur by chance.
     for (size_t i = 0; i < bytes.size(); i += 16)
       EXPECT_NE(
           std::count(bytes.begin() + static_cast<long>(i), bytes.begin() + static_cast<long>(i + 16), 0), 16);

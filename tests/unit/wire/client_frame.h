@@ -1,4 +1,4 @@
-// A whole frame of a client at once, from the pieces that the outbox writes one by one.
+// Builds a client's frame at once, from the pieces that the outbox writes one by one.
 #pragma once
 
 #include <string>

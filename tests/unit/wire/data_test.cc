@@ -21,7 +21,7 @@ constexpr size_t kServiceIdSizes[] = {0, 1, 127, 128};
 
 constexpr uint8_t kUntouched = 0xa5;
 
-// What stands around message's payload, written between bytes that must stay as they are.
+// Writes what surrounds message's payload, between guard bytes that must not change.
 std::string framed_by_hand(const Message& message) {
   const size_t prefix = data_prefix_size(message.stream_id, message.payload.size());
   const size_t suffix = data_suffix_size(message.service_id, message.connection_id);
@@ -58,7 +58,7 @@ std::string description(const Message& message) {
          std::to_string(message.service_id.size()) + ", connection " + std::to_string(message.connection_id);
 }
 
-TEST(WriteDataTest, IsWhatTheGeneratedCodeWrites) {
+TEST(WriteDataTest, MatchesTheGeneratedCode) {
   for_all_combinations([](const Message& message) {
     std::string generated;
     append_frame(message, generated);
@@ -67,7 +67,7 @@ TEST(WriteDataTest, IsWhatTheGeneratedCodeWrites) {
   });
 }
 
-TEST(WriteDataTest, IsWhatTheGeneratedCodeWritesAtEveryLength) {
+TEST(WriteDataTest, MatchesTheGeneratedCodeAtEveryLength) {
   Message message{.type = MessageType::kData, .stream_id = 300, .connection_id = 5};
   std::string generated;
   const auto compare = [&] {
@@ -94,14 +94,14 @@ TEST(WriteDataTest, TakesAsMuchRoomAsTheHeaderSays) {
   EXPECT_EQ(data_suffix_size("", 0), 0U);
 }
 
-TEST(WriteDataDeathTest, WantsAPayloadOfARightSize) {
+TEST(WriteDataDeathTest, NeedsAPayloadOfAValidSize) {
   uint8_t room[kMaxDataPrefix];
   EXPECT_DEATH(write_data_prefix(room, 1, 0, 0), "DATA payload of a wrong size");
   EXPECT_DEATH(write_data_prefix(room, 1, limits::kMaxPayload + 1, 0), "DATA payload of a wrong size");
   EXPECT_DEATH(write_data_prefix(room, 1, 1, kMaxDataSuffix + 1), "DATA suffix of a wrong size");
 }
 
-TEST(DecodeDataTest, SeesWhatTheGeneratedCodeWrote) {
+TEST(DecodeDataTest, ReadsWhatTheGeneratedCodeWrote) {
   for_all_combinations([](const Message& message) {
     std::string frame;
     append_frame(message, frame);

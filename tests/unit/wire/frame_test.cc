@@ -33,7 +33,7 @@ class FrameSplitterTest : public testing::Test {
     EXPECT_TRUE(fed.ok());
   }
 
-  // Nothing unfinished is kept: the next frame is read as one.
+  // No incomplete frame is buffered: the next frame is read as one.
   void expect_nothing_pending() {
     messages_.clear();
     feed(frame_of("probe"));
@@ -92,7 +92,7 @@ TEST_F(FrameSplitterTest, HandsOnAMessageAsSoonAsItIsComplete) {
   EXPECT_EQ(messages_.size(), 2U);
 }
 
-TEST_F(FrameSplitterTest, DoesNotCopyWhatIsThereAsAWhole) {
+TEST_F(FrameSplitterTest, DoesNotCopyCompleteMessages) {
   const std::string stream = stream_of({"one", "two"});
   std::vector<const uint8_t*> places;
   const Result<> fed = splitter_.feed(as_bytes(stream), [&](Bytes message) {

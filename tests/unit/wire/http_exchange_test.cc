@@ -47,7 +47,7 @@ TEST(ErrorBodyTest, IsNotLongerThanItsLength) {
   }
 }
 
-TEST(ErrorBodyTest, TakesNoPayloadForTheEndOfTheLastChunk) {
+TEST(ErrorBodyTest, DoesNotMistakePayloadForTheEndOfTheLastChunk) {
   const auto chunked = response("s", {{"Transfer-Encoding", "chunked"}});
   ErrorBody body;
   EXPECT_FALSE(body.take(chunked, as_bytes(std::string_view("c\r\nwhy 0\r\n\r\n"))));
@@ -73,8 +73,8 @@ TEST(ErrorBodyTest, EndsWithItsLengthItsLastChunkOrItsBound) {
   EXPECT_EQ(endless.text(response(std::string(9'000, 's'))).size(), 128 + 2 + 256);
 }
 
-// The steps of an exchange whose request is sent, for an answer that arrives in pieces of `most` bytes, and
-// what is left behind an answer that is accepted.
+// The steps of an exchange, after its request, for a response that arrives in pieces of `most` bytes; and the
+// bytes that follow an accepted response.
 struct Answer {
   std::vector<Step> steps;
   std::string rest;
@@ -157,7 +157,7 @@ TEST(HttpExchangeTest, EndlessInterimAnswersAreARefusal) {
   EXPECT_EQ(got.steps, expected);
 }
 
-TEST(HttpExchangeTest, ARefusalIsWholeWithItsBody) {
+TEST(HttpExchangeTest, ARefusalIsCompleteWithItsBody) {
   constexpr std::string_view kAnswer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nno luck";
   for (size_t most = 1; most <= kAnswer.size(); ++most) {
     HttpExchange exchange("x", Success::kSwitching);
@@ -167,13 +167,13 @@ TEST(HttpExchangeTest, ARefusalIsWholeWithItsBody) {
   }
 }
 
-TEST(HttpExchangeTest, ARefusalWithoutABodyIsWholeWithItsHead) {
+TEST(HttpExchangeTest, ARefusalWithoutABodyIsCompleteWithItsHead) {
   HttpExchange exchange("x", Success::kSwitching);
   const Answer got = answer(exchange, "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", 1'000);
   EXPECT_EQ(got.steps, (std::vector<Step>{Step::kRefusal, Step::kRefused}));
 }
 
-TEST(HttpExchangeTest, SaysWhatIsNoAnswer) {
+TEST(HttpExchangeTest, ReportsInvalidResponses) {
   HttpExchange exchange("x", Success::kSwitching);
   exchange.sent(1);
   Bytes bytes = as_bytes("SSH-2.0-OpenSSH\r\n");

@@ -51,7 +51,7 @@ TEST(UpgradeRequestTest, IsWhatTheServiceExpects) {
             "\r\n");
 }
 
-TEST(UpgradeRequestTest, HasAClientTokenAndAPortWhenThereAreSome) {
+TEST(UpgradeRequestTest, HasAClientTokenAndAPortIfGiven) {
   UpgradeRequest request = plain_request();
   request.host = "[::1]";
   request.port = "8443";
@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Fields, UpgradeFieldTest, testing::ValuesIn(kFields), [
   return name;
 });
 
-TEST(UpgradeRequestTest, SaysTheFirstOfManyErrors) {
+TEST(UpgradeRequestTest, ReportsTheFirstOfManyErrors) {
   UpgradeRequest request = plain_request();
   request.host = "a b";
   request.access_token = "c d";
@@ -143,7 +143,7 @@ TEST(UpgradeRequestTest, LeavesNoTokenBehind) {
     test::FreedMemory freed(token);
     UpgradeRequest request = plain_request();
     request.client_token = kClientToken;
-    const std::string grows(2000, 'u');  // so much behind the tokens that a string without room would move
+    const std::string grows(2000, 'u');  // long enough that a string without reserved room would move
     request.user_agent = grows;
     {
       Result<std::string> built = build_upgrade_request(request);
@@ -160,7 +160,7 @@ TEST(UpgradeRequestTest, LeavesNoTokenBehind) {
     EXPECT_EQ(build_error(request), "upgrade request of more than 4096 bytes");
     EXPECT_EQ(freed.blocks_with_marker(), 0U);
     { const Result<std::string> forgotten = build_upgrade_request(plain_request()); }
-    EXPECT_EQ(freed.blocks_with_marker(), token == kAccessToken ? 1U : 0U) << "what is not wiped is seen";
+    EXPECT_EQ(freed.blocks_with_marker(), token == kAccessToken ? 1U : 0U) << "unwiped memory is detected";
   }
 }
 
@@ -217,7 +217,7 @@ TEST(UpgradeResponseTest, HasAnExtension) {
             "upgrade response with extension permessage-deflate, which was not offered");
 }
 
-TEST(ConnectRequestTest, IsThatOfTheRfc) {
+TEST(ConnectRequestTest, MatchesTheRfc) {
   auto request = build_connect_request({.authority = "[::1]:443", .user_agent = "a/1 b"});
   ASSERT_TRUE(request.ok());
   EXPECT_EQ(*request, "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nUser-Agent: a/1 b\r\n\r\n");

@@ -25,7 +25,7 @@ const std::string kUpgrade =
     "channel-id: caf\xc3\xa9\xff\r\n"
     "\r\n";
 
-// The response to bytes that are all of a head.
+// Parses the bytes of a complete head.
 HttpResponse response_to(const std::string& head) {
   ResponseReader reader;
   Bytes bytes = as_bytes(head);
@@ -174,7 +174,7 @@ TEST(ResponseReaderTest, TakesAHeadUpToTheLimit) {
             "HTTP response with a head of more than 16384 bytes");
 }
 
-TEST(HttpResponseTest, FindsHeadersWithoutCase) {
+TEST(HttpResponseTest, FindsHeadersIgnoringCase) {
   const HttpResponse response{.headers = {{"A", "1"}, {"b", "2"}, {"a", "3"}, {"Empty", ""}, {"AB", "4"}}};
   EXPECT_EQ(response.header("B"), "2");
   EXPECT_EQ(response.header("a"), "1, 3");
@@ -210,7 +210,7 @@ TEST(ChunkedTest, JoinsTheChunks) {
   EXPECT_TRUE(whole.complete);
 }
 
-TEST(ChunkedTest, TakesWhatHasCome) {
+TEST(ChunkedTest, TakesPartialInput) {
   const std::pair<const char*, const char*> parts[] = {
       {"", ""},
       {"4", ""},
@@ -226,7 +226,7 @@ TEST(ChunkedTest, TakesWhatHasCome) {
   }
 }
 
-TEST(ChunkedTest, EndsAtTheLastChunkAndAtWhatIsNone) {
+TEST(ChunkedTest, EndsAtTheLastChunkAndAtAnInvalidOne) {
   for (const char* body : {"x\r\nWiki\r\n", "-4\r\nWiki\r\n", "\r\n", "0\r\n", "0\r\n\r\n",
                            "000;x=y\r\nMore: x\r\n\r\n", "11111111111111111\r\nWiki\r\n"}) {
     EXPECT_EQ(decode_chunked(body).payload, "") << body;
@@ -251,7 +251,7 @@ TEST(HttpResponseTest, RetryAfterIsAWholeNumberOfSecondsAndBounded) {
   EXPECT_EQ(response_to("HTTP/1.1 429 Slow Down\r\n\r\n").retry_after(), 0);
 }
 
-TEST(Base64Test, IsThatOfTheRfc) {
+TEST(Base64Test, MatchesTheRfc) {
   const std::pair<std::string, std::string> vectors[] = {
       {"", ""},
       {"f", "Zg=="},

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Writes vectors.txt: tunnel messages as another implementation of protobuf serialises them.
+"""Writes vectors.txt: tunnel messages as another protobuf implementation serialises them.
 
-The schema is built here by hand and not read from proto/tunnel.proto, and the bytes come from protobuf's pure
+The schema is built here by hand instead of read from proto/tunnel.proto, and the bytes come from protobuf's pure
 Python code, so that the tests do not compare the C++ code with itself.
 
   make_vectors.py > vectors.txt
@@ -22,7 +22,7 @@ except ImportError:
 
 Field = descriptor_pb2.FieldDescriptorProto
 
-# What the real schema says, and what peers must not get away with.
+# The real schema, and schemas for invalid messages.
 KNOWN = [
     ("type", 1, Field.TYPE_INT32, False),
     ("stream", 2, Field.TYPE_INT32, False),
@@ -47,7 +47,7 @@ WRONG_TYPES = [
     ("ids", 6, Field.TYPE_UINT32, False),
     ("connection", 7, Field.TYPE_BYTES, False),
 ]
-# A field that is not UTF-8 can only be written as bytes.
+# Invalid UTF-8 can only be written to a bytes field.
 RAW = [(n, i, Field.TYPE_BYTES if t == Field.TYPE_STRING else t, r) for n, i, t, r in KNOWN]
 
 
@@ -101,7 +101,7 @@ def accept(name, **fields):
     print(*line, "bytes=" + shown(data))
 
 
-# error: part of what the decoder is to say, "_" for " ".
+# error: part of the decoder's error, with "_" for " ".
 def reject(name, error, message):
     print("reject", name, "error=" + error, "bytes=" + shown(message.SerializeToString(deterministic=True)))
 
@@ -113,7 +113,7 @@ def accepted():
     accept("type-ignorable", type=99, ignorable=True)
     accept("type-largest", type=0x7FFFFFFF)
     accept("type-negative", type=-1)
-    # Every change of a varint's size.
+    # Every size of a varint.
     numbers = (1, 127, 128, 16383, 16384, 2097151, 2097152, 268435455, 268435456)
     for stream in numbers + (0x7FFFFFFF, -1, -0x80000000):
         accept("stream", type=1, stream=stream, payload=b"a")

@@ -36,7 +36,7 @@ TEST(DecodeMessageTest, TakesFieldsInAnyOrderAndTheLastOfMany) {
                                .connection_id = 2}));
 }
 
-TEST(DecodeMessageTest, TakesFieldsThatAreWrittenThoughTheyAreZero) {
+TEST(DecodeMessageTest, TakesExplicitZeros) {
   const std::string bytes = "\x08\x00\x10\x00\x18\x00\x22\x00\x2a\x00\x38\x00"s;
   const Result<Message> message = decode_message(as_bytes(bytes));
   ASSERT_TRUE(message.ok());
@@ -71,7 +71,7 @@ TEST(DecodeMessageTest, RejectsAGroupOutsideTheSchema) {
   EXPECT_EQ(decode_error("\x08\x09\x0b\x0c"), "type 9 message with 2 bytes of fields outside the schema");
 }
 
-TEST(DecodeMessageTest, RejectsWhatIsLongerThanItsFrameCanSay) {
+TEST(DecodeMessageTest, RejectsWhatIsLongerThanAFrame) {
   EXPECT_EQ(decode_error(std::string(65'536, 'a')), "message of 65536 bytes, more than 65535");
 }
 

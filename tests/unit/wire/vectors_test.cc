@@ -1,4 +1,4 @@
-// vectors.txt against the decoders and encoders. See make_vectors.py for where it comes from.
+// Tests the decoders and encoders with vectors.txt, which make_vectors.py generates.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 struct Vector {
   bool accept = false;
   std::string name;
-  std::map<std::string, std::string> fields;  // as they stand in the file
+  std::map<std::string, std::string> fields;  // as written in the file
 
   std::string text(const std::string& field) const {
     const auto found = fields.find(field);
@@ -37,7 +37,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-// "0a0b+61*3": hexadecimal, and a byte with its count. "-": nothing.
+// "0a0b+61*3": hexadecimal, and a byte with a repeat count. "-": nothing.
 std::string unhex(const std::string& text) {
   std::string bytes;
   if (text == "-") return bytes;
@@ -88,7 +88,7 @@ std::string with_length(const std::string& message) {
 
 class VectorsTest : public testing::Test {
  protected:
-  // The vectors of one kind. Fails when there are none, as when the file is not found.
+  // The vectors of one kind. Fails when there are none, for example when the file is missing.
   std::vector<Vector> vectors(bool accept) {
     std::vector<Vector> chosen;
     for (const Vector& vector : read_vectors()) {
@@ -108,7 +108,7 @@ TEST_F(VectorsTest, DecodeToTheirFields) {
   }
 }
 
-TEST_F(VectorsTest, AreWhatIsMadeOfTheirFields) {
+TEST_F(VectorsTest, AreEncodedFromTheirFields) {
   for (const Vector& vector : vectors(true)) {
     std::string frame = "before";
     append_frame(expected_message(vector), frame);
@@ -116,7 +116,7 @@ TEST_F(VectorsTest, AreWhatIsMadeOfTheirFields) {
   }
 }
 
-TEST_F(VectorsTest, OfDataAreWhatIsFramedAroundAPayload) {
+TEST_F(VectorsTest, OfDataMatchTheFrameAroundAPayload) {
   int seen = 0;
   for (const Vector& vector : vectors(true)) {
     const Message message = expected_message(vector);
@@ -134,7 +134,7 @@ TEST_F(VectorsTest, OfDataAreWhatIsFramedAroundAPayload) {
   EXPECT_GT(seen, 30);
 }
 
-TEST_F(VectorsTest, OfDataAreSeenInPlace) {
+TEST_F(VectorsTest, OfDataAreDecodedInPlace) {
   for (const Vector& vector : vectors(true)) {
     const Message message = expected_message(vector);
     const std::string bytes = unhex(vector.text("bytes"));
@@ -149,7 +149,7 @@ TEST_F(VectorsTest, OfDataAreSeenInPlace) {
   }
 }
 
-TEST_F(VectorsTest, OfPeersThatAreWrongAreRejected) {
+TEST_F(VectorsTest, OfInvalidMessagesAreRejected) {
   for (const Vector& vector : vectors(false)) {
     const std::string bytes = unhex(vector.text("bytes"));
     std::string why = vector.text("error");

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_literals;
 
-// Writes down what a reader says, data joined however it was split.
+// Records a reader's events, with all data joined.
 class Recorder : public WebSocketEvents {
  public:
   std::string data;
@@ -56,7 +56,7 @@ std::string close_frame(uint16_t code, const std::string& reason) {
   return frame(0x88, std::string(as_text(number)) + reason);
 }
 
-// What the first error of a reader was, and the code to close with.
+// The first error of a reader, and the close code.
 std::string feed_error(const std::string& bytes) {
   WebSocketReader reader;
   Recorder events;
@@ -189,7 +189,7 @@ TEST_P(BrokenStreamTest, IsRefusedByteByByteToo) {
   EXPECT_TRUE(events.data.size() <= 3) << "a broken frame was taken: " << events.data;
 }
 
-// What is still on its way when the connection is given up.
+// Bytes may still arrive after the connection was given up.
 TEST_P(BrokenStreamTest, IsRefusedForGood) {
   WebSocketReader reader;
   Recorder events;

@@ -22,7 +22,7 @@ std::string header_of(Opcode opcode, size_t payload_size) {
   return header;
 }
 
-TEST(ClientFrameTest, IsTheExampleOfTheRfc) {
+TEST(ClientFrameTest, MatchesTheExampleOfTheRfc) {
   std::string out = "before";
   test::append_client_frame(out, Opcode::kText, as_bytes("Hello"), kKey);
   EXPECT_EQ(out, "before\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
@@ -49,7 +49,7 @@ TEST(ClientHeaderTest, HasTheShortestLength) {
   EXPECT_EQ(client_header_size(limits::kMaxWebSocketPayload), kMaxClientHeader);
 }
 
-TEST(ClientHeaderDeathTest, WantsAPayloadThatTheServiceTakes) {
+TEST(ClientHeaderDeathTest, NeedsAPayloadThatTheServiceTakes) {
   uint8_t room[kMaxClientHeader];
   EXPECT_DEATH(write_client_header(room, Opcode::kBinary, limits::kMaxWebSocketPayload + 1, kKey),
                "WebSocket payload of a wrong size");
@@ -106,7 +106,7 @@ TEST_F(MaskTest, WorksInPlaceAndToTheFront) {
   }
 }
 
-TEST_F(MaskTest, TwiceIsNothing) {
+TEST_F(MaskTest, TwiceRestoresTheInput) {
   const std::vector<uint8_t> original = source(1000);
   std::vector<uint8_t> bytes = original;
   mask(bytes.data(), bytes.data(), bytes.size(), kKey, 0);
