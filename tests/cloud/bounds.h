@@ -84,6 +84,8 @@ inline constexpr milliseconds kCloseReply{2'000};
 inline constexpr milliseconds kLinger{1'000};
 // Between two bytes of the response head under the fault "slow-head".
 inline constexpr milliseconds kDrip{2};
+// The longest that "split" may hold bytes back to join them with more.
+inline constexpr milliseconds kHoldMost{10'000};
 // The longest that a "wait" may take.
 inline constexpr milliseconds kWaitMost{120'000};
 

@@ -141,11 +141,13 @@ Outcome split(Server& server, Arguments& args) {
   const std::optional<Side> side = args.side_if_given();
   const std::string mode = args.text("mode", "bytes");
   Shape shape{.size = static_cast<size_t>(args.number("size", bounds::kWebSocketPayload, 0)),
+              .hold = milliseconds(args.number("hold_ms", bounds::kHoldMost.count(), 0)),
               .offset = static_cast<size_t>(args.number("offset", bounds::kWebSocketPayload, 0)),
               .fragment = static_cast<size_t>(args.number("fragment", bounds::kWebSocketPayload, 0)),
               .tls = static_cast<size_t>(args.number("tls", bounds::kTlsRecord, 0))};
   if (mode != "bytes" && mode != "none") args.fail("'mode' must be none or bytes");
   if (mode == "bytes" && shape.plain()) args.fail("'size', 'offset', 'fragment' or 'tls' is needed");
+  if (shape.hold.count() != 0 && shape.size == 0) args.fail("'hold_ms' needs 'size'");
   if (mode == "none") shape = {};
   if (named && server.registry().find(name) == nullptr) args.fail("no tunnel '" + name + "'");
   if (const std::string wrong = args.finish(); !wrong.empty()) return failure(wrong);

@@ -9,7 +9,7 @@ namespace localproxy::service {
 void Output::tunnel_frame(MutableBytes frame) {
   if (!shape_.plain()) {
     shaped_.append(frame);
-    if (shaped_.size() >= bounds::kFlushAt) cut();
+    if (shaped_.size() >= bounds::kFlushAt) cut(least());
     return;
   }
   const uint8_t* begin = put_header_before(frame.data(), frame.size(), Opcode::kBinary);
@@ -27,6 +27,11 @@ void Output::control_frame(Opcode opcode, std::string_view payload) {
 void Output::raw(Bytes bytes) {
   cut();
   put(bytes);
+}
+
+void Output::pass_on() {
+  cut(least());
+  flush_gathered();
 }
 
 void Output::finish() {
@@ -61,9 +66,10 @@ void Output::flush_gathered() {
   gathered_.clear();
 }
 
-// Cuts everything that waits into messages; the last may be shorter than the shape's size.
-void Output::cut() {
-  while (!shaped_.empty()) {
+// Cuts what waits into messages while there are `least` bytes of it; the last may be shorter than the shape's
+// size.
+void Output::cut(size_t least) {
+  while (shaped_.size() >= least) {
     const size_t wanted = shape_.offset != 0 ? shape_.offset
                           : shape_.size != 0 ? shape_.size
                                              : shaped_.size();

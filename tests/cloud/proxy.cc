@@ -56,8 +56,11 @@ void Proxy::on_timer(evutil_socket_t, short, void* self) {
     case State::kLinger:
       proxy.die();
       break;
-    case State::kHung:
     case State::kOpen:
+      proxy.output_.finish();
+      proxy.flush();
+      break;
+    case State::kHung:
     case State::kDead:
       break;
   }

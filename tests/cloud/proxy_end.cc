@@ -17,7 +17,8 @@ void Proxy::mark_dirty() {
 void Proxy::flush() {
   dirty_ = false;
   if (state_ == State::kDead || state_ == State::kLinger || blackhole_) return;
-  output_.finish();
+  output_.pass_on();
+  if (output_.holds() && state_ == State::kOpen) timer_.after(output_.shape().hold);
   if (output_.broken()) return lost(tls_.error());
   const size_t before = tls_.queued();
   switch (tls_.send()) {

@@ -152,6 +152,18 @@ def test_split_joins(service, connect, message):
     assert destination.read_frame() == (True, BINARY, frame(data) * 3)
 
 
+def test_split_holds_back(service, connect, message):
+    source, destination = start(connect, message)
+    data = message("DATA", 1, "SSH", 1, b"x" * 30)
+    service.control("split", tunnel="two", side="destination", size=2 * len(frame(data)), hold_ms=10_000)
+    source.send(data)
+    source.send(data)
+    assert destination.read_frame() == (True, BINARY, frame(data) * 2)
+    service.control("split", tunnel="two", side="destination", size=2 * len(frame(data)), hold_ms=1)
+    source.send(data)
+    assert destination.read_frame() == (True, BINARY, frame(data))
+
+
 def test_split_fragments_and_records(service, connect, message):
     source, destination = start(connect, message)
     service.control("split", tunnel="two", fragment=20, tls=7)
