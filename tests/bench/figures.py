@@ -1,13 +1,15 @@
 """What is measured of each subject. Every function here runs one measurement once and returns {name: number}; a
-number may be None: it could not be measured, and the report says so."""
+number may be None: it could not be measured, and the report says so. Instead of a number there may be a distribution,
+{percent: microseconds}. measure.Failed: it broke."""
 
 import json
+import statistics
 import subprocess
-import sys
 import time
 
-from measure import Cpu, Peak, SystemCalls, private_bytes
-from subjects import LOAD
+from harness.wait import until
+from measure import Counts, Cpu, Failed, Peak, family_cpu_seconds, private_bytes
+from subjects import LOAD, Helper
 
 MEGABYTE = 10**6
 GIGABYTE = 10**9
@@ -15,33 +17,56 @@ GIGABYTE = 10**9
 SLOW = 100 * MEGABYTE
 # Bytes a second of a gigabit network; the service itself gives an account 800 kB a second.
 LINE_RATE = 118 * MEGABYTE
+# How the service may cut the tunnel's bytes into frames; nobody knows how the real one does. Arguments of the stand-in's
+# command `split`; None: every frame goes on as it came.
+AS_THEY_CAME = "as they came"
+SHAPES = {
+    AS_THEY_CAME: None,
+    "split into 1 KiB": {"size": 1024},
+    "joined to 128 KiB": {"size": 131_076, "hold_ms": 1},
+}
+DIRECTIONS = ("up", "down")
+STARTS = 5
+RECONNECTS = 10
+# So that the delays, which double, stay short.
+QUICK_RETRY = {"websocket": {"retry_delay_ms": 1}}
 
 
 def client(*arguments):
     """One run of bench-load as a client: what it found."""
     done = subprocess.run([str(word) for word in (LOAD, *arguments)], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"bench: bench-load {' '.join(map(str, arguments))} failed")
+        raise Failed(f"bench-load {' '.join(map(str, arguments))} ended with status {done.returncode}")
     return json.loads(done.stdout)
 
 
 def bulk(port, direction, size, connections=1, checked=False, rate=0):
-    return client("bulk", port, direction, size, connections, "checked" if checked else "unchecked", rate, 0)
+    return client("bulk", port, direction, size, connections, "checked" if checked else "unchecked", rate)
+
+
+def whole(port, direction, size, rate=0):
+    """One transfer that must not break."""
+    result = bulk(port, direction, size, rate=rate)
+    if result["intact"] != 1:
+        raise Failed("the transfer broke")
+    return result
 
 
 class Beside:
     """Bulk transfers that go on until it is left; all together `pace` bytes a second, 0: as many as can be."""
 
     def __init__(self, port, direction, connections, pace):
-        self._command = [LOAD, "bulk", port, direction, 10**15, connections, "unchecked", 0, pace // connections]
+        self._command = [LOAD, "beside", port, direction, connections, pace // connections]
+        self._connections = connections
 
     def __enter__(self):
-        self._process = subprocess.Popen([str(word) for word in self._command], stdout=subprocess.DEVNULL)
+        self._helper = Helper(self._command)
         time.sleep(0.3)  # until it is at full speed
 
-    def __exit__(self, *_):
-        self._process.kill()
-        self._process.wait()
+    def __exit__(self, kind, *_):
+        said = json.loads(self._helper.stop())
+        if kind is None and said["broken"] != 0:
+            raise Failed(f"{said['broken']} of {self._connections} transfers beside it broke")
 
 
 def sender_of(direction):
@@ -49,40 +74,48 @@ def sender_of(direction):
     return ("near", "far") if direction == "up" else ("far", "near")
 
 
-def transfer(subject, direction, size):
+def label(direction, shape):
+    return direction if shape == AS_THEY_CAME else f"{direction}, frames {shape}"
+
+
+def transfer(subject, direction, size, shape=AS_THEY_CAME):
     """One connection, as fast as it goes."""
-    with Cpu(subject.ends) as cpu:
-        result = bulk(subject.port, direction, size)
-    if result["intact"] != 1:
-        sys.exit(f"bench: a transfer through {subject.name} broke")
-    sending, receiving = sender_of(direction)
-    figures = {f"{direction} MB/s": size / MEGABYTE / result["seconds"]}
+    how = label(direction, shape)
+    with subject.shaped(SHAPES[shape]), Cpu(subject.ends) as cpu:
+        seconds = whole(subject.port, direction, size)["seconds"]
+    figures = {f"{how} MB/s": size / MEGABYTE / seconds}
     if not subject.pids():
         return figures
     a_gigabyte = GIGABYTE / size
-    for end, does in ((sending, "sending"), (receiving, "receiving")):
-        figures[f"{does} end, CPU s/GB ({direction})"] = cpu.of(end) * a_gigabyte
-        for role, seconds in cpu.spent[end].items():
-            figures[f"{does} {role}, CPU s/GB ({direction})"] = seconds * a_gigabyte
-    if "relay" in cpu.spent:
-        figures[f"the stand-in service, CPU s/GB ({direction})"] = cpu.of("relay") * a_gigabyte
-    return figures
-
-
-def system_calls(subject, direction, size):
-    """A transfer of its own: counting costs."""
-    figures = {}
     sending, receiving = sender_of(direction)
     for end, does in ((sending, "sending"), (receiving, "receiving")):
-        with SystemCalls(subject.pids(end)) as calls:
-            bulk(subject.port, direction, size)
-        figures[f"{does} end, system calls/MB ({direction})"] = (
-            None if calls.count is None else calls.count * MEGABYTE / size)
+        figures[f"{does} end, CPU s/GB ({how})"] = cpu.of(end) * a_gigabyte
+        for role, spent in cpu.spent[end].items():
+            figures[f"{does} {role}, CPU s/GB ({how})"] = spent * a_gigabyte
+    figures[f"both ends, CPU s/GB ({how})"] = (cpu.of("near") + cpu.of("far")) * a_gigabyte
+    if "relay" in cpu.spent:
+        figures[f"the stand-in service, CPU s/GB ({how})"] = cpu.of("relay") * a_gigabyte
+        figures[f"the stand-in service, share of a core ({how})"] = cpu.of("relay") / seconds
     return figures
 
 
-def memory(subject, size):
-    """Private memory of both ends, idle, and what is added while a slow reader takes `size` bytes each way."""
+def calls(subject, direction, size, shape=AS_THEY_CAME):
+    """Transfers of their own: counting costs."""
+    figures = {}
+    how = label(direction, shape)
+    sending, receiving = sender_of(direction)
+    for end, does in ((sending, "sending"), (receiving, "receiving")):
+        with subject.shaped(SHAPES[shape]), Counts(subject.pids(end)) as counts:
+            whole(subject.port, direction, size)
+        for name, count, per in (("system calls/MB", counts.system_calls, MEGABYTE),
+                                 ("instructions/byte", counts.instructions, 1)):
+            if count is not None:
+                figures[f"{does} end, {name} ({how})"] = count * per / size
+    return figures
+
+
+def idle_memory(subject):
+    """Private memory of both ends."""
     idle = {pid: private_bytes(pid) for pid in subject.pids()}
     if None in idle.values():
         return {"near end, idle private kB": None}
@@ -91,9 +124,18 @@ def memory(subject, size):
         for role, pid in subject.ends[end].items():
             figures[f"{end} {role}, idle private kB"] = idle[pid] / 1000
         figures[f"{end} end, idle private kB"] = sum(idle[pid] for pid in subject.pids(end)) / 1000
-    for direction in ("up", "down"):
+    return figures
+
+
+def memory_growth(subject, size):
+    """What is added while a slow reader takes `size` bytes each way."""
+    idle = {pid: private_bytes(pid) for pid in subject.pids()}
+    if None in idle.values():
+        return {}
+    figures = {}
+    for direction in DIRECTIONS:
         with Peak(subject.pids()) as peak:
-            bulk(subject.port, direction, size, rate=SLOW)
+            whole(subject.port, direction, size, rate=SLOW)
         for end in ("near", "far"):
             for role, pid in subject.ends[end].items():
                 figures[f"{end} {role}, peak private kB ({direction})"] = peak.bytes[pid] / 1000
@@ -104,41 +146,63 @@ def memory(subject, size):
 
 def echo(subject, size, seconds, name):
     result = client("echo", subject.port, size, seconds)
-    return {f"{name}, us p50": result["p50_us"], f"{name}, us p99": result["p99_us"]}
+    if result["broken"]:
+        raise Failed(f"the connection broke after {result['count']} round trips")
+    return {f"{name}, us p50": result["us"]["50"], f"{name}, us p99": result["us"]["99"],
+            f"{name}, us by percent": result["us"]}
 
 
-def round_trips(subject, seconds):
+def round_trip(subject, size, seconds):
     """On an idle tunnel."""
-    return echo(subject, 64, seconds, "64 B round trip") | echo(subject, 1024, seconds, "1 KiB round trip")
+    return echo(subject, size, seconds, "64 B round trip" if size == 64 else "1 KiB round trip")
 
 
-def round_trips_beside(subject, seconds):
-    """Beside transfers through the same tunnel: at the pace of a gigabit network, and at the most that this machine's
-    processors can do, where every process waits for its turn on them."""
-    figures = {}
-    for connections in (1, 16):
-        for pace, speed in ((LINE_RATE, "at 1 Gbit/s"), (0, "at full speed")):
-            for direction in ("up", "down"):
-                with Beside(subject.port, direction, connections, pace):
-                    figures |= echo(subject, 64, seconds, f"64 B round trip beside {connections} bulk {direction} {speed}")
-    for direction in ("up", "down"):
-        with Beside(subject.port, direction, 1, LINE_RATE):
-            figures |= echo(subject, 1024, seconds, f"1 KiB round trip beside 1 bulk {direction} at 1 Gbit/s")
-    return figures
+def round_trip_beside(subject, size, seconds, connections, direction, pace):
+    """Beside transfers through the same tunnel: at the pace of a gigabit network, or, with pace 0, at the most that this
+    machine's processors can do, where every process waits for its turn on them."""
+    speed = "at 1 Gbit/s" if pace else "at full speed"
+    with Beside(subject.port, direction, connections, pace):
+        name = "64 B round trip" if size == 64 else "1 KiB round trip"
+        return echo(subject, size, seconds, f"{name} beside {connections} bulk {direction} {speed}")
 
 
-def connections(subject, seconds):
-    figures = {}
-    for at_once, name in ((1, "in sequence"), (32, "32 at a time")):
-        result = client("connect", subject.port, seconds, at_once)
-        figures |= {f"connections/s {name}": result["per_second"],
-                    f"connections/s {name}, first quarter": result["first_quarter"],
-                    f"connections/s {name}, last quarter": result["last_quarter"],
-                    f"connections {name}, failed": result["failed"]}
-    return figures
+def connections(subject, seconds, at_once):
+    name = "in sequence" if at_once == 1 else f"{at_once} at a time"
+    result = client("connect", subject.port, seconds, at_once)
+    return {f"connections/s {name}": result["per_second"],
+            f"connections/s {name}, first quarter": result["first_quarter"],
+            f"connections/s {name}, last quarter": result["last_quarter"],
+            f"connections {name}, failed": result["failed"]}
 
 
-def parallel(subject):
+def parallel(subject, direction):
     """128 connections at once, 2 MB each, every byte compared."""
     return {f"intact of 128 x 2 MB ({direction})":
-            bulk(subject.port, direction, 2 * MEGABYTE, 128, checked=True)["intact"] for direction in ("up", "down")}
+            bulk(subject.port, direction, 2 * MEGABYTE, 128, checked=True)["intact"]}
+
+
+def starts(subject):
+    """From the start of the near end until it listens; several times anew."""
+    seconds = []
+    for _ in range(STARTS):
+        other = type(subject)(subject.lab, subject.target)
+        seconds.append(other.start_seconds)
+        other.stop()
+    return {"start to listening, ms": statistics.median(seconds) * 1000}
+
+
+def reconnect(subject):
+    """All CPU of the near end while the service ends its connection again and again."""
+    other = type(subject)(subject.lab, subject.target, settings=QUICK_RETRY)
+    try:
+        pid = other.ends["near"]["monitor"]
+        before = family_cpu_seconds(pid)
+        for _ in range(RECONNECTS):
+            other.reconnect("source")
+            until(other.answers, "the tunnel carries again")
+        spent = family_cpu_seconds(pid) - before
+    except (AssertionError, RuntimeError) as error:
+        raise Failed(f"{error}") from error
+    finally:
+        other.stop()
+    return {"reconnect of the near end, CPU ms": spent * 1000 / RECONNECTS}

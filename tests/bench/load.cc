@@ -80,12 +80,6 @@ UniqueFd try_connect_to(uint16_t port) {
   return fd;
 }
 
-UniqueFd connect_to(uint16_t port) {
-  UniqueFd fd = try_connect_to(port);
-  if (!fd) give_up("cannot connect");
-  return fd;
-}
-
 UniqueFd accept_from(int listener) {
   UniqueFd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
   if (!fd) give_up("accept");

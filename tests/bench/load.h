@@ -27,7 +27,6 @@ struct Request {
 
 // All of these end the program with a message when they fail, but for what is named try_.
 UniqueFd listen_anywhere(uint16_t& port);
-UniqueFd connect_to(uint16_t port);
 UniqueFd try_connect_to(uint16_t port);
 UniqueFd accept_from(int listener);
 bool try_write_all(int fd, Bytes bytes);

@@ -1,5 +1,6 @@
-"""What a process costs, read from outside: CPU, memory, system calls."""
+"""What a process costs, read from outside: CPU, memory, system calls, instructions."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -15,13 +16,30 @@ from harness import processes
 SAMPLE_SECONDS = 0.05
 
 
+class Failed(Exception):
+    """What was measured broke. For the report: a peer that loses a transfer is a result, too."""
+
+
 def cpu_seconds(pid):
     """CPU time of a process with all its threads, ended ones too, in nanoseconds' precision: the process's CPU clock
     (clock_getcpuclockid(3); the number is made as the kernel makes it)."""
     try:
         return time.clock_gettime(~pid << 3 | 2)
-    except OSError:
-        return 0.0  # ended
+    except OSError as error:
+        raise Failed(f"process {pid} ended") from error
+
+
+def family_cpu_seconds(pid):
+    """CPU time of a process and all its children, ended ones too; those in ticks of the kernel, usually 10 ms."""
+    total = 0.0
+    for member in (pid, *processes.children(pid)):
+        try:
+            # What follows the name, which may hold anything; then cutime and cstime are numbers 14 and 15.
+            fields = pathlib.Path(f"/proc/{member}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            total += cpu_seconds(member) + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise Failed(f"process {member} ended") from error
+    return total
 
 
 def private_bytes(pid):
@@ -41,6 +59,12 @@ def descriptors(pid):
         return 0
 
 
+def pin(pid, core):
+    """Every thread of a process to one core; threads and children that it makes later are there, too."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
+
+
 class Cpu:
     """CPU seconds of processes between entering and leaving. ends: name -> {role: pid}. spent: the same with seconds."""
 
@@ -53,7 +77,9 @@ class Cpu:
         self._before = self._now()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            return
         now = self._now()
         self.spent = {end: {role: now[end][role] - self._before[end][role] for role in roles}
                       for end, roles in self._ends.items()}
@@ -89,11 +115,15 @@ class Peak:
         self._thread.join()
 
 
-class SystemCalls:
-    """System calls of processes between entering and leaving; count is None where perf cannot count them."""
+class Counts:
+    """What perf counts of processes between entering and leaving; None for what it cannot count here: without perf or
+    the right to use it, nothing; in most virtual machines, no instructions."""
+
+    EVENTS = {"system_calls": "raw_syscalls:sys_enter", "instructions": "instructions:u"}
 
     def __init__(self, pids):
-        self.count = None
+        self.system_calls = None
+        self.instructions = None
         self._pids = pids
         self._perf = None
         self._output = None
@@ -103,7 +133,7 @@ class SystemCalls:
             return self
         self._output = tempfile.NamedTemporaryFile("r", encoding="utf-8")
         self._perf = subprocess.Popen(
-            ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, self._pids)), "-o",
+            ["perf", "stat", "-x,", "-e", ",".join(self.EVENTS.values()), "-p", ",".join(map(str, self._pids)), "-o",
              self._output.name], stderr=subprocess.DEVNULL)
         # perf says nothing when it has begun.
         time.sleep(0.5)
@@ -114,6 +144,8 @@ class SystemCalls:
             return
         self._perf.send_signal(signal.SIGINT)
         self._perf.wait()
-        found = re.search(r"^(\d+),,raw_syscalls:sys_enter", self._output.read(), re.M)
-        self.count = int(found[1]) if found else None
+        text = self._output.read()
+        for name, event in self.EVENTS.items():
+            found = re.search(rf"^(\d+),,{event}", text, re.M)
+            setattr(self, name, int(found[1]) if found else None)
         self._output.close()

@@ -1,15 +1,18 @@
 """The ways to carry a TCP connection that are compared: each is started, carries to one local service, and ends."""
 
+import contextlib
+import json
 import os
+import pathlib
 import socket
 import subprocess
-import sys
 import time
 
 from harness import processes
 from harness.lab import as_map
 from harness.paths import BUILD, LOCALPROXY
 from harness.ports import free_port
+from measure import Failed, pin
 
 LOAD = BUILD / "tests" / "bench" / "bench-load"
 PUMP = BUILD / "tests" / "bench" / "bench-pump"
@@ -26,8 +29,8 @@ def wait_listening(port, what):
     deadline = time.monotonic() + START_SECONDS
     while not listens(port):
         if time.monotonic() > deadline:
-            sys.exit(f"bench: {what} does not listen")
-        time.sleep(0.002)
+            raise Failed(f"{what} does not listen")
+        time.sleep(0.0005)
 
 
 class Helper:
@@ -38,18 +41,19 @@ class Helper:
                                         text=True)
         words = self.process.stdout.readline().split()
         if not words or words[0] != "ready":
-            sys.exit(f"bench: {command[0]} did not start")
+            self.stop()
+            raise Failed(f"{' '.join(map(str, command))} did not get ready")
         self.port = int(words[1]) if len(words) > 1 else 0
         self.pid = self.process.pid
 
     def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
+        """Returns what it still said."""
+        return self.process.communicate()[0]
 
 
 class Subject:
     """port: where clients connect. ends: "near", the clients' end, and "far", the service's, each {role: pid}; perhaps
-    "relay". start_seconds: from starting the near end until it listened."""
+    "relay". start_seconds: from starting the near end until it listened. Failed: it does not start."""
 
     name = ""
 
@@ -71,6 +75,28 @@ class Subject:
 
     def pids(self, *ends):
         return [pid for end in ends or ("near", "far") for pid in self.ends.get(end, {}).values()]
+
+    def pin(self):
+        """Each end to a core of its own, and the relay to a third, if there is one: a core that is slower than the other
+        slows the sending end in one direction and the receiving end in the other."""
+        cores = sorted(os.sched_getaffinity(0))
+        for core, end in zip(cores, ("near", "far", "relay")):
+            for pid in self.pids(end):
+                pin(pid, core)
+
+    def shaped(self, _shape):
+        """While it is entered, the service cuts what it relays like this, if there is a service."""
+        return contextlib.nullcontext()
+
+    def answers(self):
+        """Whether one round trip succeeds."""
+        command = [LOAD, "echo", self.port, 64, 0]
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, check=True)
+        return not json.loads(done.stdout)["broken"]
+
+    def check(self):
+        if not self.answers():
+            raise Failed("it answers no more")
 
     def stop(self):
         for process in reversed(self._started):
@@ -138,11 +164,19 @@ class Proxies(Subject):
         super().__init__(lab, target)
         names = [f"S{number}" for number in range(services)]
         self._service = lab.service({"t1": names})
+        try:
+            self._start(names, settings)
+        except (Failed, RuntimeError) as error:
+            self.stop()
+            raise Failed(f"it does not start: {error}") from error
+
+    def _start(self, names, settings):
+        lab = self.lab
         self._arguments = ["-e", f"localhost:{self._service.port}", "-c", lab.ca_directory(self._service),
                            *(lab.settings(**settings) if settings else [])]
         self.ports = [free_port() for _ in names]
         self.port = self.ports[0]
-        far = self._run("destination", ["-d", as_map({name: f"127.0.0.1:{target}" for name in names})])
+        far = self._run("destination", ["-d", as_map({name: f"127.0.0.1:{self.target}" for name in names})])
         self._service.wait_connected("t1", "destination")
         began = time.monotonic()
         near = self._run("source", ["-s", as_map(dict(zip(names, self.ports)))])
@@ -154,25 +188,52 @@ class Proxies(Subject):
 
     def _run(self, side, arguments):
         token = self._service.token("t1", side)
-        return self.run([self.program, *arguments, *self._arguments],
+        # With a client token, which is some text of this length, an access token is good for more than one connection.
+        return self.run([self.program, "-i", side.ljust(32, "-"), *arguments, *self._arguments],
                         env={"AWSIOT_TUNNEL_ACCESS_TOKEN": token, "PATH": os.environ["PATH"], "HOME": "/"})
+
+    @contextlib.contextmanager
+    def shaped(self, shape):
+        if shape is None:
+            yield
+            return
+        self._service.control("split", **shape)
+        try:
+            yield
+        finally:
+            self._service.control("split", mode="none")
+
+    def reconnect(self, side):
+        """Cuts the connection of one side, and waits for the next. A close frame would end the proxy."""
+        self._service.control("kick", tunnel="t1", side=side, how="rst")
+        self._service.wait_connected("t1", side)
+
+    def breaches(self):
+        return self._service.breaches()
 
     def stop(self):
         super().stop()
-        if breaches := self._service.breaches():
-            sys.exit(f"bench: the protocol was broken: {breaches[0]}")
+        breaches = self.breaches()
         self._service.stop()
+        if breaches:
+            raise SystemExit(f"bench: the protocol was broken: {breaches[0]}")
+
+
+def peer_program():
+    """LOCALPROXY_PEER: a program, or a build directory of another localproxy."""
+    given = os.environ.get("LOCALPROXY_PEER", "")
+    inside = pathlib.Path(given) / "src/main/localproxy"
+    return inside if given and inside.exists() else given
 
 
 class Peer(Proxies):
-    """Another program with the same command line: LOCALPROXY_PEER."""
+    """Another program with the same command line."""
 
     name = "peer"
-    program = os.environ.get("LOCALPROXY_PEER", "")
+    program = peer_program()
 
-    def stop(self):
-        Subject.stop(self)
-        self._service.stop()
+    def breaches(self):
+        return []
 
 
 def roles_of(pid):
@@ -180,7 +241,9 @@ def roles_of(pid):
     roles = {"monitor": pid}
     for child in processes.children(pid):
         role = processes.role(child) or str(child)
-        roles[role] = child
+        # A look-up ends by itself.
+        if role != "resolve":
+            roles[role] = child
     return roles
 
 
