@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/peer_notes.h"
 
 namespace localproxy::net {
 
@@ -63,7 +64,7 @@ void Tunnel::local_opened(Connection& connection) {
 // An older destination, and one that restarted after this stream's start, accepts only STREAM_START. When
 // nothing is open, any other destination accepts it as well.
 bool Tunnel::needs_new_stream(const Service& service) const {
-  return service.open.empty() || !format_.connection_id || peer_ == Peer::kOlder;
+  return service.open.empty() || !format_.connection_id || peer_ == PeerFormat::kOlder;
 }
 
 uint32_t Tunnel::next_connection_id(Service& service) const {
@@ -80,7 +81,7 @@ void Tunnel::local_closed(Connection& connection) {
   remove(connection);
   note_end(connection);
   // For a peer without connection ids the connection is the stream.
-  if (peer_ == Peer::kOlder || !service.format.connection_id) return give_up_stream(index);
+  if (peer_ == PeerFormat::kOlder || !service.format.connection_id) return give_up_stream(index);
   reset_connection(service.format, connection.route_.service_id, service.stream_id, connection.id_);
   if (source_ && service.open.empty()) give_up_stream(index);
 }
@@ -128,7 +129,7 @@ Result<> Tunnel::receive_other(const Message& message) {
   const auto service = find_service(message.service_id);
   if (!service) {
     if (message.service_id.empty()) {
-      note_nameless(describe(message));
+      events_.note(nameless_note(describe(message), source_, services_));
     } else {
       events_.note("ignored " + describe(message) + ": this tunnel has no such service");
     }
@@ -160,7 +161,8 @@ void Tunnel::on_data(const wire::DataView& data) {
   const auto index = find_service(data.service_id);
   if (!index) {
     // Noted once: such a peer may send any amount of it.
-    if (data.service_id.empty() && !std::exchange(nameless_data_noted_, true)) note_nameless("DATA");
+    if (data.service_id.empty() && !std::exchange(nameless_data_noted_, true))
+      events_.note(nameless_note("DATA", source_, services_));
     return;
   }
   Service& service = state_[*index];
@@ -176,10 +178,10 @@ void Tunnel::on_connection_reset(const Message& message, uint16_t index) {
   Service& service = state_[index];
   if (message.stream_id != service.stream_id) return;
   const uint32_t id = connection_or_first(message.connection_id);
-  if (source_ && peer_ == Peer::kUnknown) {
+  if (source_ && peer_ == PeerFormat::kUnknown) {
     // The service generates these itself, but only in answer to a CONNECTION_START.
     if (message.connection_id == 1) {
-      peer_ = Peer::kCurrent;
+      peer_ = PeerFormat::kCurrent;
       heard_ = true;
     }
     if (id > 1 && service.open.contains(id) && !std::exchange(refusal_noted_, true)) {
@@ -349,6 +351,46 @@ std::optional<uint16_t> Tunnel::find_service(std::string_view id) const {
     if (services_[i] == id) return static_cast<uint16_t>(i);
   }
   return std::nullopt;
+}
+
+// ---- what a source learns about its destination ----
+
+void Tunnel::recognise(Service& service, const wire::DataView& first) {
+  service.answered = true;
+  if (!format_.connection_id) return;  // we speak an older version, and so does the destination
+  if (first.connection_id != 0) {
+    peer_ = PeerFormat::kCurrent;
+    return;
+  }
+  if (std::exchange(peer_, PeerFormat::kOlder) == PeerFormat::kOlder) return;
+  events_.note(older_destination_note(first));
+  keep_first_connections();
+}
+
+// An older destination has not understood the others.
+void Tunnel::keep_first_connections() {
+  for (size_t i = 0; i < state_.size(); ++i) {
+    Service& service = state_[i];
+    while (!service.open.empty() && service.open.rbegin()->first > 1) {
+      close_connection(static_cast<uint16_t>(i), service.open.rbegin()->first);
+    }
+  }
+}
+
+// Only a connection that sent data and got no answer is noted; a probe of the port is not.
+void Tunnel::note_end(const Connection& connection) {
+  if (connection.used_ && expects_answer()) {
+    note_silence("a connection to service '" + services_[connection.service()] + "' has ended");
+  }
+}
+
+void Tunnel::waited() {
+  if (expects_answer() && open_ > 0) note_silence("connections wait");
+}
+
+void Tunnel::note_silence(const std::string& what) {
+  silence_noted_ = true;
+  events_.note(silence_note(what, format_, services_.size()));
 }
 
 }  // namespace localproxy::net

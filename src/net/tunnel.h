@@ -71,7 +71,7 @@ class Tunnel {
     bool answered = false;                 // source: the stream has shown the destination's version
   };
   // What a source of version 3 knows about the destination. The service may translate for an older one.
-  enum class Peer : uint8_t {
+  enum class PeerFormat : uint8_t {
     kUnknown,
     kOlder,    // has no connection ids: one connection to a service at a time
     kCurrent,  // of version 3
@@ -86,7 +86,6 @@ class Tunnel {
   void recognise(Service& service, const wire::DataView& first);
   void keep_first_connections();
   bool needs_new_stream(const Service& service) const;
-  void note_nameless(const std::string& what);
   void start_stream(const wire::Message& message, uint16_t service);
   void accept(const wire::Message& message, uint16_t service);
   // Finishes its connections and forgets the stream.
@@ -116,7 +115,7 @@ class Tunnel {
   const uint32_t max_id_;
   uint32_t next_stream_id_;
   const uint32_t max_connections_;
-  Peer peer_ = Peer::kUnknown;
+  PeerFormat peer_ = PeerFormat::kUnknown;
   bool heard_ = false;  // source: the destination has sent something
   bool silence_noted_ = false;
   bool refusal_noted_ = false;
