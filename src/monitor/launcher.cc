@@ -19,19 +19,19 @@ using ipc::Role;
 namespace {
 
 // Both ends of the sockets that a process is started with.
-struct Lines {
+struct SocketPairs {
   Child::Ends ours;
   Child::Ends theirs;
 };
 
-Result<Lines> make_lines() {
+Result<SocketPairs> make_socket_pairs() {
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return channel.error();
   // Sockets and not pipes: the sandbox does not let this process call read().
   auto errors = make_socketpair(SOCK_SEQPACKET);
   if (!errors) return errors.error();
-  return Lines{{std::move(channel->first), std::move(errors->first)},
-               {std::move(channel->second), std::move(errors->second)}};
+  return SocketPairs{{std::move(channel->first), std::move(errors->first)},
+                     {std::move(channel->second), std::move(errors->second)}};
 }
 
 Exit exit_of(const ipc::Exited& message) {
@@ -73,14 +73,14 @@ Launcher::Launcher(event::Loop& loop, StderrLog& log, event::Callback on_change)
 // ---- the launch process ----
 
 Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool standard_streams) {
-  auto lines = make_lines();
-  if (!lines) return lines.error();
+  auto sockets = make_socket_pairs();
+  if (!sockets) return sockets.error();
   const int null = helpers.null.get();
   // In the order of ipc/descriptors.h.
   const std::array fds{standard_streams ? STDIN_FILENO : null,
                        standard_streams ? STDOUT_FILENO : null,
-                       lines->theirs.errors.get(),
-                       lines->theirs.channel.get(),
+                       sockets->theirs.errors.get(),
+                       sockets->theirs.channel.get(),
                        helpers.fd(Role::kNet),
                        helpers.fd(Role::kBridge),
                        helpers.fd(Role::kResolve),
@@ -91,7 +91,7 @@ Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool s
   pid_ = *pid;
   state_ = State::kStarting;
   process_ = std::make_unique<Child>(
-      loop_, log_, Role::kLaunch, std::move(lines->ours), setup,
+      loop_, log_, Role::kLaunch, std::move(sockets->ours), setup,
       // This process may not send signals. The launch process dies with it.
       Child::Launched{
           .kill = [this] { killed_.start(); }, .forget = [] {}, .is_delayed = [] { return false; }},
@@ -134,16 +134,16 @@ void Launcher::stop() {
 // ---- the helpers ----
 
 Result<std::unique_ptr<Child>> Launcher::start(Start start, Child::Events events) {
-  auto lines = make_lines();
-  if (!lines) return lines.error();
+  auto sockets = make_socket_pairs();
+  if (!sockets) return sockets.error();
   if (state_ != State::kReady) return Error("the launch process " + end_);
   const uint32_t number = next_number_++;
   ipc::Port& port = process_->port();
-  port.send(ipc::PassFd{ChildFd::kChannel}, std::move(lines->theirs.channel));
-  port.send(ipc::PassFd{ChildFd::kErrors}, std::move(lines->theirs.errors));
+  port.send(ipc::PassFd{ChildFd::kChannel}, std::move(sockets->theirs.channel));
+  port.send(ipc::PassFd{ChildFd::kErrors}, std::move(sockets->theirs.errors));
   if (start.sibling) port.send(ipc::PassFd{ChildFd::kSibling}, std::move(start.sibling));
   port.send(ipc::Launch{number, start.role, start.standard_streams});
-  auto child = std::make_unique<Child>(loop_, log_, start.role, std::move(lines->ours), start.setup,
+  auto child = std::make_unique<Child>(loop_, log_, start.role, std::move(sockets->ours), start.setup,
                                        launched(number), std::move(events));
   children_.emplace(number, child.get());
   return child;

@@ -67,7 +67,7 @@ std::string Resolver::why(const ipc::LookupFailed& failed) const {
 
 Resolver::Question Resolver::look_up(const std::string& host, uint16_t port, Callback callback) {
   auto question = std::make_shared<const Callback>(std::move(callback));
-  Lookup& lookup = lookups_[host];
+  PendingLookup& lookup = lookups_[host];
   lookup.waiting.push_back({port, question});
   if (!lookup.child) start(host);
   return question;
@@ -107,7 +107,7 @@ void Resolver::finish(const Ended& ended) {
   const auto found = lookups_.find(ended.host);
   // Of two that ended for the same host in one turn of the loop, the first has answered everybody.
   if (found == lookups_.end()) return;
-  Lookup& lookup = found->second;
+  PendingLookup& lookup = found->second;
   if (lookup.answered && !lookup.waiting.empty()) {
     // Somebody asked after the answer, but before the process that gave it had ended.
     lookup.answered = false;
@@ -119,7 +119,7 @@ void Resolver::finish(const Ended& ended) {
 }
 
 void Resolver::answer(const std::string& host, const Answer& answer) {
-  Lookup& lookup = lookups_.at(host);
+  PendingLookup& lookup = lookups_.at(host);
   lookup.answered = true;
   tell(std::exchange(lookup.waiting, {}), answer);
 }

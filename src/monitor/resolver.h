@@ -43,7 +43,7 @@ class Resolver {
     uint16_t port;
     std::weak_ptr<const Callback> callback;
   };
-  struct Lookup {
+  struct PendingLookup {
     std::unique_ptr<Child> child;
     std::vector<Waiting> waiting;
     bool answered = false;
@@ -67,7 +67,7 @@ class Resolver {
   const ipc::Setup setup_;
   // Where each ipc::NameFile leads, found out while that is still possible; "" if it is not a link.
   std::array<std::string, static_cast<size_t>(ipc::NameFile::kLast) + 1> links_;
-  std::map<std::string, Lookup> lookups_;
+  std::map<std::string, PendingLookup> lookups_;
   std::vector<Ended> ended_;
   event::Task finish_ended_;
 };

@@ -71,7 +71,8 @@ bool Targets::dial(uint16_t service, uint32_t cookie) {
     return true;
   }
   refusing_ = false;
-  begin(*dials_.emplace(cookie, std::make_unique<Dial>(*this, cookie, targets_[service])).first->second);
+  begin(
+      *dials_.emplace(cookie, std::make_unique<PendingDial>(*this, cookie, targets_[service])).first->second);
   return true;
 }
 
@@ -81,7 +82,7 @@ void Targets::send_failed(uint32_t cookie) {
 
 // ---- one dial ----
 
-void Targets::begin(Dial& dial) {
+void Targets::begin(PendingDial& dial) {
   ++dial.tries;
   if (!dial.target.known.empty()) return connect(dial, dial.target.known);
   const std::string& host = dial.target.host;
@@ -91,7 +92,7 @@ void Targets::begin(Dial& dial) {
   });
 }
 
-void Targets::connect(Dial& dial, Addresses addresses) {
+void Targets::connect(PendingDial& dial, Addresses addresses) {
   dial.dialer = std::make_unique<Dialer>(loop_, std::move(addresses), from_,
                                          [this, &dial](Result<Connected> connected) {
                                            if (connected) return on_connected(dial, std::move(*connected));
@@ -99,7 +100,7 @@ void Targets::connect(Dial& dial, Addresses addresses) {
                                          });
 }
 
-void Targets::on_connected(Dial& dial, Connected connected) {
+void Targets::on_connected(PendingDial& dial, Connected connected) {
   enough_again();
   const Address& address = connected.address;
   log_.info("Connected to " + (address.family() == AF_UNIX
@@ -110,7 +111,7 @@ void Targets::on_connected(Dial& dial, Connected connected) {
   end(dial);
 }
 
-void Targets::on_failure(Dial& dial, const std::string& why) {
+void Targets::on_failure(PendingDial& dial, const std::string& why) {
   const int most = config_.settings.connect_tries;
   const std::string what = "cannot connect to the local service at " + dial.target.name + ": " + why;
   if (dial.dialer && dial.dialer->is_short()) return wait_for_resources(dial, what);
@@ -125,7 +126,7 @@ void Targets::on_failure(Dial& dial, const std::string& why) {
   retry_in(dial, delay);
 }
 
-void Targets::wait_for_resources(Dial& dial, const std::string& why) {
+void Targets::wait_for_resources(PendingDial& dial, const std::string& why) {
   if (shortage_.failed()) log_.error(why + "; it is tried until there is enough again");
   --dial.tries;
   retry_in(dial, limits::kAcceptPause);
@@ -137,13 +138,13 @@ void Targets::enough_again() {
               " times");
 }
 
-void Targets::retry_in(Dial& dial, std::chrono::milliseconds delay) {
+void Targets::retry_in(PendingDial& dial, std::chrono::milliseconds delay) {
   // The dialer may be the caller.
   deferred_.destroy(std::move(dial.dialer));
   dial.retry.start(delay);
 }
 
-void Targets::end(Dial& dial) {
+void Targets::end(PendingDial& dial) {
   if (auto node = dials_.extract(dial.cookie)) deferred_.destroy(std::move(node.mapped()));
 }
 

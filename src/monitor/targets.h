@@ -33,18 +33,18 @@ class Targets {
 
  private:
   // A row of the table: where a service is.
-  struct Target {
+  struct TargetState {
     std::string name;  // as the log shows it
     std::string host;
     uint16_t port = 0;
     Addresses known;  // empty: the host needs a lookup
   };
-  struct Dial {
-    Dial(Targets& owner, uint32_t number, const Target& where)
+  struct PendingDial {
+    PendingDial(Targets& owner, uint32_t number, const TargetState& where)
         : cookie(number), target(where), retry(owner.loop_, [this, &owner] { owner.begin(*this); }) {}
 
     const uint32_t cookie;
-    const Target& target;
+    const TargetState& target;
     int tries = 0;
     Resolver::Question lookup;
     std::unique_ptr<Dialer> dialer;
@@ -54,17 +54,17 @@ class Targets {
   void on_dial(const ipc::Dial& message);
   // False: no such service, or the cookie is in use.
   bool dial(uint16_t service, uint32_t cookie);
-  void begin(Dial& dial);
-  void connect(Dial& dial, Addresses addresses);
-  void on_connected(Dial& dial, Connected connected);
-  void on_failure(Dial& dial, const std::string& why);
+  void begin(PendingDial& dial);
+  void connect(PendingDial& dial, Addresses addresses);
+  void on_connected(PendingDial& dial, Connected connected);
+  void on_failure(PendingDial& dial, const std::string& why);
   // The dial has met a shortage, which is not the fault of the service: it waits, and this does not count as
   // a try.
-  void wait_for_resources(Dial& dial, const std::string& why);
+  void wait_for_resources(PendingDial& dial, const std::string& why);
   void enough_again();
-  void retry_in(Dial& dial, std::chrono::milliseconds delay);
+  void retry_in(PendingDial& dial, std::chrono::milliseconds delay);
   // Removes a dial that has succeeded or failed; its dialer may be the caller.
-  void end(Dial& dial);
+  void end(PendingDial& dial);
   void send_failed(uint32_t cookie);
 
   event::Loop& loop_;
@@ -73,8 +73,8 @@ class Targets {
   const config::Config& config_;
   const std::vector<Address> from_;
   Child* bridge_ = nullptr;
-  std::vector<Target> targets_;  // by the service's index
-  std::map<uint32_t, std::unique_ptr<Dial>> dials_;
+  std::vector<TargetState> targets_;  // by the service's index
+  std::map<uint32_t, std::unique_ptr<PendingDial>> dials_;
   event::Deferred deferred_;
   TokenBucket allowed_;
   bool flood_noted_ = false;  // the log has said that the bridge asks for too much
