@@ -69,6 +69,13 @@ TEST_F(SessionTest, NamesAreMatchedStrictly) {
   EXPECT_FALSE(accepts("IP:127.0.0.2", "127.0.0.1"));
 }
 
+TEST_F(SessionTest, ACommonNameIsNotAHostName) {
+  const Identity server = issue({.common_name = "common.example"}, &authority_);
+  connect(*trusting_, server, "common.example");
+  ASSERT_EQ(handshake(), Io::kFailed);
+  EXPECT_THAT(session_->error(), HasSubstr("hostname mismatch"));
+}
+
 TEST_F(SessionTest, ATrailingDotIsNotPartOfACertificateName) {
   connect(*trusting_, identity_, "example.com.");
   EXPECT_EQ(handshake(), Io::kDone) << session_->error();
@@ -197,6 +204,16 @@ TEST_F(SessionTest, Version12IsAccepted) {
   connect(*trusting_, identity_, "example.com", true, TLS1_2_VERSION);
   ASSERT_EQ(handshake(), Io::kDone) << session_->error();
   EXPECT_THAT(session_->description(), testing::StartsWith("TLSv1.2, "));
+}
+
+TEST_F(SessionTest, Version12NeedsForwardSecrecyAndAuthenticatedEncryption) {
+  for (const char* ciphers :
+       {"ECDHE+SHA256:!AESGCM", "ECDHE+SHA384:!AESGCM", "AES128-GCM-SHA256:AES256-SHA256"}) {
+    connect(*trusting_, identity_, "example.com", false, TLS1_2_VERSION);
+    ASSERT_EQ(SSL_set_cipher_list(server_->ssl(), ciphers), 1);
+    ASSERT_EQ(handshake(), Io::kFailed) << ciphers;
+    EXPECT_THAT(session_->error(), HasSubstr("handshake failure")) << ciphers;
+  }
 }
 
 TEST_F(SessionTest, AServerThatDoesNotAnswerIsWaitedFor) {
