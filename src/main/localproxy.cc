@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <optional>
@@ -67,6 +68,17 @@ int lacking(const char* path) {
   const Error error = system_error(std::string("cannot open ") + path, errno);
   monitor::StderrLog log(LogLevel::kError);
   log.write_plain(LogLevel::kError, error.text() + " (this system or container has to have it)");
+  return leave(ExitStatus::kSystem);
+}
+
+// The program has more rights than its caller: set-user-ID, set-group-ID or file capabilities. Its caller
+// chooses files, programs and variables, which it would then use with these rights.
+int too_privileged() {
+  monitor::StderrLog log(LogLevel::kError);
+  log.write_plain(
+      LogLevel::kError,
+      "this program must not be set-user-ID or set-group-ID, nor have file capabilities: remove them with "
+      "chmod and setcap -r. Start it as root, or with an ambient capability, to listen on a privileged port");
   return leave(ExitStatus::kSystem);
 }
 
@@ -237,6 +249,7 @@ __attribute__((noinline)) int run(config::Run run) {
 int main(int argc, char** argv) {
   set_signals();
   if (!monitor::fill_standard_descriptors()) return lacking("/dev/null");
+  if (::getauxval(AT_SECURE) != 0) return too_privileged();
   monitor::raise_limits();
   auto outcome =
       config::parse_command_line(argc, argv, [](const char* name) -> const char* { return ::getenv(name); });

@@ -2,10 +2,12 @@
 closed. In each, a tunnel carries bytes, and every process is fully confined and logs the truth about itself."""
 
 import dataclasses
+import grp
 import os
 import pathlib
 import pwd
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +26,7 @@ from harness.wait import until
 USER = "_localproxy"
 # An ordinary user that every system has.
 ANOTHER = "daemon"
+SET_ID = "nobody"  # whose rights a program has
 NO_SPACE, NOT_PERMITTED = "unshare: No space left on device", "unshare: Operation not permitted"
 # PR_CAPBSET_DROP.
 DROP_BOUND = 24
@@ -238,6 +241,25 @@ def test_what_cannot_work_is_refused_before_the_token_is_used(lab, how):
     assert source.wait() == 71
     assert source.find_log(words), source.log
     assert service.status()["handshakes"] == {"accepted": 0, "refused": 0}
+
+
+PRIVILEGED = {
+    "set-user-ID": lambda program: (shutil.chown(program, SET_ID), program.chmod(0o4755)),
+    "set-group-ID": lambda program: (shutil.chown(program, group=grp.getgrgid(pwd.getpwnam(SET_ID).pw_gid).gr_name), program.chmod(0o2755)),
+    "a file capability": lambda program: subprocess.run(["setcap", "cap_net_bind_service+ep", program], check=True),
+}
+
+
+@pytest.mark.parametrize("how", PRIVILEGED)
+def test_a_program_with_more_rights_than_its_caller_refuses_to_start(lab, how):
+    if not is_root():
+        pytest.skip("only root can give a program other rights")
+    program = lab.programs() / "localproxy"
+    PRIVILEGED[how](program)
+    done = subprocess.run(["setpriv", f"--reuid={ANOTHER}", f"--regid={ANOTHER}", "--clear-groups", program, "--version"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (71, ""), done.stderr
+    assert "must not be set-user-ID or set-group-ID, nor have file capabilities" in done.stderr
 
 
 # How 0, 1 and 2 are opened when the starter left them closed, as in /proc/PID/fdinfo: for the wrong direction, so
