@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 #include "base/exit_status.h"
 #include "base/limits.h"
@@ -11,15 +13,27 @@
 namespace localproxy {
 namespace {
 
+struct CodeRange {
+  uint32_t first, last;
+};
+
+// What a terminal or a reader may not see as it is: Unicode 15.1, general categories Cc, Cf, Zl and Zp, with
+// what stands between them and is reserved for more of the kind.
+constexpr CodeRange kHidden[] = {
+    {0x0, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},
+    {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
+    {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},   {0xfff0, 0xfffb},
+    {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+    {0xe0000, 0xe0fff},
+};
+
 // Bytes of the character at the front of text if it may be shown as it is, or 0.
 size_t printable_length(std::string_view text) {
   const auto character = first_utf8_character(text);
   if (!character) return 0;
-  const uint32_t code = character->code;
-  const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  // Line and paragraph separators, and the marks that change the direction of the text.
-  const bool layout = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-  return control || layout ? 0 : character->size;
+  const auto range = std::ranges::lower_bound(kHidden, character->code, {}, &CodeRange::last);
+  const bool hidden = range != std::end(kHidden) && character->code >= range->first;
+  return hidden ? 0 : character->size;
 }
 
 }  // namespace

@@ -48,8 +48,8 @@ class Log {
   LogLevel level_;
 };
 
-// text with every byte that is not printable ASCII or part of a well-formed UTF-8 character outside the C1
-// controls written as \xNN, cut at limits::kMaxLogLine bytes.
+// text in which \xNN stands for each byte of a control or format character, of a line or paragraph separator,
+// and of what is not well-formed UTF-8; cut at limits::kMaxLogLine bytes.
 std::string escape_for_log(std::string_view text);
 
 // Writes to standard error which invariant of ours is broken, and ends the process with ExitStatus::kSystem.
