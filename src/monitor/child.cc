@@ -110,7 +110,8 @@ void Child::exited(const Exit& exit) {
   deadline_.stop();
   // Its last words.
   port_.drain();
-  on_stderr();
+  while (read_stderr()) {
+  }
   log_stderr(true);
   exit_ = exit;
   if (exit.how == Exit::How::kStatus && exit.number != 0) exit_.why = last_words_;
@@ -129,6 +130,10 @@ void Child::on_shortage(int error) {
 }
 
 void Child::on_line(const ipc::LogLine& line) {
+  log(static_cast<LogLevel>(std::clamp<uint8_t>(line.level, 1, 6)), line.text.value);
+}
+
+void Child::log(LogLevel level, std::string_view text) {
   if (!lines_.take(TokenBucket::Clock::now())) {
     ++dropped_lines_;
     return;
@@ -139,19 +144,26 @@ void Child::on_line(const ipc::LogLine& line) {
                    "said too much at once: " + std::to_string(std::exchange(dropped_lines_, 0)) +
                        " of its lines were dropped");
   }
-  log_.write_for(role, static_cast<LogLevel>(std::clamp<uint8_t>(line.level, 1, 6)), line.text.value);
+  log_.write_for(role, level, text);
 }
 
+// One write of the process a turn: others get theirs, however fast it writes.
 void Child::on_stderr() {
+  read_stderr();
+}
+
+bool Child::read_stderr() {
   char buffer[2'048];
-  ssize_t size = 0;
-  while ((size = ::recv(stderr_.get(), buffer, sizeof buffer, MSG_TRUNC)) > 0) {
+  ssize_t size = ::recv(stderr_.get(), buffer, sizeof buffer, MSG_TRUNC);
+  if (size > 0) {
     size = std::min(size, static_cast<ssize_t>(sizeof buffer));
     const size_t room = kMaxStderr - std::min(kMaxStderr, stderr_text_.size());
     stderr_text_.append(buffer, std::min(room, static_cast<size_t>(size)));
     log_stderr(false);
+    return true;
   }
-  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) stderr_watcher_.want_read(false);
+  if (size == 0 || (errno != EAGAIN && errno != EINTR)) stderr_watcher_.want_read(false);
+  return false;
 }
 
 void Child::log_stderr(bool all) {
@@ -159,7 +171,7 @@ void Child::log_stderr(bool all) {
   while ((end = stderr_text_.find('\n')) != std::string::npos || (all && !stderr_text_.empty())) {
     end = std::min(end, stderr_text_.size());
     last_words_ = stderr_text_.substr(0, end);
-    log_.write_for(to_string(role_), LogLevel::kError, last_words_);
+    log(LogLevel::kError, last_words_);
     if (last_words_.starts_with(kFatal)) last_words_.erase(0, kFatal.size());
     stderr_text_.erase(0, end + 1);
   }

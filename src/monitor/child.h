@@ -87,8 +87,12 @@ class Child {
   void on_ready(const ipc::Ready& ready);
   void on_deadline();
   void on_line(const ipc::LogLine& line);
+  // Within the limits of a process's lines.
+  void log(LogLevel level, std::string_view text);
   void on_shortage(int error);
   void on_stderr();
+  // False: it has no more to read now.
+  bool read_stderr();
   void log_stderr(bool all);
 
   StderrLog& log_;

@@ -138,6 +138,19 @@ constexpr Order kOrders[] = {
        ::poll(nullptr, 0, 1'500);
        send(line("the flood is over"));
      }},
+    {"stderr-flood",
+     [] {
+       for (int i = 0; i < 100'000; ++i)
+         dprintf(STDERR_FILENO, "flood\n");
+       ::poll(nullptr, 0, 1'500);
+       dprintf(STDERR_FILENO, "the flood is over\n");
+     }},
+    {"stderr-endless",
+     [] {
+       send(line("it begins"));
+       for (;;)
+         dprintf(STDERR_FILENO, "flood\n");
+     }},
     {"log-control", [] { send(line("\x1b[2J\n[2026-01-01T00:00:00.000000Z] [info] forged\r\x07 line")); }},
     {"log-level",
      [] {
