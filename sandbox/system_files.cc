@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -86,10 +87,26 @@ void read_linker_configuration(const std::string& path, int includes, std::vecto
 }  // namespace
 
 std::vector<std::string> places_of(const std::vector<std::string>& files) {
-  std::set<std::string> places;
-  for (const std::string& file : files)
-    for (const std::string& step : link_chain(file))
-      if (std::string place = place_of(step); !place.empty()) places.insert(std::move(place));
+  // What is on the way to the files, and how many links away from the nearest of them. A directory of
+  // certificates has hundreds of links, most of them to each other, and each is read once.
+  std::map<std::string, size_t> steps;
+  Links links;
+  for (const std::string& file : files) {
+    std::string step = links.real(file);
+    for (size_t depth = 0; !step.empty() && depth <= kMostLinks; ++depth) {
+      const auto [known, is_new] = steps.try_emplace(step, depth);
+      if (!is_new && known->second <= depth) break;
+      known->second = depth;
+      step = links.target(step);
+    }
+  }
+  std::set<std::string> places, directories;
+  for (const auto& [step, depth] : steps) {
+    const std::string directory = directory_of(step);
+    // Only in a directory that is too wide does each file have a place of its own.
+    if (!directories.insert(directory).second && !is_too_wide(directory)) continue;
+    if (std::string place = place_of(step); !place.empty()) places.insert(std::move(place));
+  }
   return {places.begin(), places.end()};
 }
 

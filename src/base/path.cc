@@ -4,36 +4,41 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace localproxy {
-namespace {
-
-// The kernel follows no more (path_resolution(7)).
-constexpr int kMostLinks = 40;
-
-// The path with its directory's real name in it, or the path itself.
-std::string with_real_directory(const std::string& path) {
-  char real[PATH_MAX];
-  if (::realpath(directory_of(path).c_str(), real) == nullptr) return path;
-  const std::string directory = real;
-  return (directory == "/" ? "" : directory) + path.substr(path.rfind('/'));
-}
-
-}  // namespace
 
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
+std::string Links::real(const std::string& path) {
+  auto [entry, is_new] = directories_.try_emplace(directory_of(path));
+  std::string& directory = entry->second;
+  if (is_new) {
+    char real[PATH_MAX];
+    directory = ::realpath(entry->first.c_str(), real) != nullptr ? real : "";
+  }
+  if (directory.empty()) return path;
+  return (directory == "/" ? "" : directory) + path.substr(path.rfind('/'));
+}
+
+std::string Links::target(const std::string& path) {
+  char target[PATH_MAX];
+  const ssize_t size = ::readlink(path.c_str(), target, sizeof target);
+  if (size <= 0) return {};
+  const std::string text(target, static_cast<size_t>(size));
+  return real(text.starts_with('/') ? text : directory_of(path) + "/" + text);
+}
+
 std::vector<std::string> link_chain(const std::string& path) {
-  std::vector<std::string> chain{with_real_directory(path)};
+  Links links;
+  std::vector<std::string> chain{links.real(path)};
   while (chain.size() <= kMostLinks) {
-    char target[PATH_MAX];
-    const ssize_t size = ::readlink(chain.back().c_str(), target, sizeof target);
-    if (size <= 0) break;
-    const std::string text(target, static_cast<size_t>(size));
-    chain.push_back(
-        with_real_directory(text.starts_with('/') ? text : directory_of(chain.back()) + "/" + text));
+    std::string next = links.target(chain.back());
+    if (next.empty()) break;
+    chain.push_back(std::move(next));
   }
   return chain;
 }

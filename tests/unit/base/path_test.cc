@@ -39,6 +39,22 @@ TEST_F(PathTest, EachLinkIsAStep) {
             (std::vector<std::string>{in("first"), in("releases/2/a"), in("missing")}));
 }
 
+TEST_F(PathTest, LinksAreFollowedOneByOneFromTheRealNamesOfTheirDirectories) {
+  fs::create_directories(directory_ / "releases/2");
+  fs::create_directory_symlink("releases/2", directory_ / "current");
+  fs::create_symlink("b", directory_ / "releases/2/a");
+  fs::create_symlink("../../c", directory_ / "releases/2/b");
+  Links links;
+  const std::string first = links.real(in("current/a"));
+  EXPECT_EQ(first, in("releases/2/a"));
+  EXPECT_EQ(links.real(in("current/a")), first) << "as remembered";
+  const std::string second = links.target(first);
+  EXPECT_EQ(second, in("releases/2/b"));
+  EXPECT_EQ(links.target(second), in("c"));
+  EXPECT_EQ(links.target(in("c")), "");
+  EXPECT_EQ(links.real(in("no/such")), in("no/such"));
+}
+
 TEST_F(PathTest, ACircleEnds) {
   fs::create_symlink("two", directory_ / "one");
   fs::create_symlink("one", directory_ / "two");
