@@ -152,11 +152,12 @@ int supervise(const RunContext& context, config::Config config,
   const bool landlock = config.landlock;
   monitor::Supervisor supervisor(context.loop, log, std::move(config), context.launcher, std::move(listeners),
                                  std::move(on));
+  // The helpers start while this process enters its sandbox. It hears from them in the loop, after that.
+  supervisor.begin();
   auto reached = enter_sandbox(log, rules, landlock);
   if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
   log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
   let_requests_in();
-  supervisor.begin();
   context.run_until([&] { return supervisor.ended(); });
   if (!supervisor.ended()) supervisor.on_launcher_end();
   return leave(supervisor.status());

@@ -44,33 +44,45 @@ Attempt::Attempt(event::Loop& loop, StderrLog& log, const config::Config& config
       config_(config),
       launcher_(launcher),
       resolver_(resolver),
-      events_(std::move(events)) {
-  resolve();
+      events_(std::move(events)),
+      report_early_exit_(loop, [this] { on_exit(*early_exit_); }) {}
+
+// If it cannot be started now, starting it for the connection may succeed, or says why not.
+void Attempt::prepare() {
+  (void)start_net();
 }
 
-// ---- the socket ----
-
-void Attempt::resolve() {
+void Attempt::connect() {
+  phase_ = Phase::kConnecting;
+  if (early_exit_) return report_early_exit_.start();
   log_.debug("Attempting to establish web socket connection with endpoint wss://" +
              authority_of(config_.endpoint.host, config_.endpoint.port));
   const config::Endpoint hop = config::first_hop(config_);
   if (config_.web_proxy) log_.debug("Connecting through the web proxy " + authority_of(hop.host, hop.port));
   if (Addresses known = known_addresses(hop.host, hop.port); !known.empty()) return dial(std::move(known));
   lookup_ = resolver_.look_up(hop.host, hop.port, [this, host = hop.host](Result<Addresses> addresses) {
-    if (addresses) return dial(std::move(*addresses));
-    const Error& why = addresses.error();
-    end({Reason::kNotResolved, config_.web_proxy ? cannot_resolve("the web proxy " + host, why).text()
-                                                 : cannot_resolve(host, why).text() +
-                                                       " (the name of the service comes from -e or -r)"});
+    on_resolved(std::move(addresses), host);
   });
 }
 
+// ---- the socket ----
+
+void Attempt::on_resolved(Result<Addresses> addresses, const std::string& host) {
+  // net may have ended, or been told to, meanwhile.
+  if (phase_ != Phase::kConnecting) return;
+  if (addresses) return dial(std::move(*addresses));
+  const Error& why = addresses.error();
+  end({Reason::kNotResolved, config_.web_proxy ? cannot_resolve("the web proxy " + host, why).text()
+                                               : cannot_resolve(host, why).text() +
+                                                     " (the name of the service comes from -e or -r)"});
+}
+
 void Attempt::dial(Addresses addresses) {
-  phase_ = Phase::kDialling;
   log_.info((config_.web_proxy ? "Resolved web proxy IP: " : "Resolved proxy server IP: ") +
             host_of(addresses.front()));
   dialer_ = std::make_unique<Dialer>(
       loop_, std::move(addresses), std::vector<Address>(), [this](Result<Connected> connected) {
+        if (phase_ != Phase::kConnecting) return;
         if (connected) return on_connected(std::move(*connected));
         end({Reason::kNotConnected, "cannot connect to the " +
                                         std::string(config_.web_proxy ? "web proxy" : "service") + ": " +
@@ -84,6 +96,7 @@ void Attempt::on_connected(Connected connected) {
             to_string(connected.address));
   socket_ = std::move(connected.socket);
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &limits::kTunnelReceive, sizeof limits::kTunnelReceive);
+  if (net_) return grant_if_complete();
   if (auto started = start_net(); !started)
     end({Reason::kNoProcess, "cannot start the net process: " + started.error().text()});
 }
@@ -100,9 +113,8 @@ Result<> Attempt::start_net() {
   }
   auto net = launcher_.start(
       {.role = ipc::Role::kNet, .setup = setup, .sibling = std::move(channel->second)},
-      {.on_ready = [this] { grant(); }, .on_exit = [this](const Exit& exit) { on_exit(exit); }});
+      {.on_ready = [this] { grant_if_complete(); }, .on_exit = [this](const Exit& exit) { on_exit(exit); }});
   if (!net) return net.error();
-  phase_ = Phase::kStarting;
   net_ = std::move(*net);
   sibling_ = std::move(channel->first);
   net_->port().on<ipc::Up>([this](const ipc::Up& up) { on_up(up); });
@@ -110,8 +122,8 @@ Result<> Attempt::start_net() {
   return {};
 }
 
-void Attempt::grant() {
-  if (phase_ != Phase::kStarting) return;
+void Attempt::grant_if_complete() {
+  if (phase_ != Phase::kConnecting || !socket_ || !net_->ready()) return;
   phase_ = Phase::kNegotiating;
   ipc::Grant grant;
   fill(config_, grant);
@@ -139,9 +151,10 @@ std::optional<Attempt::Clock::duration> Attempt::served() const {
 }
 
 bool Attempt::stop() {
-  if (!net_) return false;
+  if (!net_ || early_exit_) return false;
+  const bool granted = phase_ != Phase::kIdle && phase_ != Phase::kConnecting;
   phase_ = Phase::kStopping;
-  if (!net_->ready()) {
+  if (!granted) {
     net_->kill();
   } else {
     net_->port().set_state(State::kStopping);
@@ -159,6 +172,11 @@ void Attempt::on_down(const ipc::Down& down) {
 }
 
 void Attempt::on_exit(const Exit& exit) {
+  if (phase_ == Phase::kEnded) return;
+  if (phase_ == Phase::kIdle) {
+    early_exit_ = exit;
+    return;
+  }
   if (down_) return end({Reason::kDown, "", exit, *down_});
   end({Reason::kExit, "the net process " + exit.describe(), exit});
 }

@@ -1,6 +1,8 @@
 // One attempt at a tunnel connection: looks the service (or the web proxy) up, dials, starts a net process,
 // hands it the socket and the tokens, and listens to it until it ends. Then the attempt is over: for another
 // one its owner destroys it and makes a new one. No part of an attempt is used twice.
+//
+// A net process takes longer to start than most connections to be made. prepare() starts it first.
 #pragma once
 
 #include <chrono>
@@ -44,11 +46,17 @@ class Attempt {
     std::function<void(const End& end)> on_end;
   };
 
-  // The configuration must not change while the attempt lives.
+  // The configuration must not change while the attempt connects.
   Attempt(event::Loop& loop, StderrLog& log, const config::Config& config, Launcher& launcher,
           Resolver& resolver, Events events);
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
+
+  // Starts net, which then waits for the connection. Optional: otherwise net starts when the connection
+  // stands, and costs nothing when there is none.
+  void prepare();
+  // Looks up and dials. Called once.
+  void connect();
 
   // From now on net serves connections of these services. Returns the bridge's end of the channel to it.
   UniqueFd serve(const std::vector<std::string>& services);
@@ -60,20 +68,20 @@ class Attempt {
 
  private:
   enum class Phase : uint8_t {
-    kResolving,
-    kDialling,
-    kStarting,     // net enters its sandbox
+    kIdle,         // before connect()
+    kConnecting,   // resolves, dials, and waits until net is in its sandbox
     kNegotiating,  // it has the secrets: TLS, upgrade, services
     kServing,
     kStopping,  // told to end
     kEnded,
   };
 
-  void resolve();
+  void on_resolved(Result<Addresses> addresses, const std::string& host);
   void dial(Addresses addresses);
   void on_connected(Connected connected);
   Result<> start_net();
-  void grant();
+  // When the connection stands and net is in its sandbox.
+  void grant_if_complete();
   void on_up(const ipc::Up& up);
   void on_down(const ipc::Down& down);
   void on_exit(const Exit& exit);
@@ -85,12 +93,14 @@ class Attempt {
   Launcher& launcher_;
   Resolver& resolver_;
   const Events events_;
-  Phase phase_ = Phase::kResolving;
+  Phase phase_ = Phase::kIdle;
   Resolver::Question lookup_;
   std::unique_ptr<Dialer> dialer_;
-  UniqueFd socket_;   // connected, for the net that starts
+  UniqueFd socket_;   // connected, for net
   UniqueFd sibling_;  // the bridge's end of the channel to net, until serve()
   std::unique_ptr<Child> net_;
+  std::optional<Exit> early_exit_;  // of net, before connect()
+  event::Task report_early_exit_;
   std::optional<ipc::Down> down_;
   std::optional<Clock::time_point> serving_since_;
 };

@@ -74,6 +74,7 @@ void Supervisor::begin() {
   targets_.serve(*bridge_);
   bridge_->port().on<ipc::Counters>([this](const ipc::Counters& message) { on_counters(message); });
   bridge_->port().on<ipc::StdioEnded>([this](const ipc::StdioEnded& message) { on_stdio_ended(message); });
+  attempt_ = make_attempt();
 }
 
 void Supervisor::on_launcher_end() {
@@ -115,14 +116,22 @@ void Supervisor::on_counters(const ipc::Counters& counters) {
 
 // ---- attempts ----
 
-void Supervisor::connect() {
-  if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
-  phase_ = Phase::kTrying;
-  attempt_ = std::make_unique<Attempt>(
+std::unique_ptr<Attempt> Supervisor::make_attempt() {
+  auto attempt = std::make_unique<Attempt>(
       loop_, log_, config_, launcher_, resolver_,
       Attempt::Events{.on_secrets_used = [this] { wipe_task_.start(); },
                       .on_up = [this](const std::vector<std::string>& announced) { on_up(announced); },
                       .on_end = [this](const Attempt::End& how) { on_attempt_end(how); }});
+  // After a try that failed, a connection is less likely, and nobody waits for the milliseconds.
+  if (tries_ == 0) attempt->prepare();
+  return attempt;
+}
+
+void Supervisor::connect() {
+  if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
+  phase_ = Phase::kTrying;
+  if (!attempt_) attempt_ = make_attempt();
+  attempt_->connect();
 }
 
 void Supervisor::on_up(const std::vector<std::string>& announced) {
@@ -324,7 +333,11 @@ void Supervisor::on_reload_signal() {
   }
   log_.info("reconnecting");
   backoff_.reset();
-  if (phase_ == Phase::kStarting) return;
+  if (phase_ == Phase::kStarting) {
+    // Its net may have loaded certificates that have been replaced since.
+    attempt_ = make_attempt();
+    return;
+  }
   if (attempt_) {
     targets_.cancel_all();
     stop_accepting();

@@ -29,7 +29,8 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Starts the bridge; the rest happens in the loop, which is stopped at the end of the run.
+  // Has the launch process start the bridge and the first net. The rest happens in the loop, which is stopped
+  // at the end of the run.
   void begin();
   bool ended() const { return phase_ == Phase::kEnded; }
   // REQUIRES: ended().
@@ -50,6 +51,7 @@ class Supervisor {
   void on_counters(const ipc::Counters& counters);
   void on_stdio_ended(const ipc::StdioEnded& message);
 
+  std::unique_ptr<Attempt> make_attempt();
   void connect();
   void on_up(const std::vector<std::string>& announced);
   bool assign_services(const std::vector<std::string>& tunnel);

@@ -41,6 +41,33 @@ def test_a_signal_while_waiting_for_the_next_try(lab):
     assert proxy.wait(5) == 0
 
 
+@pytest.fixture
+def connecting(lab, namespace):
+    """A source whose net is in its sandbox and waits, because the service never answers."""
+    net = namespace()
+    net.add_address("10.9.0.1/24")
+    net.add_black_hole("10.9.0.9")
+    proxy = lab.lonely_source("10.9.0.9:443", inside=net)
+    proxy.wait_log(r"Resolved proxy server IP: 10\.9\.0\.9")
+    proxy.wait_log(r"net.*sandbox: uid")
+    return proxy
+
+
+def test_a_signal_while_net_waits_for_the_connection(connecting):
+    before = [pid for pids in connecting.processes().values() for pid in pids]
+    assert len(before) == 4
+    connecting.signal(signal.SIGTERM)
+    assert connecting.wait(5) == 0
+    until(lambda: not any(is_alive(pid) for pid in before), "all processes are gone")
+
+
+def test_net_is_killed_while_it_waits_for_the_connection(connecting):
+    os.kill(connecting.pid_of("net"), signal.SIGKILL)
+    assert connecting.wait(5) == 69
+    assert connecting.find_log(r"error.*the net process was killed by SIGKILL")
+    assert not connecting.find_log(r"no answer within")
+
+
 def test_accepted_bytes_are_delivered_first(lab):
     content = os.urandom(8 * MEGABYTE)
     with socket.create_server(("127.0.0.1", 0)) as listener:

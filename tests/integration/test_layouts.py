@@ -60,7 +60,8 @@ def test_resolv_conf(lab, layout, name):
     source.wait_log("cannot resolve tunnel.test: ")
     layout.write(place, GOOD)
     source.wait_log(r"Resolved proxy server IP: 127\.0\.0\.1$")
-    assert not source.find_log("cannot read")
+    # net, which starts before the look-up, says the same of certificates, of which this system has none.
+    assert not source.find_log(r"cannot read (?!the certificate directory /usr/lib/ssl/certs)")
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

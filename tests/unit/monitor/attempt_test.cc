@@ -31,6 +31,9 @@ class AttemptTest : public testing::Test {
                                                                ++ends_;
                                                                end_ = how;
                                                              }});
+    // Without a launch process this has no effect, and is no error.
+    attempt_->prepare();
+    attempt_->connect();
     EXPECT_EQ(ends_, 0) << "no callback from inside a call";
   }
   const Attempt::End& end_of(const std::string& host, uint16_t port) {
