@@ -7,13 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string_view>
 
 #include "base/fd.h"
 #include "build_config.h"
 #include "sandbox/filter.h"
 #include "sandbox/ids.h"
-#include "sandbox/namespaces.h"
 
 namespace localproxy::sandbox {
 namespace {
@@ -104,7 +104,8 @@ Result<SandboxStatus> enter(const Request& request) {
   const UniqueFd status_file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
   if (!status_file) return system_error("/proc/self/status (is /proc mounted?)", errno);
   if (request.policy->namespaces) {
-    auto refused = enter_namespaces();
+    std::optional<NamespaceTrial> now;
+    auto refused = enter_namespaces(request.trial != nullptr ? *request.trial : now.emplace());
     if (!refused) return Error("namespaces of its own: " + refused.error().text());
     status.namespaces = refused->empty();
     status.not_granted = *refused;

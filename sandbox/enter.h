@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "sandbox/landlock.h"
+#include "sandbox/namespaces.h"
 #include "sandbox/policy.h"
 
 namespace localproxy::sandbox {
@@ -20,6 +21,8 @@ struct Request {
   LandlockRules landlock_rules;
   // False: --sandbox=no-landlock, and the rules are ignored.
   bool landlock = true;
+  // Of the namespaces, if the policy asks for them and the process has begun it before; null: it is done now.
+  NamespaceTrial* trial = nullptr;
 };
 
 // Which of the steps that depend on the system are in force. All other steps are, or enter() has returned an

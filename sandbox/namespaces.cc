@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/exhaustion.h"
 #include "base/fd.h"
 #include "sandbox/ids.h"
@@ -60,27 +62,44 @@ pid_t fork_patiently() {
   }
 }
 
-// Lets a child try all steps. Says which one was refused and why; empty: none. Some systems grant a user
-// namespace without the capabilities over it (AppArmor in Ubuntu 23.10 and later): the first step is done
-// there, cannot be undone, and the next one fails.
-std::string refusal() {
+}  // namespace
+
+// Some systems grant a user namespace without the capabilities over it (AppArmor in Ubuntu 23.10 and later):
+// the first step is done there, cannot be undone, and the next one fails. So a child tries all of them.
+NamespaceTrial::NamespaceTrial() {
   auto pipe = make_pipe();
-  if (!pipe) return pipe.error().text();
-  const pid_t child = fork_patiently();
-  if (child < 0) return cannot_fork("fork", errno).text();
-  if (child == 0) try_in_child(pipe->second.get());
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  if (!pipe) {
+    not_begun_ = pipe.error().text();
+    return;
   }
+  child_ = fork_patiently();
+  if (child_ == 0) try_in_child(pipe->second.get());
+  if (child_ < 0) not_begun_ = cannot_fork("fork", errno).text();
+  answer_ = std::move(pipe->first);
+}
+
+NamespaceTrial::~NamespaceTrial() {
+  wait();
+}
+
+void NamespaceTrial::wait() {
+  while (child_ > 0 && ::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  child_ = -1;
+}
+
+std::string NamespaceTrial::refusal() {
+  if (!not_begun_.empty()) return not_begun_;
+  wait();
   char answer[128];
-  const ssize_t size = ::read(pipe->first.get(), answer, sizeof answer);
+  const ssize_t size = ::read(answer_.get(), answer, sizeof answer);
+  answer_.reset();
   if (size <= 0) return "the attempt was killed";
   return std::string(answer, static_cast<size_t>(size) - 1);
 }
 
-}  // namespace
-
-Result<std::string> enter_namespaces() {
-  if (std::string refused = refusal(); !refused.empty()) return refused;
+Result<std::string> enter_namespaces(NamespaceTrial& trial) {
+  if (std::string refused = trial.refusal(); !refused.empty()) return refused;
   // The child may have taken the last one that a limit allows.
   if (auto done = unshare_all(); !done) return done.error().text();
   if (auto done = settle(); !done) return done.error();

@@ -51,13 +51,14 @@ bool is_channel(int fd) {
 
 }  // namespace
 
-HelperProcess::HelperProcess(ipc::Role role) {
+HelperProcess::HelperProcess(ipc::Role role, const sandbox::Policy& policy) : policy_(policy) {
   if (!is_channel(ipc::kMonitorFd)) {
     (void)write_all(STDERR_FILENO, program_name(to_string(role)) +
                                        " is a part of localproxy, which starts it; it cannot be "
                                        "started by hand\n");
     ::_exit(static_cast<int>(ExitStatus::kSystem));
   }
+  if (policy_.namespaces) trial_.emplace();
   monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(ipc::kMonitorFd), role, ipc::Role::kMonitor,
                                          [](ipc::Port::End end, const std::string& what) {
                                            if (end == ipc::Port::End::kViolation) fatal(what);
@@ -81,16 +82,18 @@ const ipc::Setup& HelperProcess::wait_for_setup() {
   return setup_;
 }
 
-void HelperProcess::enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs) {
+void HelperProcess::enter_sandbox(const sandbox::PolicyInputs& inputs) {
   // First, because finding out where links lead takes rights that this process is about to lose.
-  sandbox::LandlockRules rules = policy.landlock(inputs);
+  sandbox::LandlockRules rules = policy_.landlock(inputs);
   if (setup_.user != 0) {
     if (auto done = sandbox::become({setup_.user, setup_.group}); !done) fatal(done.error().text());
   }
-  auto status = sandbox::enter({.policy = &policy,
+  auto status = sandbox::enter({.policy = &policy_,
                                 .parent = static_cast<pid_t>(setup_.parent_pid),
                                 .landlock_rules = std::move(rules),
-                                .landlock = setup_.landlock});
+                                .landlock = setup_.landlock,
+                                .trial = trial_ ? &*trial_ : nullptr});
+  trial_.reset();
   if (!status) fatal("the sandbox refused: " + status.error().text());
   monitor_->set_state(ipc::State::kReady);
   monitor_->send(ready_of(*status));

@@ -3,23 +3,25 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/log.h"
 #include "event/loop.h"
 #include "ipc/port.h"
+#include "sandbox/namespaces.h"
 #include "sandbox/policy.h"
 
 namespace localproxy::helper {
 
 class HelperProcess {
  public:
-  // Ends the process if it was started by hand.
-  explicit HelperProcess(ipc::Role role);
+  // Ends the process if it was started by hand. policy: of the sandbox that it will enter.
+  HelperProcess(ipc::Role role, const sandbox::Policy& policy);
 
   // Waits for SETUP. Ends the process if it does not come.
   const ipc::Setup& wait_for_setup();
   // Enters the sandbox and sends READY. Ends the process if that fails.
-  void enter_sandbox(const sandbox::Policy& policy, const sandbox::PolicyInputs& inputs = {});
+  void enter_sandbox(const sandbox::PolicyInputs& inputs = {});
   // Runs the loop until the role stops it, and returns the exit status for main().
   int run();
 
@@ -28,6 +30,9 @@ class HelperProcess {
   Log& log() { return *log_; }
 
  private:
+  const sandbox::Policy& policy_;
+  // Begun at once: it takes as long as loading certificates, and a fork now has little to copy.
+  std::optional<sandbox::NamespaceTrial> trial_;
   event::Loop loop_;
   std::unique_ptr<ipc::Port> monitor_;
   std::unique_ptr<Log> log_;

@@ -4,9 +4,9 @@
 
 int main() {
   using namespace localproxy;
-  helper::HelperProcess self(ipc::Role::kBridge);
+  helper::HelperProcess self(ipc::Role::kBridge, sandbox::kBridgePolicy);
   self.wait_for_setup();
   bridge::BridgeProcess process(self.loop(), self.log(), self.monitor());
-  self.enter_sandbox(sandbox::kBridgePolicy);
+  self.enter_sandbox();
   return self.run();
 }

@@ -7,7 +7,7 @@
 
 int main() {
   using namespace localproxy;
-  helper::HelperProcess self(ipc::Role::kLaunch);
+  helper::HelperProcess self(ipc::Role::kLaunch, sandbox::kLaunchPolicy);
   const ipc::Setup& setup = self.wait_for_setup();
   launch::LaunchProcess process(self.loop(), self.monitor(),
                                 {UniqueFd(ipc::kNetProgramFd), UniqueFd(ipc::kBridgeProgramFd),
@@ -17,6 +17,6 @@ int main() {
       .certificate_directories = setup.ca_paths.value};
   for (const std::string& file : {setup.ca_file.value, setup.cert_file.value})
     if (!file.empty()) inputs.certificate_files.push_back(file);
-  self.enter_sandbox(sandbox::kLaunchPolicy, inputs);
+  self.enter_sandbox(inputs);
   return self.run();
 }

@@ -45,7 +45,7 @@ __attribute__((noinline)) int run() {
   tls::wipe_freed_memory();
   // For the tokens: when they arrive, nothing can be locked any more.
   reserve_locked_memory();
-  helper::HelperProcess self(ipc::Role::kNet);
+  helper::HelperProcess self(ipc::Role::kNet, sandbox::kNetPolicy);
   const ipc::Setup& setup = self.wait_for_setup();
   auto context = tls::Context::create(roots_of(setup), self.log());
   if (!context) refuse(context.error().text());
@@ -53,7 +53,7 @@ __attribute__((noinline)) int run() {
   // OpenSSL asks libc for the time when it checks a certificate, and libc reads the time zone when it is
   // first asked.
   ::tzset();
-  self.enter_sandbox(sandbox::kNetPolicy);
+  self.enter_sandbox();
   return self.run();
 }
 

@@ -4,9 +4,9 @@
 
 int main() {
   using namespace localproxy;
-  helper::HelperProcess self(ipc::Role::kResolve);
+  helper::HelperProcess self(ipc::Role::kResolve, sandbox::kResolvePolicy);
   self.wait_for_setup();
   resolve::ResolveProcess process(self.loop(), self.monitor());
-  self.enter_sandbox(sandbox::kResolvePolicy);
+  self.enter_sandbox();
   return self.run();
 }
