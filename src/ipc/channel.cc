@@ -32,12 +32,13 @@ Channel::Channel(UniqueFd fd, Role self, Role peer)
       self_(self),
       peer_(peer),
       takes_fds_(takes_fds(self)),
-      buffer_(max_message_size() + 1) {}
+      capacity_(max_message_size() + 1),
+      buffer_(std::make_unique_for_overwrite<uint8_t[]>(capacity_)) {}
 
 Channel::~Channel() {
   for (Queued& queued : queue_)
     wipe(queued.datagram);
-  wipe(buffer_.data(), buffer_.size());
+  wipe_received();
 }
 
 Result<> Channel::send_datagram(std::string datagram, UniqueFd fd) {
@@ -121,6 +122,7 @@ Result<std::optional<Channel::Received>> Channel::receive() {
     if (errno == EAGAIN) return std::optional<Received>();
     return system_error("cannot receive from the " + std::string(to_string(peer_)) + " process", errno);
   }
+  used_ = std::max(used_, std::min(static_cast<size_t>(size), capacity_));
   // Our own code never sends an empty datagram, so 0 means the end.
   if (size == 0 && extra.fds.empty() && !extra.lost_fds) return Error("closed");
   return admit(static_cast<size_t>(size), std::move(extra));
@@ -129,13 +131,13 @@ Result<std::optional<Channel::Received>> Channel::receive() {
 // The kernel closes descriptors that are sent anyway. With MSG_TRUNC a TCP socket returns no data: the filter
 // of a process that handles sockets but must not read them allows no other way to receive.
 ssize_t Channel::receive_bytes(Extra& extra) {
-  const ssize_t size = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC);
-  extra.cut = size > static_cast<ssize_t>(buffer_.size());
+  const ssize_t size = ::recv(fd_.get(), buffer_.get(), capacity_, MSG_TRUNC);
+  extra.cut = size > static_cast<ssize_t>(capacity_);
   return size;
 }
 
 ssize_t Channel::receive_with_fds(Extra& extra) {
-  iovec part{buffer_.data(), buffer_.size()};
+  iovec part{buffer_.get(), capacity_};
   alignas(cmsghdr) char control[CMSG_SPACE(kControlFds * sizeof(int))] = {};
   msghdr message{};
   message.msg_iov = &part;
@@ -164,7 +166,7 @@ Result<std::optional<Channel::Received>> Channel::admit(size_t size, Extra extra
   if (extra.cut || (extra.lost_fds && extra.fds.size() == kControlFds))
     return violation("a message was cut off");
   uint16_t number = 0;
-  ByteReader reader(Bytes(buffer_.data(), size));
+  ByteReader reader(Bytes(buffer_.get(), size));
   if (!reader.take(number)) return violation("a message without a number");
   const Spec* spec = find_spec(number);
   if (spec == nullptr) return violation("unknown message " + std::to_string(number));
@@ -181,13 +183,13 @@ Result<std::optional<Channel::Received>> Channel::admit(size_t size, Extra extra
   const bool lost = extra.lost_fds && spec->fds > 0 && extra.fds.empty();
   if (!lost && (extra.lost_fds || extra.fds.size() != spec->fds))
     return violation(name + " with " + std::to_string(extra.fds.size()) + " descriptors");
-  Received received{spec, Bytes(buffer_.data() + sizeof number, length), UniqueFd()};
+  Received received{spec, Bytes(buffer_.get() + sizeof number, length), UniqueFd()};
   if (!extra.fds.empty()) received.fd = std::move(extra.fds.front());
   return std::optional<Received>(std::move(received));
 }
 
 void Channel::wipe_received() {
-  wipe(buffer_.data(), buffer_.size());
+  wipe(buffer_.get(), used_);
 }
 
 }  // namespace localproxy::ipc

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -93,7 +94,11 @@ class Channel {
   bool peer_gone_ = false;
   int shortage_ = 0;
   std::deque<Queued> queue_;
-  std::vector<uint8_t> buffer_;
+  // Not initialised: of the room for the longest message, only the pages that messages have needed are
+  // memory.
+  const size_t capacity_;
+  const std::unique_ptr<uint8_t[]> buffer_;
+  size_t used_ = 0;  // bytes at its beginning that have held a message
 };
 
 }  // namespace localproxy::ipc
