@@ -1,5 +1,9 @@
 #include "base/secret.h"
 
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <array>
 
 namespace localproxy {
@@ -13,6 +17,12 @@ __attribute__((noinline)) void wipe_stack() {
   for (size_t size = 8; size <= 8'192; size *= 2)
     copy(below.data() + below.size() / 2, below.data(), size - 1);
   wipe(below.data(), below.size());
+  // Whole pages of it go back to the kernel: hardly anything else reaches as deep into the stack. It may
+  // refuse.
+  const auto page = static_cast<uintptr_t>(::getpagesize());
+  const auto first = (reinterpret_cast<uintptr_t>(below.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(below.data() + below.size()) / page * page;
+  ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 }  // namespace localproxy
