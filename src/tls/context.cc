@@ -11,6 +11,7 @@
 
 #include "base/path.h"
 #include "tls/error.h"
+#include "tls/root_index.h"
 
 namespace localproxy::tls {
 namespace {
@@ -24,10 +25,18 @@ bool is_hash_name(std::string_view name) {
          name.find_first_not_of("0123456789", number) == std::string_view::npos;
 }
 
+// What a context trusts.
+struct TrustStore {
+  X509_STORE* objects;  // CRLs, and certificates that the index does not take
+  RootIndex& index;
+};
+
 // Adds every certificate and CRL of a PEM file.
-Result<> load_file(X509_STORE* store, const std::string& path) {
+Result<> load_file(const TrustStore& store, const std::string& path) {
+  const bool indexed = store.index.add_file(path);
   ERR_clear_error();
-  if (X509_STORE_load_file(store, path.c_str()) == 1) return {};
+  if (indexed) return {};
+  if (X509_STORE_load_file(store.objects, path.c_str()) == 1) return {};
   // The first error is the cause of the others.
   const unsigned long code = ERR_peek_error();
   ERR_clear_error();
@@ -37,7 +46,7 @@ Result<> load_file(X509_STORE* store, const std::string& path) {
 
 // Adds the certificates and CRLs of every file in a directory, or only of those that OpenSSL would look at.
 // The result is the number of files that had any.
-Result<size_t> load_directory(X509_STORE* store, const std::string& path, bool only_hashed, Log& log) {
+Result<size_t> load_directory(const TrustStore& store, const std::string& path, bool only_hashed, Log& log) {
   std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
   if (!directory) return system_error("cannot read the certificate directory " + path, errno);
   size_t files = 0;
@@ -54,7 +63,7 @@ Result<size_t> load_directory(X509_STORE* store, const std::string& path, bool o
 }
 
 // Loads one bundle, if there is one, instead of a hundred files with the same certificates.
-Result<> load_default(X509_STORE* store, Log& log) {
+Result<> load_default(const TrustStore& store, Log& log) {
   const std::string directory = X509_get_default_cert_dir();
   for (const std::string& file :
        {std::string(X509_get_default_cert_file()), directory + "/ca-certificates.crt",
@@ -68,7 +77,7 @@ Result<> load_default(X509_STORE* store, Log& log) {
 }
 
 // For SSL_CERT_FILE and SSL_CERT_DIR. A missing file is not an error, as in OpenSSL.
-void load_named(X509_STORE* store, const Roots& roots, Log& log) {
+void load_named(const TrustStore& store, const Roots& roots, Log& log) {
   const std::string file = roots.system_file.value_or(X509_get_default_cert_file());
   if (is_regular_file(file)) {
     if (auto loaded = load_file(store, file); !loaded) log.warning("TLS: " + loaded.error().text());
@@ -82,7 +91,7 @@ void load_named(X509_STORE* store, const Roots& roots, Log& log) {
   }
 }
 
-void load_system(X509_STORE* store, const Roots& roots, Log& log) {
+void load_system(const TrustStore& store, const Roots& roots, Log& log) {
   if (roots.system_file || roots.system_paths) return load_named(store, roots, log);
   if (auto loaded = load_default(store, log); !loaded) {
     log.warning("TLS: the system's root certificates are not usable: " + loaded.error().text() +
@@ -90,7 +99,7 @@ void load_system(X509_STORE* store, const Roots& roots, Log& log) {
   }
 }
 
-Result<> load(X509_STORE* store, const Roots& roots, Log& log) {
+Result<> load(const TrustStore& store, const Roots& roots, Log& log) {
   if (roots.system) load_system(store, roots, log);
   for (const std::string& path : roots.paths) {
     auto files = load_directory(store, path, false, log);
@@ -125,7 +134,9 @@ Result<std::unique_ptr<Context>> Context::create(const Roots& roots, Log& log) {
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_default_read_buffer_len(ctx, 64 * 1024);
   X509_STORE* const store = SSL_CTX_get_cert_store(ctx);
-  if (auto loaded = load(store, roots, log); !loaded) return loaded.error();
+  RootIndex& index = RootIndex::attach(store);
+  if (auto loaded = load({store, index}, roots, log); !loaded) return loaded.error();
+  index.load_namesakes();
   // Checks every certificate of a chain. Session accepts those whose issuer has no CRL here.
   if (has_crls(store)) X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return context;

@@ -34,7 +34,7 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   ssl_ctx_st* get() const { return context_; }
-  // Frees the trusted certificates, which are most of the memory of an idle process.
+  // Frees the trusted certificates. An idle process needs none.
   void forget_roots();
 
  private:

@@ -42,6 +42,7 @@ struct Wanted {
   bool authority = false;
   long days_from = -1;  // first day of validity, relative to today
   long days_to = 1;
+  bool key_ids = false;  // of its key, and of its issuer's
 };
 
 // A certificate signed by `issuer`; null: self-signed.
@@ -66,6 +67,8 @@ inline Identity issue(const Wanted& wanted, const Identity* issuer) {
     X509_add_ext(x509, extension.get(), -1);
   };
   extend(NID_basic_constraints, wanted.authority ? "critical,CA:TRUE" : "CA:FALSE");
+  if (wanted.key_ids) extend(NID_subject_key_identifier, "hash");
+  if (wanted.key_ids && issuer != nullptr) extend(NID_authority_key_identifier, "keyid");
   if (!wanted.alternative_names.empty()) extend(NID_subject_alt_name, wanted.alternative_names);
   X509_sign(x509, by.key.get(), EVP_sha256());
   return made;
