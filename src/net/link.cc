@@ -36,7 +36,6 @@ Link::Link(event::Loop& loop, Log& log, Upgraded upgraded, std::chrono::millisec
       on_early_message_(std::move(on_early_message)),
       session_(std::move(upgraded.session)),
       early_(std::move(upgraded.early)),
-      in_(kInputBuffer),
       liveness_(ping_period),
       watcher_(
           loop, session_->fd(), [this] { advance(); },
@@ -81,11 +80,13 @@ void Link::pause(bool paused) {
 
 void Link::read() {
   if (state_ == State::kEnded || paused_) return;
+  if (!in_) in_ = std::make_unique_for_overwrite<uint8_t[]>(kInputBuffer);
+  const MutableBytes in(in_.get(), kInputBuffer);
   size_t filled = 0;
   Io io = Io::kDone;
   while (filled < kInputTurn) {
     size_t size = 0;
-    io = session_->read(MutableBytes(in_).subspan(filled), size);
+    io = session_->read(in.subspan(filled), size);
     if (io != Io::kDone) break;
     filled += size;
     if (filled < kFewBytes && !session_->holds_input()) {
@@ -93,10 +94,15 @@ void Link::read() {
       break;
     }
   }
-  if (filled > 0) take(Bytes(in_).first(filled));
+  if (filled > 0) take(in.first(filled));
   if (state_ == State::kEnded) return;
   if (io != Io::kDone) return wait_or_end(io);
   resume_.start(std::chrono::milliseconds(0));
+}
+
+void Link::give_back() {
+  in_.reset();
+  sender_.outbox().give_back();
 }
 
 void Link::take(Bytes bytes) {

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/log.h"
 #include "event/loop.h"
@@ -40,6 +39,8 @@ class Link : public wire::WebSocketEvents {
   void pause(bool paused);
   // Sends what is in the outbox.
   void flush();
+  // Frees the buffers until they are needed again. REQUIRES: called from the loop.
+  void give_back();
 
   // Sends a close frame and ends the link when it is answered, or after limits::kCloseReply. `end` is then
   // passed to on_end.
@@ -78,7 +79,8 @@ class Link : public wire::WebSocketEvents {
   wire::WebSocketReader reader_;
   wire::FrameSplitter splitter_;
   Tunnel* tunnel_ = nullptr;
-  std::vector<uint8_t> in_;
+  // Null while idle. Not initialised, so that the kernel provides memory only for what is read.
+  std::unique_ptr<uint8_t[]> in_;
   std::optional<std::string> pong_;  // the last ping's payload, if there was no room to answer it
   Liveness liveness_;
   ipc::Down end_;

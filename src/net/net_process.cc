@@ -67,7 +67,10 @@ NetProcess::NetProcess(event::Loop& loop, Log& log, tls::Context& context, Port&
           }),
       orphaned_(loop, [this] { loop_.stop(); }),
       silence_(loop, [this] { tunnel_->waited(); }),
-      trim_(loop, [] { ::malloc_trim(0); }) {
+      trim_(loop, [this] {
+        if (link_) link_->give_back();
+        ::malloc_trim(0);
+      }) {
   bridge_.set_reading(false);
   monitor_.on<ipc::Grant>([this](ipc::Grant& grant, UniqueFd socket) { on_grant(grant, std::move(socket)); });
   monitor_.on<ipc::Services>([this](const ipc::Services& message) { on_services(message); });

@@ -15,14 +15,16 @@ constexpr size_t kMaxHead = wire::kMaxClientHeader + wire::kMaxDataPrefix;
 
 }  // namespace
 
-Outbox::Outbox() : buffer_(limits::kTunnelOutputBudget) {
-  static_assert(kMaxAround >= kMaxHead + wire::kMaxDataSuffix);
-  static_assert(kMessageRoom == kMaxAround + limits::kMaxPayload);
-  static_assert(kMessageRoom <= limits::kTunnelOutputBudget);
+void Outbox::give_back() {
+  if (empty()) std::vector<uint8_t>().swap(buffer_);
 }
 
 MutableBytes Outbox::payload_room() {
+  static_assert(kMaxAround >= kMaxHead + wire::kMaxDataSuffix);
+  static_assert(kMessageRoom == kMaxAround + limits::kMaxPayload);
+  static_assert(kMessageRoom <= limits::kTunnelOutputBudget);
   check(has_room(), "the outbox is full");
+  if (buffer_.size() < limits::kTunnelOutputBudget) buffer_.resize(limits::kTunnelOutputBudget);
   return MutableBytes(buffer_).subspan(end_ + kMaxHead, limits::kMaxPayload);
 }
 

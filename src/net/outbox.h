@@ -5,12 +5,14 @@
 // there: the only copy between the local socket's kernel buffer and TLS.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "net/connection.h"
 #include "wire/message.h"
 #include "wire/websocket.h"
@@ -19,15 +21,16 @@ namespace localproxy::net {
 
 class Outbox {
  public:
-  Outbox();
-
   bool empty() const { return begin_ == end_; }
   size_t size() const { return end_ - begin_; }
   // Messages framed so far.
   uint64_t messages() const { return messages_; }
   // Whether there is room for one more DATA message (limits::kTunnelOutputBudget). Waiting bytes are not
   // moved to make room: the buffer is soon empty, and starts at its front again.
-  bool has_room() const { return buffer_.size() - end_ >= kMessageRoom; }
+  bool has_room() const { return capacity() - end_ >= kMessageRoom; }
+
+  // Frees its memory until it is needed again, unless bytes wait.
+  void give_back();
 
   // Room for a payload of up to limits::kMaxPayload bytes. Valid until the next call of any other function.
   // REQUIRES: has_room().
@@ -49,11 +52,13 @@ class Outbox {
   static constexpr size_t kMaxAround = 14 + 19 + 137;
   static constexpr size_t kMessageRoom = kMaxAround + 64'512;
 
+  // Bytes that the buffer has, or gets with the first payload.
+  size_t capacity() const { return std::max(buffer_.size(), limits::kTunnelOutputBudget); }
   wire::MaskKey next_key();
   // Makes `size` bytes available behind end_, by moving what is there to the front, or by growing.
   void reserve(size_t size);
 
-  std::vector<uint8_t> buffer_;
+  std::vector<uint8_t> buffer_;  // small until there is a payload: pings alone need little
   size_t begin_ = 0;
   size_t end_ = 0;
   uint64_t messages_ = 0;

@@ -119,6 +119,23 @@ TEST(OutboxTest, FramesOfAllSmallSizesFollowEachOther) {
   EXPECT_EQ(outbox.messages(), kMost);
 }
 
+TEST(OutboxTest, GivesItsMemoryBackOnlyWhenNothingWaits) {
+  Outbox outbox;
+  const Route route{7, "SSH", 2};
+  const std::string payload = pattern(limits::kMaxPayload);
+  commit(outbox, route, payload);
+  outbox.give_back();
+  expect_framed(pending(outbox), message_of(route, payload));
+  outbox.consume(outbox.size());
+  outbox.give_back();
+  EXPECT_TRUE(outbox.has_room());
+  outbox.append_control(Opcode::kPing, {});
+  commit(outbox, route, payload);
+  std::string rest = pending(outbox);
+  EXPECT_EQ(take_frame(rest).opcode, Opcode::kPing);
+  expect_framed(rest, message_of(route, payload));
+}
+
 TEST(OutboxTest, AppendsOtherMessagesAndControlFrames) {
   Outbox outbox;
   const Message start{
