@@ -1,6 +1,9 @@
 #include "base/secret.h"
 
 #include <gtest/gtest.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -101,6 +104,17 @@ TEST(SecretTest, FreedMemoryContainsNoSecret) {
     const auto other = std::make_unique<Secret>(kMarker);
   }
   EXPECT_EQ(freed.blocks_with_marker(), 0U);
+}
+
+TEST(WipeStackTest, GivesThePagesBack) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  char here = 0;
+  // In the middle of what is wiped.
+  char* const below = &here - reinterpret_cast<uintptr_t>(&here) % page - 64 * 1024;
+  wipe_stack();
+  unsigned char resident = 1;
+  ASSERT_EQ(::mincore(below, page, &resident), 0);
+  EXPECT_EQ(resident & 1, 0);
 }
 
 }  // namespace
