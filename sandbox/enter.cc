@@ -131,7 +131,7 @@ Result<SandboxStatus> enter(const Request& request) {
   if (auto r = enter_filter(*filter); !r) return r.error();
   if (auto r = probe_seccomp(); !r) return r.error();
   status.system_calls = true;
-  // Making the filter leaves much unused memory, which idle processes would keep.
+  // What it took to read the configuration, to find paths and to compile the filter is not needed again.
   ::malloc_trim(0);
   return status;
 }

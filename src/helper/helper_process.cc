@@ -1,6 +1,5 @@
 #include "helper/helper_process.h"
 
-#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -98,8 +97,6 @@ void HelperProcess::enter_sandbox(const sandbox::PolicyInputs& inputs) {
   if (!status) fatal("the sandbox refused: " + status.error().text());
   monitor_->set_state(ipc::State::kReady);
   monitor_->send(ready_of(*status));
-  // What compiling the filter and finding paths took is not needed again.
-  ::malloc_trim(0);
 }
 
 int HelperProcess::run() {

@@ -1,7 +1,6 @@
 // localproxy: the monitor. It reads the configuration, holds the secrets, binds and dials, and supervises the
 // helpers.
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -158,8 +157,6 @@ int supervise(const RunContext& context, config::Config config,
   auto reached = enter_sandbox(log, rules, landlock);
   if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
   log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
-  // What reading the configuration and compiling the filter took is not needed again.
-  ::malloc_trim(0);
   let_requests_in();
   context.run_until([&] { return supervisor.ended(); });
   if (!supervisor.ended()) supervisor.on_launcher_end();
