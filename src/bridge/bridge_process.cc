@@ -50,8 +50,8 @@ BridgeProcess::~BridgeProcess() = default;
 
 void BridgeProcess::on_listener(const ipc::Listener& message, UniqueFd fd) {
   if (!fd) fatal(system_error("cannot listen on " + std::string(message.name.value), EMFILE).text());
-  auto listener =
-      std::make_unique<Listener>(Listener{message.service, message.name.value, std::move(fd), nullptr});
+  auto listener = std::make_unique<OpenListener>(
+      OpenListener{message.service, message.name.value, std::move(fd), nullptr});
   listener->watcher = std::make_unique<event::Watcher>(
       loop_, listener->fd.get(), [this, raw = listener.get()] { accept(*raw); }, [] {});
   listeners_.push_back(std::move(listener));
@@ -263,7 +263,7 @@ void BridgeProcess::resume() {
 
 // ---- listeners ----
 
-bool BridgeProcess::may_accept(const Listener& listener) {
+bool BridgeProcess::may_accept(const OpenListener& listener) {
   return accepting_ && open_[listener.service] < max_connections_ && peer_ && !peer_->is_short();
 }
 
@@ -274,7 +274,7 @@ void BridgeProcess::update_listeners() {
   }
 }
 
-void BridgeProcess::accept(Listener& listener) {
+void BridgeProcess::accept(OpenListener& listener) {
   for (int i = 0; i < kAcceptBatch && may_accept(listener) && make_room_for_one(); ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;

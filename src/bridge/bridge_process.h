@@ -24,7 +24,7 @@ class BridgeProcess : public LocalConnectionEvents {
   ~BridgeProcess() override;
 
  private:
-  struct Listener {
+  struct OpenListener {
     uint16_t service;
     std::string name;  // "port 5555" or "/run/x.sock"
     UniqueFd fd;
@@ -56,8 +56,8 @@ class BridgeProcess : public LocalConnectionEvents {
   void on_shortage(const std::string& why) override;
   void on_closed(LocalConnection& connection) override;
 
-  bool may_accept(const Listener& listener);
-  void accept(Listener& listener);
+  bool may_accept(const OpenListener& listener);
+  void accept(OpenListener& listener);
   bool make_room_for_one();
   // Retries what a shortage stopped, after a while or when a connection has ended.
   void resume();
@@ -82,7 +82,7 @@ class BridgeProcess : public LocalConnectionEvents {
   std::unique_ptr<ipc::Port> peer_;
   event::Deferred old_peers_;
   PipePool pool_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<OpenListener>> listeners_;
   std::vector<bool> targets_;      // by service
   std::deque<ipc::Open> to_open_;  // what net asked for during a shortage
   std::optional<FdPair> spare_;    // the channel of the next connection

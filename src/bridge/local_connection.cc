@@ -169,7 +169,9 @@ void LocalConnection::pump_in() {
 // terminal keeps what was written to it.
 void LocalConnection::linger() {
   answer_.stop();
-  channel_watcher_.reset();
+  // Not destroyed: this may be its callback.
+  channel_watcher_->want_read(false);
+  channel_watcher_->want_write(false);
   channel_.reset();
   if (cut_) {
     state_ = State::kLingering;
