@@ -19,10 +19,9 @@ __attribute__((noinline)) void wipe_stack() {
   wipe(below.data(), below.size());
   // Whole pages of it go back to the kernel: hardly anything else reaches as deep into the stack. It may
   // refuse.
-  const auto page = static_cast<uintptr_t>(::getpagesize());
-  const auto first = (reinterpret_cast<uintptr_t>(below.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(below.data() + below.size()) / page * page;
-  ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+  const auto page = static_cast<size_t>(::getpagesize());
+  const size_t to_page = (page - reinterpret_cast<uintptr_t>(below.data()) % page) % page;
+  ::madvise(below.data() + to_page, (below.size() - to_page) / page * page, MADV_DONTNEED);
 }
 
 }  // namespace localproxy

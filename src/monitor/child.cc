@@ -20,6 +20,7 @@ namespace {
 
 // Bytes of a child's standard error that are kept until the line is complete.
 constexpr size_t kMaxStderr = 8'192;
+constexpr int kStderrTurn = 32;  // writes
 // What fatal() puts in front.
 constexpr std::string_view kFatal = "fatal: ";
 // A child that has closed its channel has this long to exit.
@@ -147,9 +148,10 @@ void Child::log(LogLevel level, std::string_view text) {
   log_.write_for(role, level, text);
 }
 
-// One write of the process a turn: others get theirs, however fast it writes.
+// A few writes of the process in each turn of the loop: others get their turn, however fast it writes.
 void Child::on_stderr() {
-  read_stderr();
+  for (int i = 0; i < kStderrTurn && read_stderr(); ++i) {
+  }
 }
 
 bool Child::read_stderr() {

@@ -75,7 +75,8 @@ void Outbox::consume(size_t size) {
 
 void Outbox::reserve(size_t size) {
   if (buffer_.size() - end_ >= size) return;
-  memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  // A buffer without memory has no address, either.
+  if (!empty()) memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
   if (buffer_.size() - end_ < size) buffer_.resize(end_ + size);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.h"
@@ -68,6 +69,14 @@ void wait_for_message(ipc::Type type) {
 template <typename M>
 void send(const M& message, int descriptor = -1) {
   send_raw(test::datagram_of(message), descriptor);
+}
+
+// To standard error, however long the monitor takes to read it.
+void write_error(std::string_view text) {
+  while (::write(STDERR_FILENO, text.data(), text.size()) < 0) {
+    pollfd room{STDERR_FILENO, POLLOUT, 0};
+    ::poll(&room, 1, -1);
+  }
 }
 
 ipc::LogLine line(std::string text, uint8_t level = 4) {
@@ -141,15 +150,15 @@ constexpr Order kOrders[] = {
     {"stderr-flood",
      [] {
        for (int i = 0; i < 100'000; ++i)
-         dprintf(STDERR_FILENO, "flood\n");
+         write_error("flood\n");
        ::poll(nullptr, 0, 1'500);
-       dprintf(STDERR_FILENO, "the flood is over\n");
+       write_error("the flood is over\n");
      }},
     {"stderr-endless",
      [] {
        send(line("it begins"));
        for (;;)
-         dprintf(STDERR_FILENO, "flood\n");
+         write_error("flood\n");
      }},
     {"log-control", [] { send(line("\x1b[2J\n[2026-01-01T00:00:00.000000Z] [info] forged\r\x07 line")); }},
     {"log-level",
