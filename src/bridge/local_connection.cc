@@ -17,6 +17,11 @@ namespace {
 // moving a byte costs nothing extra.
 constexpr int kIdleTicks = 4;
 
+void stop_watching(event::Watcher& watcher) {
+  watcher.want_read(false);
+  watcher.want_write(false);
+}
+
 }  // namespace
 
 LocalConnection::LocalConnection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service,
@@ -170,8 +175,7 @@ void LocalConnection::pump_in() {
 void LocalConnection::linger() {
   answer_.stop();
   // Not destroyed: this may be its callback.
-  channel_watcher_->want_read(false);
-  channel_watcher_->want_write(false);
+  stop_watching(*channel_watcher_);
   channel_.reset();
   if (cut_) {
     state_ = State::kLingering;
@@ -232,14 +236,8 @@ void LocalConnection::close() {
   sent_.stop();
   quiet_.stop();
   idle_.stop();
-  if (input_watcher_) {
-    input_watcher_->want_read(false);
-    output_watcher_->want_write(false);
-  }
-  if (channel_watcher_) {
-    channel_watcher_->want_read(false);
-    channel_watcher_->want_write(false);
-  }
+  for (const auto& watcher : {&input_watcher_, &output_watcher_, &channel_watcher_})
+    if (*watcher) stop_watching(**watcher);
   // Its descriptors close when its owner destroys it.
   events_.on_closed(*this);
 }

@@ -31,7 +31,8 @@ class HelperProcess {
 
  private:
   const sandbox::Policy& policy_;
-  // Begun at once: it takes as long as loading certificates, and a fork now has little to copy.
+  // Begun at once: it takes as long as loading certificates, and a fork now has little to copy. Of the
+  // helpers only launch changes its user, and that one has no namespaces.
   std::optional<sandbox::NamespaceTrial> trial_;
   event::Loop loop_;
   std::unique_ptr<ipc::Port> monitor_;

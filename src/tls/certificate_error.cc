@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/utc.h"
+#include "tls/free_with.h"
 
 namespace localproxy::tls {
 namespace {
@@ -17,10 +18,6 @@ namespace {
 // Bytes of a name, and of a list of names, that are shown; both are in one line of the log.
 constexpr size_t kShownName = 160;
 constexpr size_t kShownNames = 240;
-
-struct FreeNames {
-  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
-};
 
 std::string name_of(const X509_NAME* name) {
   char text[kShownName] = "?";
@@ -67,7 +64,7 @@ std::string text_of(const GENERAL_NAME* name) {
 
 // "a.example, 127.0.0.1", cut when there are too many.
 std::string names_of(const X509* certificate) {
-  const std::unique_ptr<GENERAL_NAMES, FreeNames> names(
+  const std::unique_ptr<GENERAL_NAMES, FreeWith<GENERAL_NAMES_free>> names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   std::string list;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {

@@ -15,17 +15,11 @@
 #include <vector>
 
 #include "base/log.h"
+#include "tls/free_with.h"
 
 namespace localproxy::tls {
 namespace {
 
-template <auto Free>
-struct FreeWith {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
 using Name = std::unique_ptr<X509_NAME, FreeWith<X509_NAME_free>>;
 
 // ---- certificates as bytes ----

@@ -10,17 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "tls/free_with.h"
+
 namespace localproxy::tls::test {
 
-template <auto Free>
-struct Release {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Release<X509_free>>;
+using Key = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, FreeWith<X509_free>>;
 
 struct Identity {
   Key key;
@@ -62,7 +57,7 @@ inline Identity issue(const Wanted& wanted, const Identity* issuer) {
   const auto extend = [&](int nid, const std::string& value) {
     X509V3_CTX context{};
     X509V3_set_ctx(&context, by.certificate.get(), x509, nullptr, nullptr, 0);
-    std::unique_ptr<X509_EXTENSION, Release<X509_EXTENSION_free>> extension(
+    std::unique_ptr<X509_EXTENSION, FreeWith<X509_EXTENSION_free>> extension(
         X509V3_EXT_nconf_nid(nullptr, &context, nid, value.c_str()));
     X509_add_ext(x509, extension.get(), -1);
   };
@@ -77,11 +72,11 @@ inline Identity issue(const Wanted& wanted, const Identity* issuer) {
 // An authority's CRL that lists these certificates, as PEM. days_to: days until the next update.
 inline std::string crl_of(const Identity& authority, const std::vector<const Identity*>& revoked,
                           long days_to = 1) {
-  const std::unique_ptr<X509_CRL, Release<X509_CRL_free>> crl(X509_CRL_new());
+  const std::unique_ptr<X509_CRL, FreeWith<X509_CRL_free>> crl(X509_CRL_new());
   X509_CRL_set_version(crl.get(), 1);
   X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(authority.certificate.get()));
-  const std::unique_ptr<ASN1_TIME, Release<ASN1_TIME_free>> from(X509_gmtime_adj(nullptr, -10 * 86'400));
-  const std::unique_ptr<ASN1_TIME, Release<ASN1_TIME_free>> to(X509_gmtime_adj(nullptr, days_to * 86'400));
+  const std::unique_ptr<ASN1_TIME, FreeWith<ASN1_TIME_free>> from(X509_gmtime_adj(nullptr, -10 * 86'400));
+  const std::unique_ptr<ASN1_TIME, FreeWith<ASN1_TIME_free>> to(X509_gmtime_adj(nullptr, days_to * 86'400));
   X509_CRL_set1_lastUpdate(crl.get(), from.get());
   X509_CRL_set1_nextUpdate(crl.get(), to.get());
   for (const Identity* identity : revoked) {

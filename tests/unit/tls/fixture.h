@@ -67,9 +67,9 @@ class Server {
   void drop() { socket_.reset(); }
 
  private:
-  std::unique_ptr<SSL_CTX, Release<SSL_CTX_free>> context_;
+  std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>> context_;
   UniqueFd socket_;
-  std::unique_ptr<SSL, Release<SSL_free>> ssl_;
+  std::unique_ptr<SSL, FreeWith<SSL_free>> ssl_;
 };
 
 class Fixture : public testing::Test {

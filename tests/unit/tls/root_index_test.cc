@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-using Store = std::unique_ptr<X509_STORE, test::Release<X509_STORE_free>>;
+using Store = std::unique_ptr<X509_STORE, FreeWith<X509_STORE_free>>;
 
 std::string pem_of(const std::string& name, const std::string& der) {
   BIO* memory = BIO_new(BIO_s_mem());
