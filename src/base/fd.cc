@@ -61,8 +61,8 @@ Result<FdPair> make_pipe() {
   return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-bool grow_pipe(const FdPair& pipe, size_t size) {
-  return ::fcntl(pipe.second.get(), F_SETPIPE_SZ, size) >= 0;
+bool resize_pipe(int pipe, size_t size) {
+  return ::fcntl(pipe, F_SETPIPE_SZ, size) >= 0;
 }
 
 }  // namespace localproxy

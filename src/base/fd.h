@@ -53,7 +53,8 @@ Result<FdPair> make_socketpair(int type);
 
 // A non-blocking pipe: first reads, second writes.
 Result<FdPair> make_pipe();
-// Gives a pipe room for `size` bytes. False: the kernel refused, as it does when the user has many.
-bool grow_pipe(const FdPair& pipe, size_t size);
+// Gives a pipe room for `size` bytes. False: the kernel refused, as it does when the user has many or when
+// the pipe holds more. pipe: either end.
+bool resize_pipe(int pipe, size_t size);
 
 }  // namespace localproxy

@@ -68,18 +68,28 @@ inline constexpr size_t kBulkRead = 4 * 1024;
 // Bytes of tunnel data that net keeps for one connection whose channel is full before it stops reading the
 // tunnel.
 inline constexpr size_t kConnectionBacklog = 128 * 1024;
-// Default capacity of a pipe in bytes (pipe(7)).
+// Capacities in bytes of a pipe. Each connection has one out of the tunnel. The pipes of one user share 64
+// MiB (pipe-user-pages-soft), whether anything is in them or not. Once these are used up, the kernel makes
+// new pipes as small as kIdlePipe and lets none grow.
+//
+// Of an idle connection: two pages, room for keystrokes and what a terminal shows.
+inline constexpr size_t kIdlePipe = 8 * 1024;
+// Of one that is used, and of a new one: the kernel's default (pipe(7)).
 inline constexpr size_t kPipe = 64 * 1024;
-// Capacity in bytes of a pipe for bulk traffic. Every splice wakes the process at the other end, and with the
-// default capacity those wakeups are most of the cost of moving bytes; with four times as much they no longer
-// are. The pipes of one user share 64 MiB before the kernel makes new ones smaller (pipe-user-pages-soft), so
-// only busy connections get this much.
+// Of bulk traffic. Every splice wakes the process at the other end, and with the default capacity those
+// wakeups are most of the cost of moving bytes; with four times as much they no longer are.
 inline constexpr size_t kBulkPipe = 256 * 1024;
-// A splice of this many bytes gives a connection such a pipe.
+// So many bytes within kPipeRest give a pipe kPipe, and in one splice kBulkPipe.
 inline constexpr size_t kBulkSplice = 16 * 1024;
-// Bytes moved in one direction of one connection before others get their turn.
+// A larger pipe through which fewer go in this time becomes an idle one again.
+inline constexpr milliseconds kPipeRest{5'000};
+// After the kernel has refused to make a pipe larger, none is tried for this long: the limit is far away
+// again only when many connections have ended.
+inline constexpr milliseconds kPipeRefused{10'000};
+// Bytes moved into the tunnel for one connection before others get their turn.
 inline constexpr size_t kPumpTurn = kPipe;
-// Empty pipes that the bridge keeps for the next transfer. One is enough while both sides keep up.
+// Empty pipes that the bridge keeps for the next transfer into the tunnel. One is enough while both sides
+// keep up.
 inline constexpr size_t kMaxIdlePipes = 4;
 // Messages that may wait in one internal channel while its reader is busy; one more ends the sender.
 inline constexpr size_t kMaxQueuedIpcMessages = 4'096;

@@ -230,14 +230,15 @@ void BridgeProcess::on_shortage(const std::string& why) {
   update_listeners();
 }
 
-// The pipe comes first: a connection that cannot move a byte would only keep a descriptor from the others.
+// The pump's pipe comes first: a connection that cannot move a byte would only keep a descriptor from the
+// others.
 bool BridgeProcess::make_room_for_one() {
   if (auto reserved = pool_.reserve(); !reserved) {
     on_shortage("cannot carry another connection: " + reserved.error().text());
     return false;
   }
   if (spare_) return true;
-  auto channel = make_socketpair(SOCK_STREAM);
+  auto channel = pipes_.make();
   if (!channel) {
     on_shortage("cannot carry another connection: " + channel.error().text());
     return false;
@@ -324,19 +325,19 @@ LocalConnection* BridgeProcess::add_accepted(uint16_t service, LocalSide local) 
 
 LocalConnection* BridgeProcess::add(uint32_t number, uint16_t service, bool accepted) {
   if (!make_room_for_one()) return nullptr;
-  FdPair channel = *std::exchange(spare_, std::nullopt);
+  ChannelEnds channel = *std::exchange(spare_, std::nullopt);
   Slot slot;
-  slot.connection =
-      std::make_unique<LocalConnection>(loop_, pool_, number, service, std::move(channel.first), *this);
+  slot.connection = std::make_unique<LocalConnection>(loop_, pool_, pipes_, number, service,
+                                                      std::move(channel.bridge), *this);
   LocalConnection* connection = slot.connection.get();
   connections_.emplace(number, std::move(slot));
   ++open_[service];
   ++counters_.open;
   ++counters_.opened;
   if (accepted) {
-    peer_->send(ipc::Accepted{service, number}, std::move(channel.second));
+    peer_->send(ipc::Accepted{service, number}, std::move(channel.net));
   } else {
-    peer_->send(ipc::Opening{number}, std::move(channel.second));
+    peer_->send(ipc::Opening{number}, std::move(channel.net));
   }
   return connection;
 }

@@ -82,10 +82,11 @@ class BridgeProcess : public LocalConnectionEvents {
   std::unique_ptr<ipc::Port> peer_;
   event::Deferred old_peers_;
   PipePool pool_;
+  Pipes pipes_;
   std::vector<std::unique_ptr<OpenListener>> listeners_;
-  std::vector<bool> targets_;      // by service
-  std::deque<ipc::Open> to_open_;  // what net asked for during a shortage
-  std::optional<FdPair> spare_;    // the channel of the next connection
+  std::vector<bool> targets_;         // by service
+  std::deque<ipc::Open> to_open_;     // what net asked for during a shortage
+  std::optional<ChannelEnds> spare_;  // the channel of the next connection
   Episode shortage_;
   std::string shortage_of_;  // why, as logged
   // The connections of the current net, by number, and those of earlier ones that still flush.

@@ -24,17 +24,18 @@ void stop_watching(event::Watcher& watcher) {
 
 }  // namespace
 
-LocalConnection::LocalConnection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service,
-                                 UniqueFd channel, LocalConnectionEvents& events)
+LocalConnection::LocalConnection(event::Loop& loop, PipePool& pool, Pipes& pipes, uint32_t number,
+                                 uint16_t service, FdPair channel, LocalConnectionEvents& events)
     : loop_(loop),
       number_(number),
       service_(service),
       events_(events),
       channel_(std::move(channel)),
       out_(pool),
-      in_(pool),
+      in_(pipes),
       answer_(loop, [this] { end_out(); }),
       retry_(loop, [this] { on_retry(); }),
+      rest_(loop, [this] { on_rest(); }),
       linger_(loop, [this] { cut_ ? reset() : close(); }),
       sent_(loop, [this] { reset_when_sent(); }),
       quiet_(loop, [this] { on_quiet(); }),
@@ -50,10 +51,12 @@ void LocalConnection::connect(LocalSide local, std::chrono::seconds idle_timeout
       loop_, local_.input.get(), [this] { on_input(); }, [] {});
   output_watcher_ = std::make_unique<event::Watcher>(
       loop_, output(), [] {}, [this] { pump_in(); });
-  channel_watcher_ = std::make_unique<event::Watcher>(
-      loop_, channel_.get(), [this] { pump_in(); }, [this] { pump_out(); });
+  from_net_watcher_ = std::make_unique<event::Watcher>(
+      loop_, channel_.first.get(), [this] { pump_in(); }, [] {});
+  to_net_watcher_ = std::make_unique<event::Watcher>(
+      loop_, channel_.second.get(), [] {}, [this] { pump_out(); });
   input_watcher_->want_read(true);
-  channel_watcher_->want_read(true);
+  watch_in(true);
   idle_tick_ = std::chrono::milliseconds(idle_timeout) / kIdleTicks;
   if (idle_tick_.count() > 0) idle_.start(idle_tick_);
   if (draining_) pump_out();
@@ -73,15 +76,26 @@ void LocalConnection::on_input() {
   pump_out();
 }
 
-void LocalConnection::wait_for_resources(const Pump& pump) {
+void LocalConnection::wait_for_resources(const std::string& shortage) {
   retry_.start(limits::kShortageRetry);
-  events_.on_shortage(pump.shortage());
+  if (!shortage.empty()) events_.on_shortage(shortage);
 }
 
 void LocalConnection::on_retry() {
-  if (state_ == State::kDialing) return finish();
+  if (state_ != State::kOpen && state_ != State::kHalfClosed) return;
   pump_out();
-  pump_in();
+  if (!in_.paused()) return;
+  in_.resume();
+  watch_in(true);
+}
+
+void LocalConnection::watch_size() {
+  if (in_.grown() && !rest_.running()) rest_.start(limits::kPipeRest);
+}
+
+void LocalConnection::on_rest() {
+  in_.rest(channel_.first.get());
+  watch_size();
 }
 
 // ---- from the local side into the tunnel ----
@@ -89,24 +103,25 @@ void LocalConnection::on_retry() {
 void LocalConnection::pump_out() {
   if (state_ != State::kOpen) return;
   const uint64_t before = out_.bytes();
-  const Pump::Outcome outcome = out_.run(local_.input.get(), channel_.get());
+  const PooledPump::Outcome outcome = out_.run(local_.input.get(), channel_.second.get());
   if (out_.bytes() > before) in_at_last_out_ = in_.bytes();
-  input_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
-  channel_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
+  input_watcher_->want_read(outcome == PooledPump::Outcome::kWaitIn ||
+                            outcome == PooledPump::Outcome::kAgain);
+  to_net_watcher_->want_write(outcome == PooledPump::Outcome::kWaitOut);
   switch (outcome) {
-    case Pump::Outcome::kWaitIn:
+    case PooledPump::Outcome::kWaitIn:
       // What the local side has sent may still be in its own kernel.
       if (draining_) quiet_.start(limits::kDrainQuiet);
       return;
-    case Pump::Outcome::kWaitOut:
-    case Pump::Outcome::kAgain:
+    case PooledPump::Outcome::kWaitOut:
+    case PooledPump::Outcome::kAgain:
       return;
-    case Pump::Outcome::kShort:
-      return wait_for_resources(out_);
-    case Pump::Outcome::kEnd:
+    case PooledPump::Outcome::kShort:
+      return wait_for_resources(out_.shortage());
+    case PooledPump::Outcome::kEnd:
       return on_input_end();
     // net has closed the channel; the other pump finds out whether in order.
-    case Pump::Outcome::kBroken:
+    case PooledPump::Outcome::kBroken:
       return end_out();
   }
 }
@@ -124,8 +139,8 @@ void LocalConnection::end_out() {
   state_ = State::kHalfClosed;
   out_.clear();
   input_watcher_->want_read(false);
-  channel_watcher_->want_write(false);
-  ::shutdown(channel_.get(), SHUT_WR);
+  to_net_watcher_->want_write(false);
+  ::shutdown(channel_.second.get(), SHUT_WR);
 }
 
 void LocalConnection::drain() {
@@ -141,20 +156,24 @@ void LocalConnection::on_quiet() {
 
 // ---- from the tunnel to the local side ----
 
+void LocalConnection::watch_in(bool on) {
+  from_net_watcher_->want_read(on && !in_.waits_for_output());
+  output_watcher_->want_write(on && in_.waits_for_output());
+}
+
 void LocalConnection::pump_in() {
   if (state_ != State::kOpen && state_ != State::kHalfClosed) return;
   const uint64_t before = in_.bytes();
-  const Pump::Outcome outcome = in_.run(channel_.get(), output());
+  const Pump::Outcome outcome = in_.run(channel_.first.get(), output());
   if (answer_.running() && in_.bytes() > before) answer_.start(half_close_linger_);
-  channel_watcher_->want_read(outcome == Pump::Outcome::kWaitIn || outcome == Pump::Outcome::kAgain);
-  output_watcher_->want_write(outcome == Pump::Outcome::kWaitOut);
+  watch_in(outcome == Pump::Outcome::kWaits);
   switch (outcome) {
-    case Pump::Outcome::kWaitIn:
-    case Pump::Outcome::kWaitOut:
-    case Pump::Outcome::kAgain:
-      return;
+    case Pump::Outcome::kWaits:
+      return watch_size();
+    case Pump::Outcome::kStuck:
+      return wait_for_resources({});
     case Pump::Outcome::kShort:
-      return wait_for_resources(in_);
+      return wait_for_resources(in_.shortage());
     case Pump::Outcome::kBroken:
       return close();
     case Pump::Outcome::kEnd:
@@ -169,14 +188,20 @@ void LocalConnection::pump_in() {
   linger();
 }
 
+// Its watchers may be the caller, so they stay, but watch nothing.
+void LocalConnection::close_channel() {
+  rest_.stop();
+  stop_watching(*from_net_watcher_);
+  stop_watching(*to_net_watcher_);
+  channel_ = FdPair();
+}
+
 // The local side has everything. Closing a socket with unread input would make the kernel reset the
 // connection and drop what is still in flight, so this waits a while for the end of the input. A pipe or a
 // terminal keeps what was written to it.
 void LocalConnection::linger() {
   answer_.stop();
-  // Not destroyed: this may be its callback.
-  stop_watching(*channel_watcher_);
-  channel_.reset();
+  close_channel();
   if (cut_) {
     state_ = State::kLingering;
     linger_.start(limits::kLinger);
@@ -214,7 +239,7 @@ void LocalConnection::discard_input() {
 void LocalConnection::finish() {
   finish_seen_ = true;
   if (state_ != State::kDialing) return;
-  if (!in_.take(channel_.get())) return in_.shortage().empty() ? close() : wait_for_resources(in_);
+  if (Pipes::waiting(channel_.first.get()) == 0) return close();
   linger_.start(limits::kFlush);
 }
 
@@ -236,7 +261,8 @@ void LocalConnection::close() {
   sent_.stop();
   quiet_.stop();
   idle_.stop();
-  for (const auto& watcher : {&input_watcher_, &output_watcher_, &channel_watcher_})
+  rest_.stop();
+  for (const auto& watcher : {&input_watcher_, &output_watcher_, &from_net_watcher_, &to_net_watcher_})
     if (*watcher) stop_watching(**watcher);
   // Its descriptors close when its owner destroys it.
   events_.on_closed(*this);

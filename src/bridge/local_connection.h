@@ -1,4 +1,4 @@
-// One local connection: its local side, the bridge's end of its channel, and the two pumps between them.
+// One local connection: its local side, the bridge's ends of its channel, and the two pumps between them.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "bridge/pooled_pump.h"
 #include "bridge/pump.h"
 #include "event/loop.h"
 
@@ -37,8 +38,9 @@ struct LocalSide {
 
 class LocalConnection {
  public:
-  LocalConnection(event::Loop& loop, PipePool& pool, uint32_t number, uint16_t service, UniqueFd channel,
-                  LocalConnectionEvents& events);
+  // channel: the first is read, the second written.
+  LocalConnection(event::Loop& loop, PipePool& pool, Pipes& pipes, uint32_t number, uint16_t service,
+                  FdPair channel, LocalConnectionEvents& events);
   LocalConnection(const LocalConnection&) = delete;
   LocalConnection& operator=(const LocalConnection&) = delete;
 
@@ -79,14 +81,19 @@ class LocalConnection {
 
   void pump_out();
   void pump_in();
+  void watch_in(bool on);
   void on_input();
-  void wait_for_resources(const Pump& pump);
+  void wait_for_resources(const std::string& shortage);
   void on_retry();
+  // Watches for a pipe that has grown and is no longer busy.
+  void watch_size();
+  void on_rest();
   void on_idle_tick();
   void on_quiet();
   int output() const { return local_.output ? local_.output.get() : local_.input.get(); }
   void on_input_end();
   void end_out();
+  void close_channel();
   void linger();
   void reset_when_sent();
   void discard_input();
@@ -99,8 +106,8 @@ class LocalConnection {
   LocalConnectionEvents& events_;
   State state_ = State::kDialing;
   LocalSide local_;
-  UniqueFd channel_;
-  Pump out_;                     // local side -> channel
+  FdPair channel_;               // the first is read, the second written
+  PooledPump out_;               // local side -> channel
   Pump in_;                      // channel -> local side
   uint64_t in_at_last_out_ = 0;  // in_.bytes() when the local side last sent something
   std::chrono::seconds half_close_linger_{0};
@@ -111,8 +118,10 @@ class LocalConnection {
   bool cut_ = false;      // ended here, not by the local side
   std::unique_ptr<event::Watcher> input_watcher_;
   std::unique_ptr<event::Watcher> output_watcher_;
-  std::unique_ptr<event::Watcher> channel_watcher_;
+  std::unique_ptr<event::Watcher> from_net_watcher_;
+  std::unique_ptr<event::Watcher> to_net_watcher_;
   event::Timer retry_;  // after a shortage
+  event::Timer rest_;   // while the pipe is larger than an idle one
   event::Timer linger_;
   event::Timer sent_;   // until the next check for unsent bytes
   event::Timer quiet_;  // while draining: nothing arrives from the local side

@@ -1,123 +1,64 @@
 #include "bridge/pump.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
-#include <utility>
+#include <algorithm>
 
 #include "base/exhaustion.h"
-#include "base/limits.h"
 
 namespace localproxy::bridge {
-namespace {
-
-ssize_t move_bytes(int from, int to, size_t size) {
-  ssize_t moved = 0;
-  do {
-    moved = ::splice(from, nullptr, to, nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  } while (moved < 0 && errno == EINTR);
-  return moved;
+Pump::Outcome Pump::run(int pipe, int to) {
+  // No more than the pipe holds: asked for more, Linux 6.5 and later takes every 16th piece of the pipe for
+  // one that more follows, and TCP keeps the end of it back for 200 ms. At least one byte, since only
+  // splice() tells that the pipe has ended.
+  const ssize_t moved = move_bytes(pipe, to, std::max<size_t>(Pipes::waiting(pipe), 1));
+  if (moved == 0) return Outcome::kEnd;
+  if (moved < 0) return on_nothing_moved(errno);
+  turned_ = false;
+  bytes_ += static_cast<uint64_t>(moved);
+  grow_if_busy(static_cast<size_t>(moved), pipe);
+  return Outcome::kWaits;
 }
 
-}  // namespace
-
-Result<Pipe> PipePool::take() {
-  if (idle_.empty()) {
-    auto made = make_pipe();
-    if (!made) return made.error();
-    return Pipe{std::move(*made)};
+Pump::Outcome Pump::on_nothing_moved(int error) {
+  if (error == EAGAIN) {
+    paused_ = turned_;
+    if (paused_) return Outcome::kStuck;
+    turned_ = true;
+    waits_for_output_ = !waits_for_output_;
+    return Outcome::kWaits;
   }
-  Pipe pipe = std::move(idle_.back());
-  idle_.pop_back();
-  return pipe;
+  // A pipe has no errors to read.
+  if (!is_exhaustion(error)) return Outcome::kBroken;
+  paused_ = true;
+  shortage_ = system_error("splice", error).text();
+  return Outcome::kShort;
 }
 
-Result<> PipePool::reserve() {
-  if (!idle_.empty()) return {};
-  auto made = take();
-  if (!made) return made.error();
-  give_back(std::move(*made));
-  return {};
+void Pump::resume() {
+  paused_ = false;
+  turned_ = false;
+  waits_for_output_ = false;
 }
 
-void PipePool::give_back(Pipe pipe) {
-  if (idle_.size() < limits::kMaxIdlePipes) idle_.push_back(std::move(pipe));
-}
-
-void PipePool::grow(Pipe& pipe) {
-  if (refused_ || pipe.size >= limits::kBulkPipe) return;
-  refused_ = !grow_pipe(pipe.fds, limits::kBulkPipe);
-  if (!refused_) pipe.size = limits::kBulkPipe;
-}
-
-void Pump::clear() {
-  // A pipe with bytes in it is closed, never pooled: they belong to this connection alone.
-  pipe_ = Pipe();
-  held_ = 0;
-}
-
-void Pump::fill(int from) {
-  const ssize_t moved = move_bytes(from, pipe_.fds.second.get(), pipe_.size);
-  if (moved > 0) {
-    held_ = static_cast<size_t>(moved);
-    if (held_ >= limits::kBulkSplice) pool_.grow(pipe_);
-    return;
+void Pump::grow_if_busy(size_t moved, int pipe) {
+  if (size_ >= limits::kBulkPipe) return;
+  if (size_ >= limits::kPipe) {
+    if (moved >= limits::kBulkSplice) grow(pipe, limits::kBulkPipe);
+  } else if (bytes_ - bytes_at_rest_ >= limits::kBulkSplice) {
+    grow(pipe, limits::kPipe);
+    bytes_at_rest_ = bytes_;
   }
-  // A channel whose other end was closed with bytes unread ends with ECONNRESET, after all its data. A local
-  // socket that was reset has no more data either.
-  const int error = moved < 0 ? errno : 0;
-  if (is_exhaustion(error)) shortage_ = system_error("splice", error).text();
-  ended_ = error != EAGAIN && shortage_.empty();
-  broke_off_ = ended_ && error != 0;
-  pool_.give_back(std::exchange(pipe_, Pipe()));
 }
 
-Pump::Outcome Pump::drain(int to) {
-  while (held_ > 0) {
-    const ssize_t moved = move_bytes(pipe_.fds.first.get(), to, held_);
-    if (moved < 0 && errno == EAGAIN) return Outcome::kWaitOut;
-    if (moved < 0 && is_exhaustion(errno)) {
-      shortage_ = system_error("splice", errno).text();
-      return Outcome::kShort;
-    }
-    if (moved <= 0) return Outcome::kBroken;
-    held_ -= static_cast<size_t>(moved);
-    bytes_ += static_cast<uint64_t>(moved);
-  }
-  if (pipe_.fds.first) pool_.give_back(std::exchange(pipe_, Pipe()));
-  return ended_ ? Outcome::kEnd : Outcome::kAgain;
+void Pump::grow(int pipe, size_t size) {
+  if (pipes_.grow(pipe, size)) size_ = size;
 }
 
-bool Pump::take(int from) {
-  shortage_.clear();
-  if (held_ == 0 && !ended_ && ensure_pipe()) fill(from);
-  return held_ > 0;
-}
-
-bool Pump::ensure_pipe() {
-  if (pipe_.fds.first) return true;
-  auto pipe = pool_.take();
-  if (pipe) {
-    pipe_ = std::move(*pipe);
-  } else {
-    shortage_ = pipe.error().text();
-  }
-  return pipe.ok();
-}
-
-Pump::Outcome Pump::run(int from, int to) {
-  const uint64_t turn_ends = bytes_ + limits::kPumpTurn;
-  shortage_.clear();
-  for (;;) {
-    if (held_ > 0 || ended_) {
-      const Outcome outcome = drain(to);
-      if (outcome != Outcome::kAgain || bytes_ >= turn_ends) return outcome;
-    }
-    if (!ensure_pipe()) return Outcome::kShort;
-    fill(from);
-    if (!shortage_.empty()) return Outcome::kShort;
-    if (held_ == 0 && !ended_) return Outcome::kWaitIn;
-  }
+void Pump::rest(int pipe) {
+  const bool busy = bytes_ - bytes_at_rest_ >= limits::kBulkSplice;
+  bytes_at_rest_ = bytes_;
+  if (!busy && grown() && Pipes::shrink(pipe)) size_ = limits::kIdlePipe;
 }
 
 }  // namespace localproxy::bridge

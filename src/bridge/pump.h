@@ -1,81 +1,59 @@
-// Moves bytes one way between two sockets through a pipe, in the kernel.
+// Moves bytes from a channel, a pipe, to its local side, in the kernel.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
-#include "base/fd.h"
 #include "base/limits.h"
-#include "base/result.h"
+#include "bridge/pipes.h"
 
 namespace localproxy::bridge {
 
-// A pipe and the bytes that it has room for.
-struct Pipe {
-  FdPair fds;
-  size_t size = limits::kPipe;
-};
-
-// A pool of empty pipes. A connection needs a pipe only while bytes are in flight.
-class PipePool {
- public:
-  Result<Pipe> take();
-  // Makes sure that the next take() gets one.
-  Result<> reserve();
-  // REQUIRES: the pipe is empty.
-  void give_back(Pipe pipe);
-  // Closes the idle pipes: all tunnels of a user share the kernel's limit of pipe buffers.
-  void clear() { idle_.clear(); }
-  // Grows a pipe to limits::kBulkPipe, if the kernel allows it.
-  void grow(Pipe& pipe);
-
- private:
-  std::vector<Pipe> idle_;
-  bool refused_ = false;  // the kernel does not let a pipe grow
-};
-
-// One direction of a connection.
+// The direction out of the tunnel.
+//
+// It waits for its input or for its output, never for both. splice() says only that it can move nothing, and
+// not which side is the reason. But the side that was waited for is ready, so it is the other one.
 class Pump {
  public:
-  explicit Pump(PipePool& pool) : pool_(pool) {}
+  explicit Pump(Pipes& pipes) : pipes_(pipes) {}
 
   enum class Outcome : uint8_t {
-    kWaitIn,   // nothing to read
-    kWaitOut,  // the other side is full
-    kAgain,    // there may be more, but others want their turn
-    kShort,    // the kernel has no pipe or no memory for it now; shortage() says why, and only time helps
-    kEnd,      // `from` has ended, in order or not, and everything has been written
-    kBroken,   // `to` accepts no more bytes; some may be lost
+    kWaits,   // for its input, or for its output: waits_for_output()
+    kStuck,   // both sides say that they are ready, and nothing moves; only time helps
+    kShort,   // the kernel has no memory for it now; shortage() says why, and only time helps
+    kEnd,     // the pipe has ended, and everything has been written
+    kBroken,  // `to` accepts no more bytes; some may be lost
   };
-  // Moves what can be moved now.
-  Outcome run(int from, int to);
-  // Takes what `from` has, before there is anything to write it to. True: there are bytes to write. False:
-  // there are none, or there is a shortage().
-  bool take(int from);
-  // Empty: the last call had none.
+  // Moves bytes once. To be called when the side that it waits for is ready.
+  Outcome run(int pipe, int to);
+
+  bool waits_for_output() const { return waits_for_output_; }
+  // kStuck or kShort was the last outcome.
+  bool paused() const { return paused_; }
+  // Begins again: waits for the pipe.
+  void resume();
   const std::string& shortage() const { return shortage_; }
 
   uint64_t bytes() const { return bytes_; }
-  // After kEnd: `from` was reset, and not closed in order.
-  bool broke_off() const { return broke_off_; }
-  // Drops the bytes in the pipe.
-  void clear();
+  // Whether the pipe has more room than an idle one.
+  bool grown() const { return size_ > limits::kIdlePipe; }
+  // To be called now and then while it has: gives the room back if little has moved since the last call.
+  void rest(int pipe);
 
  private:
-  bool ensure_pipe();
-  // Reads into the empty pipe.
-  void fill(int from);
-  Outcome drain(int to);
+  Outcome on_nothing_moved(int error);
+  void grow_if_busy(size_t moved, int pipe);
+  void grow(int pipe, size_t size);
 
-  PipePool& pool_;
-  Pipe pipe_;
-  size_t held_ = 0;  // bytes in the pipe
-  bool ended_ = false;
-  bool broke_off_ = false;
+  Pipes& pipes_;
+  size_t size_ = limits::kIdlePipe;  // of the pipe
+  bool waits_for_output_ = false;
+  bool turned_ = false;  // it waits for the other side since nothing could be moved
+  bool paused_ = false;
   std::string shortage_;
   uint64_t bytes_ = 0;
+  uint64_t bytes_at_rest_ = 0;  // bytes_ when the pipe was last found idle, or at the last rest()
 };
 
 }  // namespace localproxy::bridge

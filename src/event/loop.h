@@ -38,7 +38,7 @@ class Loop {
 };
 
 // Calls back while a descriptor is readable or writable, if enabled. Does not own the descriptor, which must
-// stay open as long as the watcher lives.
+// stay open as long as the watcher wants anything.
 class Watcher {
  public:
   Watcher(Loop& loop, int fd, Callback on_readable, Callback on_writable);

@@ -41,8 +41,8 @@ Channel::~Channel() {
   wipe_received();
 }
 
-Result<> Channel::send_datagram(std::string datagram, UniqueFd fd) {
-  Queued queued{std::move(datagram), std::move(fd)};
+Result<> Channel::send_datagram(std::string datagram, FdPair fds) {
+  Queued queued{std::move(datagram), std::move(fds)};
   if (queue_.empty()) {
     auto sent = try_send(queued);
     if (!sent) return sent.error();
@@ -61,25 +61,26 @@ Result<> Channel::send_datagram(std::string datagram, UniqueFd fd) {
 Result<bool> Channel::try_send(const Queued& queued) {
   ssize_t sent = 0;
   do {
-    if (!queued.fd) {
+    if (!queued.fds.first) {
       // write() instead of sendmsg(), which the filter of a process that passes no descriptors does not
       // allow.
       sent = ::write(fd_.get(), queued.datagram.data(), queued.datagram.size());
       continue;
     }
+    const int raw[] = {queued.fds.first.get(), queued.fds.second.get()};
+    const size_t raw_size = queued.fds.second ? sizeof raw : sizeof raw[0];
     iovec part{const_cast<char*>(queued.datagram.data()), queued.datagram.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof raw)] = {};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    message.msg_controllen = CMSG_SPACE(raw_size);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int raw = queued.fd.get();
-    memcpy(CMSG_DATA(header), &raw, sizeof raw);
+    header->cmsg_len = CMSG_LEN(raw_size);
+    memcpy(CMSG_DATA(header), raw, raw_size);
     sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   const int error = sent < 0 ? errno : 0;
@@ -180,11 +181,12 @@ Result<std::optional<Channel::Received>> Channel::admit(size_t size, Extra extra
   if (length < spec->least || length > spec->most) {
     return violation(name + " of " + std::to_string(length) + " bytes");
   }
-  const bool lost = extra.lost_fds && spec->fds > 0 && extra.fds.empty();
+  const bool lost = extra.lost_fds && extra.fds.size() < spec->fds;
   if (!lost && (extra.lost_fds || extra.fds.size() != spec->fds))
     return violation(name + " with " + std::to_string(extra.fds.size()) + " descriptors");
-  Received received{spec, Bytes(buffer_.get() + sizeof number, length), UniqueFd()};
-  if (!extra.fds.empty()) received.fd = std::move(extra.fds.front());
+  Received received{spec, Bytes(buffer_.get() + sizeof number, length), FdPair()};
+  if (!lost && spec->fds > 0) received.fds.first = std::move(extra.fds[0]);
+  if (!lost && spec->fds > 1) received.fds.second = std::move(extra.fds[1]);
   return std::optional<Received>(std::move(received));
 }
 

@@ -1,5 +1,5 @@
-// One end of a SOCK_SEQPACKET socketpair between two of our processes: datagrams with or without a
-// descriptor.
+// One end of a SOCK_SEQPACKET socketpair between two of our processes: datagrams with no, one or two
+// descriptors.
 //
 // It checks each datagram against the table (ipc/table.h): type, direction, state, length, descriptors. It
 // has no event loop; ipc/port.h adds that.
@@ -33,12 +33,16 @@ class Channel {
   // Sends a message of the table, now or when flush() can. Messages keep their order. An error: the peer is
   // gone, or limits::kMaxQueuedIpcMessages are queued already.
   template <typename M>
-  Result<> send(const M& message, UniqueFd fd = UniqueFd()) {
+  Result<> send(const M& message, FdPair fds = {}) {
     std::string datagram;
     datagram.reserve(sizeof(uint16_t) + TupleSize<Fields<M>>::kMost);
     put(datagram, M::kType);
     encode_fields(message, datagram);
-    return send_datagram(std::move(datagram), std::move(fd));
+    return send_datagram(std::move(datagram), std::move(fds));
+  }
+  template <typename M>
+  Result<> send(const M& message, UniqueFd fd) {
+    return send(message, FdPair{std::move(fd), UniqueFd()});
   }
 
   // Sends queued messages. True: the queue is empty.
@@ -56,7 +60,7 @@ class Channel {
   struct Received {
     const Spec* spec = nullptr;
     Bytes fields;  // valid until the next receive()
-    UniqueFd fd;   // not valid although the table has one: this process had no room for it (EMFILE)
+    FdPair fds;    // none although the table has some: this process had no room for all of them (EMFILE)
   };
   // One message that the table allows now. Empty: no message has arrived. An error: the peer is gone
   // ("closed"), or it broke the table's rules; is_violation() tells which.
@@ -69,9 +73,9 @@ class Channel {
  private:
   struct Queued {
     std::string datagram;
-    UniqueFd fd;
+    FdPair fds;  // the second only with the first
   };
-  Result<> send_datagram(std::string datagram, UniqueFd fd);
+  Result<> send_datagram(std::string datagram, FdPair fds);
   // What arrived besides the bytes of a datagram.
   struct Extra {
     std::vector<UniqueFd> fds;

@@ -224,7 +224,8 @@ struct Counters {
   static auto fields(Counters& m) { return std::tie(m.open, m.opened, m.bytes_out, m.bytes_in, m.full); }
 };
 
-// bridge -> net, with net's end of the connection's channel: a local client connected (source).
+// bridge -> net, with net's ends of the connection's channel, the one to read first: a local client connected
+// (source).
 struct Accepted {
   static constexpr Type kType = Type::kAccepted;
   uint16_t service = 0;
@@ -232,7 +233,8 @@ struct Accepted {
   static auto fields(Accepted& m) { return std::tie(m.service, m.connection); }
 };
 
-// bridge -> net, with net's end of the connection's channel: the answer to OPEN (destination).
+// bridge -> net, with net's ends of the connection's channel, the one to read first: the answer to OPEN
+// (destination).
 struct Opening {
   static constexpr Type kType = Type::kOpening;
   uint32_t connection = 0;

@@ -59,7 +59,7 @@ bool Port::handle_one() {
   const bool secret = message.spec->secret;
   RawHandler& handler = handlers_[index(message.spec->type)];
   check(handler != nullptr, "no handler for " + name);
-  const bool decoded = handler(message.fields, std::move(message.fd));
+  const bool decoded = handler(message.fields, std::move(message.fds));
   if (secret) channel_.wipe_received();
   if (!decoded) end_later(End::kViolation, "the fields of " + name + " are wrong");
   return decoded;

@@ -28,15 +28,17 @@ class Port {
 
   void set_state(State state) { channel_.set_state(state); }
 
-  // handler: void(const M&), void(M&), or with a UniqueFd as second argument when the message carries a
-  // descriptor, which is not valid when this process had no room for it.
+  // handler: void(const M&), void(M&), or with a UniqueFd or an FdPair as second argument when the message
+  // carries one or two descriptors. They are not valid when this process had no room for them.
   template <typename M, typename Handler>
   void on(Handler handler) {
-    handlers_[index(M::kType)] = [handler = std::move(handler)](Bytes fields, UniqueFd fd) mutable {
+    handlers_[index(M::kType)] = [handler = std::move(handler)](Bytes fields, FdPair fds) mutable {
       M message;
       if (!decode_fields(fields, message)) return false;
-      if constexpr (std::is_invocable_v<Handler, M&, UniqueFd>) {
-        handler(message, std::move(fd));
+      if constexpr (std::is_invocable_v<Handler, M&, FdPair>) {
+        handler(message, std::move(fds));
+      } else if constexpr (std::is_invocable_v<Handler, M&, UniqueFd>) {
+        handler(message, std::move(fds.first));
       } else {
         handler(message);
       }
@@ -46,12 +48,16 @@ class Port {
 
   // Does not report a peer that is gone: reading does, after the peer's last messages.
   template <typename M>
-  void send(const M& message, UniqueFd fd = UniqueFd()) {
+  void send(const M& message, FdPair fds = {}) {
     if (ended_) return;
-    if (auto sent = channel_.send(message, std::move(fd)); !sent && !channel_.peer_gone()) {
+    if (auto sent = channel_.send(message, std::move(fds)); !sent && !channel_.peer_gone()) {
       return end_later(End::kClosed, sent.error().text());
     }
     watch_queue();
+  }
+  template <typename M>
+  void send(const M& message, UniqueFd fd) {
+    send(message, FdPair{std::move(fd), UniqueFd()});
   }
   // Optional: queued messages are sent in any case.
   void on_shortage(OnShortage callback) { on_shortage_ = std::move(callback); }
@@ -69,7 +75,7 @@ class Port {
   size_t queued() const { return channel_.queued(); }
 
  private:
-  using RawHandler = std::function<bool(Bytes fields, UniqueFd fd)>;
+  using RawHandler = std::function<bool(Bytes fields, FdPair fds)>;
   static size_t index(Type type) { return static_cast<size_t>(type) - 1; }
   void on_readable();
   void on_writable();

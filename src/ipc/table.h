@@ -68,7 +68,7 @@ struct Spec {
   uint8_t from;    // bits: 1 << Role
   uint8_t to;      // bits: 1 << Role
   uint8_t states;  // bits: State of the receiver
-  uint8_t fds;     // descriptors, exactly
+  uint8_t fds;     // descriptors, exactly; at most two
   bool secret;     // buffers that held it are wiped
   size_t least;    // bytes of all fields
   size_t most;

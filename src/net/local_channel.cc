@@ -24,11 +24,13 @@ LocalChannel::~LocalChannel() {
   if (waits_for_room_) sender_.stop_waiting(*this);
 }
 
-void LocalChannel::attach(UniqueFd descriptor) {
-  descriptor_ = std::move(descriptor);
-  watcher_ = std::make_unique<event::Watcher>(
-      loop_, descriptor_.get(), [this] { on_readable(); }, [this] { on_writable(); });
-  watcher_->want_read(true);
+void LocalChannel::attach(FdPair descriptors) {
+  descriptors_ = std::move(descriptors);
+  read_watcher_ = std::make_unique<event::Watcher>(
+      loop_, descriptors_.first.get(), [this] { on_readable(); }, [] {});
+  write_watcher_ = std::make_unique<event::Watcher>(
+      loop_, descriptors_.second.get(), [] {}, [this] { on_writable(); });
+  want_read(true);
   on_writable();
 }
 
@@ -60,7 +62,7 @@ size_t LocalChannel::read(MutableBytes into, bool& end) {
   end = false;
   ssize_t size = 0;
   do {
-    size = ::read(descriptor_.get(), into.data(), into.size());
+    size = ::read(descriptors_.first.get(), into.data(), into.size());
   } while (size < 0 && errno == EINTR);
   if (size > 0) return static_cast<size_t>(size);
   end = size == 0 || errno != EAGAIN;
@@ -68,16 +70,16 @@ size_t LocalChannel::read(MutableBytes into, bool& end) {
 }
 
 void LocalChannel::want_read(bool want) {
-  if (watcher_) watcher_->want_read(want);
+  if (read_watcher_) read_watcher_->want_read(want);
 }
 
 size_t LocalChannel::write_some(Bytes bytes, bool& broken) {
-  if (!descriptor_) return 0;
+  if (!attached()) return 0;
   ssize_t size = 0;
   do {
-    size = ::write(descriptor_.get(), bytes.data(), bytes.size());
+    size = ::write(descriptors_.second.get(), bytes.data(), bytes.size());
   } while (size < 0 && errno == EINTR);
-  // A UNIX socket with room fails with ENOBUFS when there is no memory for a packet.
+  // A pipe with room fails with ENOMEM when there is no memory for a page.
   short_ = size < 0 && is_exhaustion(errno);
   if (size >= 0) return static_cast<size_t>(size);
   broken = errno != EAGAIN && !short_;
@@ -121,20 +123,19 @@ void LocalChannel::on_writable() {
 }
 
 void LocalChannel::watch_backlog() {
-  if (!watcher_) return;
-  watcher_->want_write(backlog() > 0 && !short_);
+  if (!write_watcher_) return;
+  write_watcher_->want_write(backlog() > 0 && !short_);
   if (short_) retry_.start(limits::kShortageRetry);
 }
 
 bool LocalChannel::flush() {
   bool broken = false;
-  while (backlog() > 0) {
+  if (backlog() > 0) {
     const size_t size = write_some(as_bytes(backlog_).subspan(written_), broken);
     if (broken) return false;
-    if (size == 0) break;
     written_ += size;
-    // A reader that takes a little now and then is slow, not stuck.
-    if (stall_.running()) stall_.start(finishing() ? limits::kFlush : stall_limit_);
+    // A short write has filled the pipe. A reader that takes a little now and then is slow, not stuck.
+    if (size > 0 && stall_.running()) stall_.start(finishing() ? limits::kFlush : stall_limit_);
   }
   if (backlog() == 0) {
     // Gives the memory back: an idle connection keeps nothing.

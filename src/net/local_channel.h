@@ -1,4 +1,5 @@
-// The local side of one connection of the tunnel: its channel to the bridge, which has the local socket.
+// The local side of one connection of the tunnel: its channel to the bridge, which has the local socket. The
+// channel has a descriptor for each direction.
 #pragma once
 
 #include <chrono>
@@ -39,9 +40,10 @@ class LocalChannel : public Connection {
                Sender& sender, LocalChannelEvents& events);
   ~LocalChannel() override;
 
-  // Hands over the descriptor; delivered bytes are kept until then. Called at most once.
-  void attach(UniqueFd descriptor);
-  bool attached() const { return descriptor_.valid(); }
+  // Hands over the channel: the first descriptor is read, the second written. Delivered bytes are kept until
+  // then. Called at most once. REQUIRES: both are valid.
+  void attach(FdPair descriptors);
+  bool attached() const { return descriptors_.second.valid(); }
 
   // Writes to the local side, or keeps what the channel does not take.
   void deliver(Bytes bytes) override;
@@ -84,14 +86,15 @@ class LocalChannel : public Connection {
   Sender& sender_;
   LocalChannelEvents& events_;
   State state_ = State::kCarrying;
-  UniqueFd descriptor_;
+  FdPair descriptors_;
   std::string backlog_;
   size_t written_ = 0;  // bytes at the front of backlog_ that were written
   bool full_ = false;
   bool short_ = false;  // the kernel had no memory for the last write
   bool waits_for_room_ = false;
   bool sends_much_ = false;
-  std::unique_ptr<event::Watcher> watcher_;
+  std::unique_ptr<event::Watcher> read_watcher_;
+  std::unique_ptr<event::Watcher> write_watcher_;
   event::Timer stall_;
   event::Timer retry_;  // after a shortage
 };

@@ -75,8 +75,8 @@ NetProcess::NetProcess(event::Loop& loop, Log& log, tls::Context& context, Port&
   monitor_.on<ipc::Grant>([this](ipc::Grant& grant, UniqueFd socket) { on_grant(grant, std::move(socket)); });
   monitor_.on<ipc::Services>([this](const ipc::Services& message) { on_services(message); });
   monitor_.on<ipc::Stop>([this](const ipc::Stop&) { on_stop(); });
-  bridge_.on<ipc::Accepted>([this](const ipc::Accepted& m, UniqueFd fd) { on_accepted(m, std::move(fd)); });
-  bridge_.on<ipc::Opening>([this](const ipc::Opening& m, UniqueFd fd) { on_opening(m, std::move(fd)); });
+  bridge_.on<ipc::Accepted>([this](const ipc::Accepted& m, FdPair fds) { on_accepted(m, std::move(fds)); });
+  bridge_.on<ipc::Opening>([this](const ipc::Opening& m, FdPair fds) { on_opening(m, std::move(fds)); });
   bridge_.on<ipc::Failed>([this](const ipc::Failed& m) { on_failed(m); });
 }
 
@@ -263,23 +263,23 @@ void NetProcess::note_room(bool room) {
     log_.info("there is room for descriptors again; " + std::to_string(lost) + " connections were reset");
 }
 
-void NetProcess::on_accepted(const ipc::Accepted& message, UniqueFd descriptor) {
-  note_room(descriptor.valid());
-  if (!descriptor || ending() || message.service >= tunnel_->services().size()) {
+void NetProcess::on_accepted(const ipc::Accepted& message, FdPair channel_ends) {
+  note_room(channel_ends.second.valid());
+  if (!channel_ends.second || ending() || message.service >= tunnel_->services().size()) {
     bridge_.send(ipc::Reset{message.connection});
     return;
   }
   LocalChannel& channel = add_channel(message.connection, message.service);
   tunnel_->local_opened(channel);
   if (tunnel_->expects_answer() && !silence_.running()) silence_.start(limits::kSilence);
-  channel.attach(std::move(descriptor));
+  channel.attach(std::move(channel_ends));
 }
 
-void NetProcess::on_opening(const ipc::Opening& message, UniqueFd descriptor) {
+void NetProcess::on_opening(const ipc::Opening& message, FdPair channel_ends) {
   LocalChannel* const channel = find(message.connection);
   if (channel == nullptr || channel->attached()) return;
-  note_room(descriptor.valid());
-  if (descriptor) return channel->attach(std::move(descriptor));
+  note_room(channel_ends.second.valid());
+  if (channel_ends.second) return channel->attach(std::move(channel_ends));
   bridge_.send(ipc::Reset{message.connection});
   on_broken(*channel);
 }

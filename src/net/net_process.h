@@ -42,10 +42,10 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   void on_stop();
   // From the bridge.
   void on_bridge_end(ipc::Port::End end, const std::string& what);
-  // Notes whether there was room for the descriptor of a message from the bridge.
+  // Notes whether there was room for the descriptors of a message from the bridge.
   void note_room(bool room);
-  void on_accepted(const ipc::Accepted& message, UniqueFd channel);
-  void on_opening(const ipc::Opening& message, UniqueFd channel);
+  void on_accepted(const ipc::Accepted& message, FdPair channel);
+  void on_opening(const ipc::Opening& message, FdPair channel);
   void on_failed(const ipc::Failed& message);
 
   // From the handshake and the link.

@@ -1,6 +1,8 @@
 """The kernel has run out of something: the process that needs it waits without spinning, logs that once, and resumes."""
 
+import concurrent.futures
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -17,6 +19,8 @@ from harness.wait import until
 
 # Most users' limits are higher; the behaviour at the limit is the same.
 LIMIT = 256
+# Of fcntl(2), where Python 3.9 has no name for it.
+F_GETPIPE_SZ = 1032
 ENOUGH = r"there is enough for all connections again"
 
 pytestmark = [
@@ -128,6 +132,51 @@ def test_a_hog_of_the_same_user_stops_a_destination_until_it_ends(lab, stream_se
     hog.stop()
     until(lambda: len(served(waiting)) == len(waiting), "all are served")
     exchange_all([(ports["APP"], 1, 100_000, 100_000)])
+
+
+# ---- room for pipes ----
+
+
+def channel_sizes(pid):
+    """The sizes of the pipes of which a process has one end: of those that it uses by itself it has both."""
+    pipes = {number: target for number, target in processes.descriptors(pid).items() if target.startswith("pipe:")}
+    names = list(pipes.values())
+    sizes = []
+    for number, name in pipes.items():
+        if names.count(name) == 1:
+            with contextlib.suppress(FileNotFoundError):
+                pipe = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
+                sizes.append(fcntl.fcntl(pipe, F_GETPIPE_SZ))
+                os.close(pipe)
+    return sizes
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["room", "no_room"])
+def test_a_transfer_does_not_need_a_large_pipe(lab, stream_server, user, clients, full):
+    if full:
+        lab.use(Hog(user, 4_096, "pipes"))
+    tunnel = lab.tunnel({"APP": f"127.0.0.1:{stream_server.port}"}, inside=limited(user))
+    port = tunnel.ports["APP"]
+    bridges = [proxy.pid_of("bridge") for proxy in (tunnel.source, tunnel.destination)]
+    idle = clients(port, 1)
+    until(lambda: served(idle), "a client is served")
+
+    def sizes():
+        return [size for bridge in bridges for size in channel_sizes(bridge)]
+
+    # limits::kIdlePipe, or the least that the kernel gives.
+    assert len(sizes()) == 2
+    assert set(sizes()) <= {4_096, 8_192}
+    most = 0
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        transfer = pool.submit(exchange_all, [(port, 1, 50_000_000, 50_000_000)])
+        while not transfer.done():
+            most = max([most, *sizes()])
+        transfer.result()
+    # limits::kBulkPipe.
+    assert most <= 8_192 if full else most == 262_144
+    for proxy in (tunnel.source, tunnel.destination):
+        assert proxy.stop() == 0
 
 
 # ---- descriptors of one process ----

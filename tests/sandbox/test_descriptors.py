@@ -87,19 +87,26 @@ def test_connections_leave_no_descriptor_behind(tunnel, stream_server):
     pids = [pid for proxy in proxies(tunnel) for pids in proxy.processes().values() for pid in pids]
     port = tunnel.ports["APP"]
 
+    def kinds(pid):
+        return collections.Counter(re.sub(r"\[\d+\]", "", target) for target in processes.descriptors(pid).values())
+
     def counts():
-        """How many of each kind, not counting pooled pipes."""
-        return {pid: collections.Counter(re.sub(r"\[\d+\]", "", target)
-                                         for target in processes.descriptors(pid).values()
-                                         if not target.startswith("pipe:")) for pid in pids}
+        """How many of each kind."""
+        return {pid: kinds(pid) for pid in pids}
+
+    def channels():
+        """The pipes of net and the bridge: channels of connections, and one that libevent may have."""
+        return sum(kinds(proxy.pid_of(role))["pipe:"] for proxy in proxies(tunnel) for role in ("net", "bridge"))
 
     def more_than(before):
         """The kinds that a process has more of than before."""
         return {f"{processes.role(pid) or 'monitor'} {pid}": more
                 for pid, now in counts().items() if (more := now - before[pid])}
 
+    none = channels()
     # Every process has all its descriptors after bytes have gone through.
     exchange_all([(port, 1, 10_000, 10_000)])
+    until(lambda: channels() == none, "the first connection's channels are closed")
     before = counts()
     for start in range(100, 400, 50):
         exchange_all([(port, seed, 10_000, 10_000) for seed in range(start, start + 50)])

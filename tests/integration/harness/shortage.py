@@ -27,10 +27,11 @@ def as_user(uid, *limits):
 
 
 class Hog:
-    """A process of that user that has as many descriptors in flight as `limit` allows the user."""
+    """A process of that user that has as many descriptors in flight as `limit` allows the user; or, with what="pipes",
+    pipes that leave no other of the user any room to grow."""
 
-    def __init__(self, uid, limit):
-        command = [*as_user(uid, f"--nofile={limit}:{limit}").command, *starters.program("hog.py")]
+    def __init__(self, uid, limit, what="descriptors"):
+        command = [*as_user(uid, f"--nofile={limit}:{limit}").command, *starters.program("hog.py"), what]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout.readline() == b"full\n"
 
@@ -81,8 +82,15 @@ class Limit:
                         f"--pid={self._pid}", f"--{self._which}={value}:"], check=True)
 
     def set_free_descriptors(self, count):
-        """Sets the limit so that `count` more may be opened."""
-        taken = set(processes.descriptors(self._pid))
+        """Sets the limit so that `count` more may be opened, once those of the start are closed."""
+        looks = []
+
+        def settled():
+            looks.append(set(processes.descriptors(self._pid)))
+            return len(looks) >= 5 and all(look == looks[-1] for look in looks[-5:])
+
+        until(settled, "it opens and closes nothing")
+        taken = looks[-1]
         free = [number for number in range(len(taken) + count + 1) if number not in taken]
         self.set(free[count])
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 namespace localproxy {
@@ -125,6 +126,19 @@ TEST(MakePipeTest, FirstReadsAndSecondWrites) {
   ASSERT_EQ(::write(pipe->second.get(), "x", 1), 1);
   ASSERT_EQ(::read(pipe->first.get(), &byte, 1), 1);
   EXPECT_EQ(byte, 'x');
+}
+
+TEST(ResizePipeTest, TellsWhetherTheKernelDoesIt) {
+  Result<FdPair> pipe = make_pipe();
+  ASSERT_TRUE(pipe.ok());
+  for (const int end : {pipe->first.get(), pipe->second.get()}) {
+    EXPECT_TRUE(resize_pipe(end, 256 * 1024));
+    EXPECT_EQ(::fcntl(pipe->first.get(), F_GETPIPE_SZ), 256 * 1024);
+  }
+  const std::string bytes(200'000, 'x');
+  ASSERT_EQ(::write(pipe->second.get(), bytes.data(), bytes.size()), 200'000);
+  EXPECT_FALSE(resize_pipe(pipe->second.get(), 64 * 1024)) << "it holds more";
+  EXPECT_FALSE(resize_pipe(-1, 64 * 1024));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "bridge/local_connection.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include "base/limits.h"
 #include "tests/unit/base/no_descriptors.h"
 #include "tests/unit/bridge/pattern.h"
+#include "tests/unit/bridge/refusals.h"
 #include "tests/unit/bridge/tcp_pair.h"
 #include "tests/unit/ipc/run_loop.h"
 
@@ -25,15 +28,16 @@ using localproxy::test::run_until;
 // How reading from a socket ended.
 enum class End { kNone, kFin, kReset };
 
-// A client's TCP connection, the connection under test, and net's end of the channel.
+// A client's TCP connection, the connection under test, and net's ends of the channel.
 class ConnectionTest : public testing::Test, public LocalConnectionEvents {
  protected:
   void SetUp() override {
     ::signal(SIGPIPE, SIG_IGN);
-    auto channel = make_socketpair(SOCK_STREAM);
+    auto channel = pipes_.make();
     ASSERT_TRUE(channel.ok());
-    net_ = std::move(channel->second);
-    connection_ = std::make_unique<LocalConnection>(loop_, pool_, 5, 2, std::move(channel->first), *this);
+    net_ = std::move(channel->net);
+    connection_ =
+        std::make_unique<LocalConnection>(loop_, pool_, pipes_, 5, 2, std::move(channel->bridge), *this);
     FdPair tcp = test::tcp_pair();
     client_ = std::move(tcp.first);
     socket_ = std::move(tcp.second);
@@ -84,6 +88,10 @@ class ConnectionTest : public testing::Test, public LocalConnectionEvents {
     ::poll(&wait, 1, 1);
     return turns_ >= 50'000;
   }
+  // net closes the channel, or has died.
+  void end_net() { net_ = FdPair(); }
+  // As much as a channel may have to hold while the connection takes nothing.
+  void enlarge_channel() { ASSERT_TRUE(resize_pipe(net_.second.get(), limits::kBulkPipe)); }
   static void write(int fd, const std::string& text) {
     ASSERT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
@@ -96,8 +104,10 @@ class ConnectionTest : public testing::Test, public LocalConnectionEvents {
   event::Loop loop_;
   event::Task destroy_{loop_, [this] { connection_.reset(); }};
   PipePool pool_;
+  Pipes pipes_;
   std::unique_ptr<LocalConnection> connection_;
-  UniqueFd net_, client_, socket_;
+  FdPair net_;
+  UniqueFd client_, socket_;
   int channel_ends_ = 0;
   int closed_ = 0;
   int turns_ = 0;
@@ -117,7 +127,7 @@ class HalfCloseTest : public ConnectionTest {
   // What net reads now, and whether it has reached the end.
   End from_net() {
     run_ready(loop_);
-    return read_more(net_.get(), net_got_);
+    return read_more(net_.first.get(), net_got_);
   }
   std::string net_got_;
 };
@@ -127,27 +137,27 @@ TEST_F(HalfCloseTest, WaitsForTheAnswerToTheLastBytes) {
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
   EXPECT_EQ(from_net(), End::kNone);
   EXPECT_EQ(net_got_, "question");
-  write(net_.get(), "answer");
+  write(net_.second.get(), "answer");
   EXPECT_EQ(from_net(), End::kNone) << "more of it may come";
   EXPECT_EQ(read_more(client_.get(), client_got_), End::kNone);
   EXPECT_EQ(client_got_, "answer");
   // The peer's end ends the answer.
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
 }
 
 TEST_F(HalfCloseTest, AClientWithItsAnswerIsDone) {
   write(client_.get(), "question");
   EXPECT_EQ(from_net(), End::kNone);
-  write(net_.get(), "answer");
+  write(net_.second.get(), "answer");
   EXPECT_EQ(from_net(), End::kNone);
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
   EXPECT_EQ(from_net(), End::kFin);
 }
 
 TEST_F(HalfCloseTest, AClientThatSentNothingIsDone) {
-  write(net_.get(), "welcome");
+  write(net_.second.get(), "welcome");
   EXPECT_EQ(from_net(), End::kNone);
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
   EXPECT_EQ(from_net(), End::kFin);
@@ -180,7 +190,7 @@ TEST_F(ConnectionTest, TheWaitForAnAnswerEnds) {
   End end = End::kNone;
   while (end == End::kNone && !late()) {
     run_ready(loop_);
-    end = read_more(net_.get(), got);
+    end = read_more(net_.first.get(), got);
   }
   EXPECT_EQ(end, End::kFin);
   EXPECT_EQ(got, "question");
@@ -199,10 +209,10 @@ TEST_F(ConnectionTest, KnowsWhoItIs) {
 TEST_F(ConnectionTest, MovesBytesBothWays) {
   connect();
   write(client_.get(), "to net");
-  write(net_.get(), "to the client");
+  write(net_.second.get(), "to the client");
   std::string net_got;
   ASSERT_TRUE(run_until(loop_, [&] {
-    read_more(net_.get(), net_got);
+    read_more(net_.first.get(), net_got);
     read_more(client_.get(), client_got_);
     return net_got == "to net" && client_got_ == "to the client";
   }));
@@ -221,9 +231,9 @@ TEST_F(ConnectionTest, MovesManyBytesBothWaysAtOnce) {
   };
   while ((net_got.size() < sent.size() || client_got_.size() < sent.size()) && !late()) {
     write_more(client_.get(), from_client);
-    write_more(net_.get(), from_net);
+    write_more(net_.second.get(), from_net);
     run_ready(loop_);
-    read_more(net_.get(), net_got);
+    read_more(net_.first.get(), net_got);
     read_more(client_.get(), client_got_);
   }
   EXPECT_TRUE(net_got == sent);
@@ -233,7 +243,7 @@ TEST_F(ConnectionTest, MovesManyBytesBothWaysAtOnce) {
 }
 
 TEST_F(ConnectionTest, BytesFromNetDuringTheDialArrive) {
-  write(net_.get(), "early");
+  write(net_.second.get(), "early");
   run_ready(loop_);
   connect();
   ASSERT_TRUE(run_until(loop_, [&] {
@@ -247,10 +257,10 @@ TEST_F(ConnectionTest, TheClientsEndReachesNetAfterItsBytesAndTheOtherWayStaysOp
   write(client_.get(), "request");
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
   std::string net_got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), net_got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), net_got) == End::kFin; }));
   EXPECT_EQ(net_got, "request");
   EXPECT_EQ(closed_, 0);
-  write(net_.get(), "answer");
+  write(net_.second.get(), "answer");
   ASSERT_TRUE(run_until(loop_, [&] {
     read_more(client_.get(), client_got_);
     return client_got_ == "answer";
@@ -259,9 +269,9 @@ TEST_F(ConnectionTest, TheClientsEndReachesNetAfterItsBytesAndTheOtherWayStaysOp
 
 TEST_F(ConnectionTest, AnAnnouncedEndIsAFin) {
   connect();
-  write(net_.get(), "all of it");
+  write(net_.second.get(), "all of it");
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_EQ(client_got_, "all of it");
   client_.reset();
@@ -272,8 +282,8 @@ TEST_F(ConnectionTest, AnAnnouncedEndIsAFin) {
 TEST_F(ConnectionTest, TheAnnouncementMayBeReadWhenTheEndIsSeen) {
   connect();
   at_channel_end_ = [this] { connection_->finish(); };
-  write(net_.get(), "all of it");
-  net_.reset();
+  write(net_.second.get(), "all of it");
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_EQ(client_got_, "all of it");
   EXPECT_EQ(channel_ends_, 1);
@@ -281,23 +291,23 @@ TEST_F(ConnectionTest, TheAnnouncementMayBeReadWhenTheEndIsSeen) {
 
 TEST_F(ConnectionTest, AnUnannouncedEndIsAReset) {
   connect();
-  write(net_.get(), "some of it");
+  write(net_.second.get(), "some of it");
   ASSERT_TRUE(run_until(loop_, [&] {
     read_more(client_.get(), client_got_);
     return client_got_ == "some of it";
   }));
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kReset);
   EXPECT_EQ(channel_ends_, 1);
   EXPECT_EQ(closed_, 1);
 }
 
-// When net left bytes unread, the kernel reports ECONNRESET instead of the end.
+// When net left bytes unread, the kernel reports ECONNRESET to whoever writes.
 TEST_F(ConnectionTest, AnUnannouncedEndIsAResetEvenIfNetLeftBytesUnread) {
   connect();
   write(client_.get(), "to a net that is dying");
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 22; }));
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kReset);
 }
 
@@ -307,9 +317,10 @@ TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingEvenIfNetLeftBytesUnread) {
   ASSERT_TRUE(run_until(loop_, [this] { return connection_->bytes_out() == 32; }));
   // More than the client's window takes while it does not read.
   const std::string sent = test::pattern(180'000);
-  write(net_.get(), sent);
+  enlarge_channel();
+  write(net_.second.get(), sent);
   connection_->finish();
-  net_.reset();
+  end_net();
   // The client cannot know about the end and continues to send.
   for (int i = 0; i < 3; ++i) {
     write(client_.get(), "more of it");
@@ -323,9 +334,10 @@ TEST_F(ConnectionTest, AnAnnouncedEndLosesNothingEvenIfNetLeftBytesUnread) {
 TEST_F(ConnectionTest, LingeringLosesNothingEvenIfTheClientStillSends) {
   connect();
   const std::string sent = test::pattern(100'000);
-  write(net_.get(), sent);
+  enlarge_channel();
+  write(net_.second.get(), sent);
   connection_->finish();
-  net_.reset();
+  end_net();
   // Unread when the tunnel's side ends: closing now would reset the client.
   write(client_.get(), test::pattern(50'000));
   EXPECT_EQ(wait_for_client_end(), End::kFin);
@@ -339,9 +351,9 @@ TEST_F(ConnectionTest, LingeringLosesNothingEvenIfTheClientStillSends) {
 
 TEST_F(ConnectionTest, AClientThatIgnoresTheEndIsClosed) {
   connect();
-  write(net_.get(), "all");
+  write(net_.second.get(), "all");
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   size_t sent = 0;
   const std::string more = test::pattern(10'000);
@@ -360,7 +372,7 @@ TEST_F(ConnectionTest, ASlowClientGetsEverythingThatWasFlushed) {
   const std::string sent = test::pattern(size_t{2} << 20);
   size_t written = 0;
   while (written < sent.size() && !late()) {
-    const ssize_t size = ::write(net_.get(), sent.data() + written, sent.size() - written);
+    const ssize_t size = ::write(net_.second.get(), sent.data() + written, sent.size() - written);
     if (size > 0) written += static_cast<size_t>(size);
     run_ready(loop_);
     char buffer[20'000];
@@ -368,7 +380,7 @@ TEST_F(ConnectionTest, ASlowClientGetsEverythingThatWasFlushed) {
     if (got > 0) client_got_.append(buffer, static_cast<size_t>(got));
   }
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_TRUE(client_got_ == sent);
 }
@@ -386,7 +398,7 @@ TEST_F(ConnectionTest, ResetWhileItIsDialledClosesTheChannel) {
   EXPECT_EQ(closed_, 1);
   run_ready(loop_);
   std::string got;
-  EXPECT_EQ(read_more(net_.get(), got), End::kFin);
+  EXPECT_EQ(read_more(net_.first.get(), got), End::kFin);
 }
 
 TEST_F(ConnectionTest, AClientThatResetsEndsTheChannel) {
@@ -395,9 +407,9 @@ TEST_F(ConnectionTest, AClientThatResetsEndsTheChannel) {
   ASSERT_EQ(::setsockopt(client_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
   client_.reset();
   std::string got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
   connection_->finish();
-  net_.reset();
+  end_net();
   ASSERT_TRUE(run_until(loop_, [this] { return closed_ > 0; }));
 }
 
@@ -406,7 +418,7 @@ TEST_F(ConnectionTest, BytesFromNetToAGoneClientAreBroken) {
   const linger at_once{1, 0};
   ASSERT_EQ(::setsockopt(client_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
   client_.reset();
-  write(net_.get(), "to nobody");
+  write(net_.second.get(), "to nobody");
   ASSERT_TRUE(run_until(loop_, [this] { return closed_ > 0; }));
   EXPECT_EQ(closed_, 1);
 }
@@ -420,12 +432,12 @@ TEST_F(ConnectionTest, DrainingMovesWhatHasArrivedAndThenTheEnd) {
   End end = End::kNone;
   while (end == End::kNone && !late()) {
     run_ready(loop_);
-    end = read_more(net_.get(), got);
+    end = read_more(net_.first.get(), got);
   }
   EXPECT_EQ(end, End::kFin);
   EXPECT_TRUE(got == sent);
   // The other way stays open until net ends it.
-  write(net_.get(), "answer");
+  write(net_.second.get(), "answer");
   ASSERT_TRUE(run_until(loop_, [&] {
     read_more(client_.get(), client_got_);
     return client_got_ == "answer";
@@ -436,7 +448,7 @@ TEST_F(ConnectionTest, DrainingAnIdleConnectionEndsIt) {
   connect();
   connection_->drain();
   std::string got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
   EXPECT_EQ(got, "");
 }
 
@@ -450,7 +462,7 @@ TEST_F(ConnectionTest, DrainingWaitsForBytesInFlight) {
   });
   late.start(limits::kDrainQuiet / 2);
   std::string got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
   EXPECT_EQ(got, "late");
   EXPECT_FALSE(connection_->cut());
 }
@@ -458,9 +470,9 @@ TEST_F(ConnectionTest, DrainingWaitsForBytesInFlight) {
 TEST_F(ConnectionTest, DrainingDuringTheDialEndsItAfterwards) {
   connection_->drain();
   std::string got;
-  EXPECT_EQ(read_more(net_.get(), got), End::kNone);
+  EXPECT_EQ(read_more(net_.first.get(), got), End::kNone);
   connect();
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
 }
 
 // ---- idle connections ----
@@ -469,13 +481,13 @@ TEST_F(ConnectionTest, AnIdleConnectionEndsAsIfItsLocalSideHadEnded) {
   idle_timeout_ = std::chrono::seconds(1);
   connect();
   std::string got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
   EXPECT_EQ(idle_, 1);
   EXPECT_FALSE(connection_->closed());
   // What the peer answers still arrives, and its end is orderly.
-  write(net_.get(), "bye");
+  write(net_.second.get(), "bye");
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_EQ(client_got_, "bye");
 }
@@ -493,7 +505,7 @@ TEST_F(ConnectionTest, BytesPreventTheIdleTimeout) {
       write(client_.get(), ".");
       ++sent;
     }
-    read_more(net_.get(), net_got);
+    read_more(net_.first.get(), net_got);
     return sent >= 1'000'000;
   }));
   EXPECT_EQ(idle_, 0);
@@ -518,10 +530,11 @@ class TwoPipesTest : public ConnectionTest {
 TEST_F(TwoPipesTest, MoveBytesBothWays) {
   const std::string sent = test::pattern(40'000);
   write(typed_.get(), sent);
-  write(net_.get(), sent);
+  enlarge_channel();
+  write(net_.second.get(), sent);
   std::string net_got, shown;
   ASSERT_TRUE(run_until(loop_, [&] {
-    read_more(net_.get(), net_got);
+    read_more(net_.first.get(), net_got);
     read_more(shown_.get(), shown);
     return net_got.size() == sent.size() && shown.size() == sent.size();
   }));
@@ -532,14 +545,14 @@ TEST_F(TwoPipesTest, TheEndOfTheInputIsTheEndOfTheConnection) {
   write(typed_.get(), "last");
   typed_.reset();
   std::string got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
   EXPECT_EQ(got, "last");
 }
 
 TEST_F(TwoPipesTest, WrittenBytesStayAfterTheEnd) {
-  write(net_.get(), "the end");
+  write(net_.second.get(), "the end");
   connection_->finish();
-  net_.reset();
+  end_net();
   ASSERT_TRUE(run_until(loop_, [&] { return closed_ == 1; }));
   std::string shown;
   EXPECT_EQ(read_more(shown_.get(), shown), End::kFin);
@@ -547,7 +560,7 @@ TEST_F(TwoPipesTest, WrittenBytesStayAfterTheEnd) {
 }
 
 TEST_F(TwoPipesTest, ALostTunnelClosesBoth) {
-  net_.reset();
+  end_net();
   ASSERT_TRUE(run_until(loop_, [&] { return closed_ == 1; }));
   std::string shown;
   EXPECT_EQ(read_more(shown_.get(), shown), End::kFin);
@@ -565,7 +578,7 @@ TEST_F(ConnectionTest, ClosesOnceWhenNetFinishesAndResetsItDuringADrain) {
   connect();
   connection_->drain();
   run_ready(loop_);
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kReset);
   EXPECT_EQ(closed_, 1);
 }
@@ -573,10 +586,11 @@ TEST_F(ConnectionTest, ClosesOnceWhenNetFinishesAndResetsItDuringADrain) {
 TEST_F(ConnectionTest, ADrainedClientThatHasNotEndedIsResetAfterItHasEverything) {
   connect();
   const std::string sent = test::pattern(180'000);
-  write(net_.get(), sent);
+  enlarge_channel();
+  write(net_.second.get(), sent);
   connection_->drain();
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kReset);
   EXPECT_TRUE(client_got_ == sent);
   EXPECT_EQ(closed_, 1);
@@ -588,10 +602,10 @@ TEST_F(ConnectionTest, ADrainedClientThatHasEndedIsClosedInOrder) {
   ASSERT_EQ(::shutdown(client_.get(), SHUT_WR), 0);
   connection_->drain();
   std::string got;
-  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.get(), got) == End::kFin; }));
-  write(net_.get(), "answer");
+  ASSERT_TRUE(run_until(loop_, [&] { return read_more(net_.first.get(), got) == End::kFin; }));
+  write(net_.second.get(), "answer");
   connection_->finish();
-  net_.reset();
+  end_net();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_EQ(client_got_, "answer");
 }
@@ -601,45 +615,101 @@ TEST_F(ConnectionTest, AnEndBeforeTheClientLeavesNothingToWaitFor) {
   EXPECT_EQ(closed_, 1);
 }
 
-TEST_F(ConnectionTest, WithoutAPipeBytesWaitBothWays) {
+TEST_F(ConnectionTest, WithoutMemoryBytesWaitBothWays) {
   connect();
-  {
-    const localproxy::test::NoDescriptors none;
-    write(client_.get(), "to net");
-    write(net_.get(), "to the client");
-    run_ready(loop_);
-    EXPECT_GE(shortages_, 1);
-    EXPECT_LE(shortages_, 4) << "it waits, and does not ask again and again";
-    EXPECT_NE(shortage_.find("Too many open files"), std::string::npos);
-    EXPECT_EQ(closed_, 0);
-  }
+  test::splice_error = ENOMEM;
+  write(client_.get(), "to net");
+  write(net_.second.get(), "to the client");
+  run_ready(loop_);
+  EXPECT_GE(shortages_, 1);
+  EXPECT_LE(shortages_, 4) << "it waits, and does not ask again and again";
+  EXPECT_NE(shortage_.find("Cannot allocate memory"), std::string::npos);
+  EXPECT_EQ(closed_, 0);
+  test::splice_error = 0;
   std::string net_got;
   ASSERT_TRUE(run_until(loop_, [&] {
-    read_more(net_.get(), net_got);
+    read_more(net_.first.get(), net_got);
     read_more(client_.get(), client_got_);
     return net_got == "to net" && client_got_ == "to the client";
   }));
 }
 
-TEST_F(ConnectionTest, NetsLastBytesWaitForAPipeToo) {
-  write(net_.get(), "last words");
+TEST_F(ConnectionTest, WithoutAPipeBytesWaitOnTheirWayIntoTheTunnel) {
+  connect();
+  {
+    const localproxy::test::NoDescriptors none;
+    write(client_.get(), "to net");
+    write(net_.second.get(), "to the client");
+    run_ready(loop_);
+    EXPECT_GE(shortages_, 1);
+    EXPECT_LE(shortages_, 4) << "it waits, and does not ask again and again";
+    EXPECT_NE(shortage_.find("Too many open files"), std::string::npos);
+    EXPECT_EQ(closed_, 0);
+    read_more(client_.get(), client_got_);
+    EXPECT_EQ(client_got_, "to the client") << "the channel is its pipe";
+  }
+  std::string net_got;
+  ASSERT_TRUE(run_until(loop_, [&] {
+    read_more(net_.first.get(), net_got);
+    return net_got == "to net";
+  }));
+}
+
+// Each side says that it is ready, and yet nothing moves.
+TEST_F(ConnectionTest, DoesNotSpinWhenNothingMoves) {
+  connect();
+  test::splice_error = EAGAIN;
+  test::splices = 0;
+  write(net_.second.get(), "to the client");
+  event::Timer some_time(loop_, [this] { loop_.stop(); });
+  some_time.start(2 * limits::kShortageRetry + limits::kShortageRetry / 2);
+  loop_.run();
+  EXPECT_LE(test::splices, 20U);
+  EXPECT_EQ(shortages_, 0);
+  test::splice_error = 0;
+  ASSERT_TRUE(run_until(loop_, [&] {
+    read_more(client_.get(), client_got_);
+    return client_got_ == "to the client";
+  }));
+}
+
+TEST_F(ConnectionTest, NetsLastBytesNeedNoDescriptor) {
+  write(net_.second.get(), "last words");
   {
     const localproxy::test::NoDescriptors none;
     connection_->finish();
     EXPECT_EQ(closed_, 0);
-    EXPECT_EQ(shortages_, 1);
   }
-  net_.reset();
+  end_net();
   connect();
   EXPECT_EQ(wait_for_client_end(), End::kFin);
   EXPECT_EQ(client_got_, "last words");
+  EXPECT_EQ(shortages_, 0);
+}
+
+TEST_F(ConnectionTest, ABusyPipeIsLargeUntilItRests) {
+  connect();
+  const auto room = [this] { return ::fcntl(net_.second.get(), F_GETPIPE_SZ); };
+  EXPECT_EQ(room(), static_cast<int>(limits::kIdlePipe));
+  const std::string sent = test::pattern(size_t{1} << 20);
+  size_t written = 0;
+  while (client_got_.size() < sent.size() && !late()) {
+    const ssize_t size = ::write(net_.second.get(), sent.data() + written, sent.size() - written);
+    if (size > 0) written += static_cast<size_t>(size);
+    run_ready(loop_);
+    read_more(client_.get(), client_got_);
+  }
+  EXPECT_TRUE(client_got_ == sent);
+  EXPECT_EQ(room(), static_cast<int>(limits::kBulkPipe));
+  ASSERT_TRUE(run_until(loop_, [&] { return room() == static_cast<int>(limits::kIdlePipe); }));
 }
 
 TEST_F(ConnectionTest, NetsLastBytesWaitForTheClient) {
   const std::string sent = test::pattern(100'000);
-  write(net_.get(), sent);
+  enlarge_channel();
+  write(net_.second.get(), sent);
   connection_->finish();
-  net_.reset();
+  end_net();
   run_ready(loop_);
   EXPECT_EQ(closed_, 0);
   connect();

@@ -103,7 +103,8 @@ TEST_P(ChannelTableTest, IsTakenExactlyInItsDirectionAndStates) {
           ASSERT_TRUE(received->has_value());
           EXPECT_EQ((*received)->spec, &spec_);
           EXPECT_EQ((*received)->fields.size(), spec_.least);
-          EXPECT_EQ((*received)->fd.valid(), spec_.fds == 1);
+          EXPECT_EQ((*received)->fds.first.valid(), spec_.fds >= 1);
+          EXPECT_EQ((*received)->fds.second.valid(), spec_.fds == 2);
           EXPECT_FALSE(pair.channel.is_violation());
           ++taken;
         }
@@ -127,7 +128,7 @@ TEST_P(ChannelTableTest, OtherNumbersOfDescriptorsAreRefusedAndClosed) {
       // A role that takes no descriptors has no buffer to receive them.
       auto received = pair.channel.receive();
       ASSERT_TRUE(received.ok()) << received.error().text();
-      EXPECT_FALSE((*received)->fd.valid());
+      EXPECT_FALSE((*received)->fds.first.valid());
     }
     EXPECT_EQ(open_descriptors(), before);
   }

@@ -146,12 +146,12 @@ TEST(ChannelTest, AMessageWhoseDescriptorFoundNoRoomIsNoViolation) {
     const auto received = ends.bridge.receive();
     ASSERT_TRUE(received.ok()) << received.error().text();
     EXPECT_EQ((*received)->spec->type, Type::kDialed);
-    EXPECT_FALSE((*received)->fd.valid());
+    EXPECT_FALSE((*received)->fds.first.valid());
   }
   EXPECT_FALSE(ends.bridge.is_violation());
   const auto received = ends.bridge.receive();
   ASSERT_TRUE(received.ok()) << received.error().text();
-  EXPECT_TRUE((*received)->fd.valid());
+  EXPECT_TRUE((*received)->fds.first.valid());
 }
 
 TEST(ChannelTest, AnUnexpectedDescriptorIsAViolationEvenIfItFoundNoRoom) {
@@ -178,7 +178,52 @@ TEST(ChannelTest, MoreDescriptorsThanAnyMessageHasAreAViolation) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
+// A message with two descriptors, as it arrives at net.
+struct NetEnd : RawPeer {
+  NetEnd() : RawPeer(Role::kNet, Role::kBridge) { channel.set_state(State::kServing); }
+  void send(const std::vector<int>& fds) const {
+    send_raw(raw.get(), datagram(static_cast<size_t>(Type::kOpening), 4), fds);
+  }
+};
+
+TEST(ChannelTest, AMessageWithRoomForOneOfItsTwoDescriptorsHasNone) {
+  NetEnd end;
+  const UniqueFd file = open_null();
+  end.send({file.get(), file.get()});
+  const size_t before = open_descriptors();
+  {
+    const localproxy::test::NoDescriptors none(1);
+    const auto received = end.channel.receive();
+    ASSERT_TRUE(received.ok()) << received.error().text();
+    EXPECT_FALSE((*received)->fds.first.valid());
+    EXPECT_FALSE((*received)->fds.second.valid());
+  }
+  EXPECT_FALSE(end.channel.is_violation());
+  EXPECT_EQ(open_descriptors(), before);
+}
+
 // ---- sending ----
+
+TEST(ChannelTest, TwoDescriptorsArriveInTheirOrder) {
+  auto pair = make_socketpair(SOCK_SEQPACKET);
+  auto pipe = make_pipe();
+  ASSERT_TRUE(pair.ok() && pipe.ok());
+  Channel bridge(std::move(pair->first), Role::kBridge, Role::kNet);
+  Channel net(std::move(pair->second), Role::kNet, Role::kBridge);
+  net.set_state(State::kServing);
+  const size_t before = open_descriptors();
+  ASSERT_TRUE(bridge.send(Opening{7}, std::move(*pipe)).ok());
+  EXPECT_EQ(open_descriptors(), before - 2) << "the sender keeps no copy";
+  auto received = net.receive();
+  ASSERT_TRUE(received.ok()) << received.error().text();
+  const FdPair& fds = (*received)->fds;
+  ASSERT_EQ(::write(fds.second.get(), "x", 1), 1);
+  char byte = 0;
+  ASSERT_EQ(::read(fds.first.get(), &byte, 1), 1);
+  EXPECT_EQ(byte, 'x');
+  for (const int fd : {fds.first.get(), fds.second.get()})
+    EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+}
 
 TEST(ChannelTest, ADescriptorArrivesCloseOnExecAndIsTheOneThatWasSent) {
   Ends ends;
@@ -189,9 +234,9 @@ TEST(ChannelTest, ADescriptorArrivesCloseOnExecAndIsTheOneThatWasSent) {
   EXPECT_EQ(open_descriptors(), before - 1) << "the sender keeps no copy";
   auto received = ends.bridge.receive();
   ASSERT_TRUE(received.ok()) << received.error().text();
-  ASSERT_TRUE((*received)->fd.valid());
-  EXPECT_EQ(inode((*received)->fd.get()), sent);
-  EXPECT_NE(::fcntl((*received)->fd.get(), F_GETFD) & FD_CLOEXEC, 0);
+  ASSERT_TRUE((*received)->fds.first.valid());
+  EXPECT_EQ(inode((*received)->fds.first.get()), sent);
+  EXPECT_NE(::fcntl((*received)->fds.first.get(), F_GETFD) & FD_CLOEXEC, 0);
   Dialed message;
   ASSERT_TRUE(decode_fields((*received)->fields, message));
   EXPECT_EQ(message.cookie, 7U);
@@ -246,7 +291,7 @@ TEST(ChannelTest, AQueuedMessageKeepsItsDescriptor) {
   const auto received = ends.bridge.receive();
   ASSERT_TRUE(received.ok());
   EXPECT_EQ((*received)->spec->type, Type::kDialed);
-  EXPECT_TRUE((*received)->fd.valid());
+  EXPECT_TRUE((*received)->fds.first.valid());
 }
 
 TEST(ChannelTest, MoreThanTheLimitMayNotWait) {

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,7 +26,7 @@ size_t refused_writes = 0;
 extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
   if (fd != short_fd) return ::syscall(SYS_write, fd, bytes, size);
   ++refused_writes;
-  errno = ENOBUFS;
+  errno = ENOMEM;
   return -1;
 }
 
@@ -69,21 +68,28 @@ class IgnoredEvents : public TunnelEvents {
 // Long enough for what precedes it in a test.
 constexpr std::chrono::milliseconds kStall{50};
 
+// Two pipes, one for each direction: of each pair the first reads, the second writes.
+bool make_channel(FdPair& ours, FdPair& peer) {
+  auto to_us = make_pipe();
+  auto to_peer = make_pipe();
+  if (!to_us || !to_peer) return false;
+  ours = {std::move(to_us->first), std::move(to_peer->second)};
+  peer = {std::move(to_peer->first), std::move(to_us->second)};
+  return true;
+}
+
 class LocalChannelTest : public testing::Test {
  protected:
   void SetUp() override {
     ::signal(SIGPIPE, SIG_IGN);
-    auto pair = make_socketpair(SOCK_STREAM);
-    ASSERT_TRUE(pair.ok());
-    ours_ = std::move(pair->first);
-    peer_ = std::move(pair->second);
+    ASSERT_TRUE(make_channel(ours_, peer_));
     tunnel_.local_opened(local_);
   }
   // Everything that the peer can read now.
   std::string read_peer() {
     std::string all;
     char buffer[65'536];
-    for (ssize_t size = 0; (size = ::read(peer_.get(), buffer, sizeof buffer)) > 0;)
+    for (ssize_t size = 0; (size = ::read(peer_.first.get(), buffer, sizeof buffer)) > 0;)
       all.append(buffer, static_cast<size_t>(size));
     return all;
   }
@@ -110,8 +116,8 @@ class LocalChannelTest : public testing::Test {
 
   event::Loop loop_;
   ChannelRecorder recorder_;
-  UniqueFd ours_;
-  UniqueFd peer_;
+  FdPair ours_;
+  FdPair peer_;
   // The payloads of the DATA messages in the outbox.
   std::string take_sent() {
     std::string sent;
@@ -161,7 +167,7 @@ TEST_F(LocalChannelTest, WritesAtOnceWhatTheChannelTakes) {
 }
 
 TEST_F(LocalChannelTest, WaitsForMemoryWithoutAskingAgainAndAgain) {
-  short_fd = ours_.get();
+  short_fd = ours_.second.get();
   local_.attach(std::move(ours_));
   write("one ");
   write("two");
@@ -228,8 +234,7 @@ TEST_F(LocalChannelTest, TheStallLimitBeginsAnewWhenALittleIsTaken) {
   constexpr std::chrono::milliseconds kLimit{1'000};
   LocalChannel slow(loop_, 6, 2, kLimit, sender_, order);
   LocalChannel stuck(loop_, 7, 2, kLimit, sender_, order);
-  const int small = 4'096;
-  ASSERT_EQ(::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+  ASSERT_TRUE(resize_pipe(ours_.second.get(), 4'096));
   slow.attach(std::move(ours_));
   for (LocalChannel* local : {&slow, &stuck})
     local->deliver(as_bytes(std::string(2 * limits::kConnectionBacklog, 'x')));
@@ -249,8 +254,7 @@ TEST_F(LocalChannelTest, WaitsForeverWithoutAStallLimit) {
 
 TEST_F(LocalChannelTest, StaysFullUntilHalfOfTheBacklogIsGone) {
   // A small channel, so that it drains in small steps.
-  const int small = 4'096;
-  ASSERT_EQ(::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+  ASSERT_TRUE(resize_pipe(ours_.second.get(), 4'096));
   local_.attach(std::move(ours_));
   size_t written = 0;
   while (!local_.full()) {
@@ -260,7 +264,7 @@ TEST_F(LocalChannelTest, StaysFullUntilHalfOfTheBacklogIsGone) {
   size_t read = 0;
   while (local_.full()) {
     char buffer[512];
-    const ssize_t size = ::read(peer_.get(), buffer, sizeof buffer);
+    const ssize_t size = ::read(peer_.first.get(), buffer, sizeof buffer);
     ASSERT_GT(size, 0);
     read += static_cast<size_t>(size);
     run_ready(loop_);
@@ -317,14 +321,14 @@ TEST_F(LocalChannelTest, FinishStopsReading) {
   local_.attach(std::move(ours_));
   write_until_full();
   local_.finish();
-  ASSERT_EQ(::write(peer_.get(), "x", 1), 1);
+  ASSERT_EQ(::write(peer_.second.get(), "x", 1), 1);
   run_ready(loop_);
   EXPECT_THAT(recorder_.events, ElementsAre("full"));
 }
 
 TEST_F(LocalChannelTest, WritingToAnEndedLocalSideIsBroken) {
   local_.attach(std::move(ours_));
-  peer_.reset();
+  peer_ = FdPair();
   write("x");
   EXPECT_THAT(recorder_.events, ElementsAre("broken"));
 }
@@ -333,14 +337,14 @@ TEST_F(LocalChannelTest, ABacklogWithoutAReaderIsBroken) {
   local_.attach(std::move(ours_));
   write_until_full();
   sender_.set_blocked(true);  // nothing is read meanwhile
-  peer_.reset();
+  peer_ = FdPair();
   ASSERT_TRUE(run_until(loop_, [&] { return recorder_.events.back() == "broken"; }));
   EXPECT_THAT(recorder_.events, ElementsAre("full", "broken"));
 }
 
 TEST_F(LocalChannelTest, ABrokenChannelIsNoticedWhenItIsAttached) {
   write("x");
-  peer_.reset();
+  peer_ = FdPair();
   local_.attach(std::move(ours_));
   EXPECT_THAT(recorder_.events, ElementsAre("broken"));
 }
@@ -350,7 +354,7 @@ TEST_F(LocalChannelTest, AfterGivingUpItTakesAndReportsNothing) {
   local_.give_up();
   write("x");
   EXPECT_EQ(read_peer(), "");
-  peer_.reset();
+  peer_ = FdPair();
   write("x");
   EXPECT_THAT(recorder_.events, IsEmpty());
 }
@@ -359,12 +363,12 @@ TEST_F(LocalChannelTest, SendsWhatItReadsAndThenSaysThatItHasEnded) {
   local_.attach(std::move(ours_));
   run_ready(loop_);
   EXPECT_EQ(flushes_, 0U) << "nothing is there yet";
-  ASSERT_EQ(::write(peer_.get(), "abcdef", 6), 6);
+  ASSERT_EQ(::write(peer_.second.get(), "abcdef", 6), 6);
   ASSERT_TRUE(run_until(loop_, [this] { return flushes_ == 1; }));
   EXPECT_EQ(take_sent(), "abcdef");
   EXPECT_FALSE(local_.sends_much());
   EXPECT_THAT(recorder_.events, IsEmpty());
-  ::shutdown(peer_.get(), SHUT_WR);
+  peer_.second.reset();
   ASSERT_TRUE(run_until(loop_, [this] { return !recorder_.events.empty(); }));
   local_.finish();
   EXPECT_EQ(recorder_.events.front(), "end");
@@ -374,7 +378,7 @@ TEST_F(LocalChannelTest, SendsWhatItReadsAndThenSaysThatItHasEnded) {
 TEST_F(LocalChannelTest, ABrokenChannelReadsAsItsEnd) {
   local_.attach(std::move(ours_));
   write("never read");
-  peer_.reset();  // the kernel reports ECONNRESET
+  peer_ = FdPair();
   ASSERT_TRUE(run_until(loop_, [this] { return !recorder_.events.empty(); }));
   EXPECT_EQ(recorder_.events.front(), "end");
   local_.give_up();
@@ -383,7 +387,7 @@ TEST_F(LocalChannelTest, ABrokenChannelReadsAsItsEnd) {
 TEST_F(LocalChannelTest, ReadsNothingWithoutRoomInTheOutboxAndGoesOnWhenThereIs) {
   local_.attach(std::move(ours_));
   fill_outbox();
-  ASSERT_EQ(::write(peer_.get(), "x", 1), 1);
+  ASSERT_EQ(::write(peer_.second.get(), "x", 1), 1);
   run_for(kStall);
   sender_.serve_waiting();
   run_ready(loop_);
@@ -397,7 +401,7 @@ TEST_F(LocalChannelTest, ReadsNothingWithoutRoomInTheOutboxAndGoesOnWhenThereIs)
 TEST_F(LocalChannelTest, ReadsNothingWhileTheSocketTakesNothing) {
   local_.attach(std::move(ours_));
   sender_.set_blocked(true);
-  ASSERT_EQ(::write(peer_.get(), "x", 1), 1);
+  ASSERT_EQ(::write(peer_.second.get(), "x", 1), 1);
   run_for(kStall);
   sender_.serve_waiting();
   EXPECT_EQ(take_sent(), "");
@@ -407,21 +411,21 @@ TEST_F(LocalChannelTest, ReadsNothingWhileTheSocketTakesNothing) {
 }
 
 TEST_F(LocalChannelTest, AKeystrokeGoesBeforeADownload) {
-  auto second = make_socketpair(SOCK_STREAM);
-  ASSERT_TRUE(second.ok());
+  FdPair second, second_peer;
+  ASSERT_TRUE(make_channel(second, second_peer));
   LocalChannel bulk(loop_, 6, 2, kStall, sender_, recorder_);
   tunnel_.local_opened(bulk);
-  bulk.attach(std::move(second->first));
+  bulk.attach(std::move(second));
   const std::string much(limits::kBulkRead, 'b');
-  ASSERT_EQ(::write(second->second.get(), much.data(), much.size()), static_cast<ssize_t>(much.size()));
+  ASSERT_EQ(::write(second_peer.second.get(), much.data(), much.size()), static_cast<ssize_t>(much.size()));
   ASSERT_TRUE(run_until(loop_, [&] { return bulk.sends_much(); }));
   sender_.outbox().consume(sender_.outbox().size());
 
   sender_.set_blocked(true);
-  ASSERT_EQ(::write(second->second.get(), "bulk", 4), 4);
+  ASSERT_EQ(::write(second_peer.second.get(), "bulk", 4), 4);
   run_for(kStall);
   local_.attach(std::move(ours_));
-  ASSERT_EQ(::write(peer_.get(), "key", 3), 3);
+  ASSERT_EQ(::write(peer_.second.get(), "key", 3), 3);
   run_for(kStall);
   sender_.set_blocked(false);
   sender_.serve_waiting();
@@ -429,13 +433,13 @@ TEST_F(LocalChannelTest, AKeystrokeGoesBeforeADownload) {
 }
 
 TEST_F(LocalChannelTest, StopsWaitingForRoomWhenDestroyed) {
-  auto second = make_socketpair(SOCK_STREAM);
-  ASSERT_TRUE(second.ok());
+  FdPair second, second_peer;
+  ASSERT_TRUE(make_channel(second, second_peer));
   auto gone = std::make_unique<LocalChannel>(loop_, 6, 2, kStall, sender_, recorder_);
   tunnel_.local_opened(*gone);
-  gone->attach(std::move(second->first));
+  gone->attach(std::move(second));
   sender_.set_blocked(true);
-  ASSERT_EQ(::write(second->second.get(), "x", 1), 1);
+  ASSERT_EQ(::write(second_peer.second.get(), "x", 1), 1);
   run_for(kStall);
   tunnel_.forget(*gone);
   gone.reset();

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -274,6 +275,7 @@ TEST_P(AllowedTest, ByTheFilter) {
 std::vector<Call> allowed_calls() {
   std::vector<Call> calls = {
       {&kBridgePolicy, "channel", [] { return pair_of(AF_UNIX, SOCK_STREAM | kNewSocket); }},
+      {&kBridgePolicy, "bytes_in_a_channel", [] { return ::syscall(SYS_ioctl, -1, FIONREAD, nullptr); }},
       {&kBridgePolicy, "accept", [] { return ::syscall(SYS_accept4, -1, nullptr, nullptr, kNewSocket); }},
       {&kBridgePolicy, "sendmsg", [] { return send_with(MSG_NOSIGNAL); }},
       {&kBridgePolicy, "splice", [] { return ::syscall(SYS_splice, -1, nullptr, -1, nullptr, 1, 0); }},
@@ -284,7 +286,7 @@ std::vector<Call> allowed_calls() {
          int fds[2];
          return ::syscall(SYS_pipe2, fds, O_CLOEXEC | O_NONBLOCK);
        }},
-      {&kBridgePolicy, "larger_pipe", [] { return ::syscall(SYS_fcntl, -1, F_SETPIPE_SZ, 4096); }},
+      {&kBridgePolicy, "another_size_of_a_pipe", [] { return ::syscall(SYS_fcntl, -1, F_SETPIPE_SZ, 4096); }},
       {&kResolvePolicy, "read_a_file", [] { return open_file("/dev/null", O_RDONLY); }},
       {&kResolvePolicy, "socket", [] { return socket_of(AF_INET); }},
       {&kResolvePolicy, "connect", [] { return ::syscall(SYS_connect, -1, nullptr, 0); }},

@@ -190,6 +190,10 @@ constexpr Operation kSocketOperations[] = {
     {"receive many messages", TRY(::syscall(SYS_recvmmsg, w.tcp, nullptr, 0, 0, nullptr)), K, K, K, K, K},
     {"splice a TCP stream", TRY(::syscall(SYS_splice, w.tcp, nullptr, w.pipe_write, nullptr, 1, SPLICE_F_NONBLOCK)), K, kDone, K, kDone, K},
     {"splice a file", TRY(::syscall(SYS_splice, w.file, nullptr, w.pipe_write, nullptr, 1, SPLICE_F_NONBLOCK)), K, kDone, K, kDone, K},
+    {"how much a pipe holds", [](const World& w) -> long {
+       int size = 0;
+       return ::ioctl(w.pipe_read, FIONREAD, &size);
+     }, K, kDone, K, kDone, kDone},
     {"the interfaces of the machine", [](const World& w) -> long {
        ifconf interfaces{};
        return ::ioctl(w.tcp, SIOCGIFCONF, &interfaces);
