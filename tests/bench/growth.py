@@ -16,7 +16,7 @@ SERVICES = (1, 2, 4, 8, 16, 32)
 MESSAGES = (64, 1024, 16 * 1024, 64 * 1024, 256 * 1024)
 RAISED = {"tcp": {"max_active_connections": 2000}}
 # Tunnels of a host that are on their way up at the same time.
-STARTS_AT_ONCE = 8
+STARTS_AT_ONCE = 32
 COMPLETE = {"monitor", "launch", "net", "bridge"}
 # Seconds that something idle is watched, or round trips are made.
 WATCHED = 5
