@@ -72,13 +72,16 @@ inline constexpr size_t kConnectionBacklog = 128 * 1024;
 // MiB (pipe-user-pages-soft), whether anything is in them or not. Once these are used up, the kernel makes
 // new pipes as small as kIdlePipe and lets none grow.
 //
-// Of an idle connection: two pages, room for keystrokes and what a terminal shows.
+// Of an idle connection: two pages, room for keystrokes and what a terminal shows. There may be 8,192.
 inline constexpr size_t kIdlePipe = 8 * 1024;
-// Of one that is used, and of a new one: the kernel's default (pipe(7)).
+// Of one that is used, and of a new one: the kernel's default (pipe(7)). There may be 1,024.
 inline constexpr size_t kPipe = 64 * 1024;
 // Of bulk traffic. Every splice wakes the process at the other end, and with the default capacity those
 // wakeups are most of the cost of moving bytes; with four times as much they no longer are.
 inline constexpr size_t kBulkPipe = 256 * 1024;
+// Channels of one bridge that have such a pipe, an eighth of what the user has. Any more get kPipe, so that a
+// thousand busy connections still fit.
+inline constexpr size_t kMostBulkPipes = 32;
 // So many bytes within kPipeRest give a pipe kPipe, and in one splice kBulkPipe.
 inline constexpr size_t kBulkSplice = 16 * 1024;
 // A larger pipe through which fewer go in this time becomes an idle one again.
@@ -124,8 +127,9 @@ inline constexpr unsigned kDialsAtOnce = 10'000;
 inline constexpr uint32_t kMaxConnectionsPerService = 128;
 // The most that a setting may raise it to: descriptors are finite.
 inline constexpr uint32_t kMaxConnectionsSetting = 16'384;
-// Connections that the kernel completes before we accept them.
-inline constexpr int kListenBacklog = 128;
+// Connections that the kernel completes before we accept them: clients that come in a burst. Those beyond may
+// be reset, since they are made with SYN cookies then. The system's limit is 4,096 (somaxconn).
+inline constexpr int kListenBacklog = 1'024;
 // When the system has no descriptor or memory for a connection, accepting pauses this long, or until a
 // connection ends.
 inline constexpr milliseconds kAcceptPause{1'000};

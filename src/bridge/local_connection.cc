@@ -57,6 +57,8 @@ void LocalConnection::connect(LocalSide local, std::chrono::seconds idle_timeout
       loop_, channel_.second.get(), [] {}, [this] { pump_out(); });
   input_watcher_->want_read(true);
   watch_in(true);
+  in_.begin(channel_.first.get());
+  watch_size();
   idle_tick_ = std::chrono::milliseconds(idle_timeout) / kIdleTicks;
   if (idle_tick_.count() > 0) idle_.start(idle_tick_);
   if (draining_) pump_out();

@@ -16,25 +16,34 @@ Result<ChannelEnds> Pipes::make() {
   if (!to_net) return to_net.error();
   auto from_net = make_pipe();
   if (!from_net) return from_net.error();
-  // A user who has too many gets small ones from the kernel anyway.
-  shrink(from_net->second.get());
   return ChannelEnds{{std::move(from_net->first), std::move(to_net->first)},
                      {std::move(to_net->second), std::move(from_net->second)}};
 }
 
 bool Pipes::grow(int pipe, size_t size) {
+  const bool bulk = size >= limits::kBulkPipe;
+  if (bulk && bulk_ >= limits::kMostBulkPipes) return false;
   if (refused_ != 0 && size >= refused_) {
     if (std::chrono::steady_clock::now() < refused_until_) return false;
     refused_ = 0;
   }
-  if (resize_pipe(pipe, size)) return true;
+  if (resize_pipe(pipe, size)) {
+    bulk_ += bulk ? 1 : 0;
+    return true;
+  }
   refused_ = size;
   refused_until_ = std::chrono::steady_clock::now() + limits::kPipeRefused;
   return false;
 }
 
-bool Pipes::shrink(int pipe) {
-  return resize_pipe(pipe, limits::kIdlePipe);
+bool Pipes::shrink(int pipe, size_t size) {
+  if (!resize_pipe(pipe, limits::kIdlePipe)) return false;
+  forget(size);
+  return true;
+}
+
+void Pipes::forget(size_t size) {
+  if (size >= limits::kBulkPipe) --bulk_;
 }
 
 ssize_t move_bytes(int from, int to, size_t size) {

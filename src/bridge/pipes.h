@@ -21,21 +21,25 @@ struct ChannelEnds {
 // Moves up to `size` bytes between a pipe and another descriptor, in the kernel. What splice() returns.
 ssize_t move_bytes(int from, int to, size_t size);
 
-// All pipes of a user share a limit of slots (fs.pipe-user-pages-soft), used or not. So a pipe is small until
-// much goes through it.
+// All pipes of a user share a limit of slots (fs.pipe-user-pages-soft), used or not. So a pipe through
+// which little goes becomes small, and one through which much goes large.
 class Pipes {
  public:
-  // The pipe has limits::kIdlePipe.
+  // The pipe has limits::kPipe, or less when the user has too many.
   Result<ChannelEnds> make();
-  // Gives a pipe room for `size` bytes. False: the kernel refused, or has done so within limits::kPipeRefused
-  // for this size or a smaller one. The pipe then works as before.
+  // Gives a pipe room for `size` bytes. False: there are limits::kMostBulkPipes of limits::kBulkPipe already,
+  // or the kernel refused, or has done so within limits::kPipeRefused for this size or a smaller one. The
+  // pipe then works as before.
   bool grow(int pipe, size_t size);
-  // Gives the room back. False: too much is in the pipe.
-  static bool shrink(int pipe);
+  // Gives the room of a pipe of `size` bytes back. False: too much is in the pipe.
+  bool shrink(int pipe, size_t size);
+  // A pipe of `size` bytes is about to be closed.
+  void forget(size_t size);
   // Bytes that wait in a pipe.
   static size_t waiting(int pipe);
 
  private:
+  size_t bulk_ = 0;     // pipes of limits::kBulkPipe
   size_t refused_ = 0;  // the smallest size that was refused, or 0
   std::chrono::steady_clock::time_point refused_until_;
 };

@@ -58,7 +58,7 @@ void Pump::grow(int pipe, size_t size) {
 void Pump::rest(int pipe) {
   const bool busy = bytes_ - bytes_at_rest_ >= limits::kBulkSplice;
   bytes_at_rest_ = bytes_;
-  if (!busy && grown() && Pipes::shrink(pipe)) size_ = limits::kIdlePipe;
+  if (!busy && grown() && pipes_.shrink(pipe, size_)) size_ = limits::kIdlePipe;
 }
 
 }  // namespace localproxy::bridge

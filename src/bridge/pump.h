@@ -17,6 +17,9 @@ namespace localproxy::bridge {
 class Pump {
  public:
   explicit Pump(Pipes& pipes) : pipes_(pipes) {}
+  ~Pump() { pipes_.forget(size_); }
+  Pump(const Pump&) = delete;
+  Pump& operator=(const Pump&) = delete;
 
   enum class Outcome : uint8_t {
     kWaits,   // for its input, or for its output: waits_for_output()
@@ -25,6 +28,9 @@ class Pump {
     kEnd,     // the pipe has ended, and everything has been written
     kBroken,  // `to` accepts no more bytes; some may be lost
   };
+  // To be called before the first run(): a new connection gets limits::kPipe, since most of those that carry
+  // much begin with it.
+  void begin(int pipe) { grow(pipe, limits::kPipe); }
   // Moves bytes once. To be called when the side that it waits for is ready.
   Outcome run(int pipe, int to);
 

@@ -690,7 +690,7 @@ TEST_F(ConnectionTest, NetsLastBytesNeedNoDescriptor) {
 TEST_F(ConnectionTest, ABusyPipeIsLargeUntilItRests) {
   connect();
   const auto room = [this] { return ::fcntl(net_.second.get(), F_GETPIPE_SZ); };
-  EXPECT_EQ(room(), static_cast<int>(limits::kIdlePipe));
+  EXPECT_EQ(room(), static_cast<int>(limits::kPipe));
   const std::string sent = test::pattern(size_t{1} << 20);
   size_t written = 0;
   while (client_got_.size() < sent.size() && !late()) {

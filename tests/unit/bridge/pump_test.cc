@@ -94,6 +94,11 @@ class PumpTest : public testing::Test {
       if (size <= 0 && in_.waits_for_output()) return source.substr(0, written);
     }
   }
+  // As after a while in which nothing moves.
+  void become_idle() {
+    in_.begin(channel_.bridge.first.get());
+    in_.rest(channel_.bridge.first.get());
+  }
   size_t room() const { return room_of(net_writes()); }
   int net_writes() const { return channel_.net.second.get(); }
 
@@ -237,6 +242,8 @@ TEST_F(PumpTest, DoesNotSpinWhenBothSidesAreReadyAndNothingMoves) {
 // ---- sizes ----
 
 TEST_F(PumpTest, AnIdlePipeIsSmall) {
+  EXPECT_EQ(room(), limits::kPipe) << "a new one may be about to carry much";
+  become_idle();
   EXPECT_EQ(room(), limits::kIdlePipe);
   write(net_writes(), test::pattern(limits::kBulkSplice / 4));
   ASSERT_EQ(run(), Outcome::kWaits);
@@ -244,6 +251,7 @@ TEST_F(PumpTest, AnIdlePipeIsSmall) {
 }
 
 TEST_F(PumpTest, APipeGrowsForManyBytes) {
+  become_idle();
   const std::string piece = test::pattern(limits::kIdlePipe);
   for (int i = 0; i < 2; ++i) {
     write(net_writes(), piece);
@@ -276,6 +284,7 @@ TEST_F(PumpTest, APipeShrinksWhenItIsNoLongerBusy) {
 }
 
 TEST_F(PumpTest, WithoutALargePipeAllBytesArrive) {
+  become_idle();
   refuse_sizes = true;
   const std::string sent = test::pattern(size_t{1} << 20);
   size_t written = 0;
@@ -290,6 +299,41 @@ TEST_F(PumpTest, WithoutALargePipeAllBytesArrive) {
   EXPECT_EQ(room(), limits::kIdlePipe);
   EXPECT_EQ(refused_sizes, 1U) << "for limits::kPipeRefused it does not ask again";
   refused_sizes = 0;
+}
+
+TEST(PipesTest, OnlySoManyAreLarge) {
+  Pipes pipes;
+  auto channel = pipes.make();
+  ASSERT_TRUE(channel.ok());
+  const int pipe = channel->bridge.first.get();
+  for (size_t i = 0; i < limits::kMostBulkPipes; ++i)
+    ASSERT_TRUE(pipes.grow(pipe, limits::kBulkPipe));
+  EXPECT_FALSE(pipes.grow(pipe, limits::kBulkPipe));
+  EXPECT_TRUE(pipes.grow(pipe, limits::kPipe)) << "the others are not counted";
+  pipes.forget(limits::kPipe);
+  EXPECT_FALSE(pipes.grow(pipe, limits::kBulkPipe));
+  pipes.forget(limits::kBulkPipe);
+  EXPECT_TRUE(pipes.grow(pipe, limits::kBulkPipe)) << "one was closed";
+  EXPECT_TRUE(pipes.shrink(pipe, limits::kBulkPipe));
+  EXPECT_TRUE(pipes.grow(pipe, limits::kBulkPipe)) << "one has become small";
+}
+
+TEST(PipesTest, APumpReturnsItsLargePipeAtItsEnd) {
+  Pipes pipes;
+  auto channel = pipes.make();
+  auto local = make_socketpair(SOCK_STREAM);
+  ASSERT_TRUE(channel.ok() && local.ok());
+  for (size_t i = 0; i <= limits::kMostBulkPipes; ++i) {
+    Pump pump(pipes);
+    pump.begin(channel->bridge.first.get());
+    const std::string piece = test::pattern(limits::kBulkSplice);
+    ASSERT_EQ(::write(channel->net.second.get(), piece.data(), piece.size()),
+              static_cast<ssize_t>(piece.size()));
+    ASSERT_EQ(pump.run(channel->bridge.first.get(), local->first.get()), Outcome::kWaits);
+    ASSERT_EQ(room_of(channel->bridge.first.get()), limits::kBulkPipe) << i;
+    read_some(local->second.get());
+    ASSERT_TRUE(resize_pipe(channel->bridge.first.get(), limits::kIdlePipe));
+  }
 }
 
 TEST(PipesTest, ARefusedSizeDoesNotPreventSmallerOnes) {
