@@ -126,7 +126,7 @@ Result<SandboxStatus> enter(const Request& request) {
     status.landlock_abi = *abi;
   }
   if constexpr (LOCALPROXY_SANITIZER_BUILD) return status;
-  auto filter = compile_filter(*request.policy);
+  auto filter = compile_filter(*request.policy, request.needs);
   if (!filter) return filter.error();
   if (auto r = enter_filter(*filter); !r) return r.error();
   if (auto r = probe_seccomp(); !r) return r.error();

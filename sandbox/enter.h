@@ -19,6 +19,8 @@ struct Request {
   pid_t parent = 0;
   // policy->landlock(), called before the ids are switched. By default the process can reach nothing.
   LandlockRules landlock_rules;
+  // Of this run. By default the filter is the narrowest one of the role.
+  Needs needs = 0;
   // False: --sandbox=no-landlock, and the rules are ignored.
   bool landlock = true;
   // Of the namespaces, if the policy asks for them and the process has begun it before; null: it is done now.

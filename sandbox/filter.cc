@@ -32,6 +32,22 @@ Error failed(const std::string& what, int returned) {
   return system_error("seccomp: " + what, -returned);
 }
 
+// One condition for each bit of `any`, of which libseccomp knows nothing.
+std::vector<Rule> without_any(const Rule& rule) {
+  for (size_t i = 0; i < rule.arg_count; ++i) {
+    const Arg& arg = rule.args[i];
+    if (arg.any == 0) continue;
+    std::vector<Rule> rules;
+    for (uint64_t bit = 1; bit != 0; bit <<= 1) {
+      if ((arg.any & bit) == 0) continue;
+      rules.push_back(rule);
+      rules.back().args[i] = {arg.index, arg.mask | bit, arg.value | bit};
+    }
+    return rules;
+  }
+  return {rule};
+}
+
 Result<> add(scmp_filter_ctx filter, const Rule& rule) {
   scmp_arg_cmp args[kMaxArgs];
   for (size_t i = 0; i < rule.arg_count; ++i) {
@@ -59,7 +75,8 @@ Result<Filter> make(std::span<const Rule> rules, uint32_t architecture) {
     if (int e = seccomp_arch_remove(filter.get(), SCMP_ARCH_NATIVE); e != 0) return failed("architecture", e);
   }
   for (const Rule& rule : rules) {
-    if (auto added = add(filter.get(), rule); !added) return added.error();
+    for (const Rule& simple : without_any(rule))
+      if (auto added = add(filter.get(), simple); !added) return added.error();
   }
   return filter;
 }
@@ -92,23 +109,29 @@ std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
   }};
 }
 
+bool holds(const Rule& rule, Needs needs) {
+  return (rule.with & ~needs) == 0 && (rule.without & needs) == 0;
+}
+
 }  // namespace
 
 bool covers(const Rule& wide, const Rule& narrow) {
   const auto implied = [&narrow](const Arg& condition) {
     return std::ranges::any_of(conditions(narrow), [&condition](const Arg& stricter) {
       return stricter.index == condition.index && (stricter.mask & condition.mask) == condition.mask &&
-             (stricter.value & condition.mask) == condition.value;
+             (stricter.value & condition.mask) == condition.value &&
+             (condition.any == 0 || condition.any == stricter.any);
     });
   };
   return wide.number == narrow.number && wide.error == narrow.error &&
          std::ranges::all_of(conditions(wide), implied);
 }
 
-std::vector<Rule> all_rules(const Policy& policy) {
+std::vector<Rule> all_rules(const Policy& policy, Needs needs) {
   std::vector<Rule> rules;
-  const auto add = [&rules](std::span<const Rule> more) {
+  const auto add = [&rules, needs](std::span<const Rule> more) {
     for (const Rule& rule : more) {
+      if (!holds(rule, needs)) continue;
       if (std::ranges::any_of(rules, [&rule](const Rule& other) { return covers(other, rule); })) continue;
       std::erase_if(rules, [&rule](const Rule& other) { return covers(rule, other); });
       rules.push_back(rule);
@@ -135,8 +158,8 @@ std::vector<Rule> with_variants(std::span<const Rule> rules, uint32_t architectu
   return all;
 }
 
-Result<FilterProgram> compile_filter(const Policy& policy, uint32_t architecture) {
-  return compile_rules(all_rules(policy), architecture);
+Result<FilterProgram> compile_filter(const Policy& policy, Needs needs, uint32_t architecture) {
+  return compile_rules(all_rules(policy, needs), architecture);
 }
 
 Result<FilterProgram> compile_rules(std::span<const Rule> rules, uint32_t architecture) {

@@ -38,13 +38,14 @@ constexpr uint64_t kReadFile = bit(2);
 constexpr uint64_t kReadDir = bit(3);
 constexpr uint64_t kRemoveFile = bit(5);
 constexpr uint64_t kMakeSocket = bit(9);
+constexpr uint64_t kConnectSocket = bit(16);  // LANDLOCK_ACCESS_FS_RESOLVE_UNIX, ABI 9
 constexpr uint64_t kBindTcp = bit(0);
 constexpr uint64_t kConnectTcp = bit(1);
 constexpr uint64_t kAbstractSockets = bit(0);
 constexpr uint64_t kSignals = bit(1);
 
 // Rights that make sense on something that is not a directory.
-constexpr uint64_t kFileRights = kExecute | kReadFile;
+constexpr uint64_t kFileRights = kExecute | kReadFile | kConnectSocket;
 
 // Every right that an ABI knows.
 RulesetAttr all_rights(int abi) {
@@ -53,6 +54,7 @@ RulesetAttr all_rights(int abi) {
   if (abi >= 2) all.handled_access_fs |= bit(13);  // REFER
   if (abi >= 3) all.handled_access_fs |= bit(14);  // TRUNCATE
   if (abi >= 5) all.handled_access_fs |= bit(15);  // IOCTL_DEV
+  if (abi >= 9) all.handled_access_fs |= kConnectSocket;
   if (abi >= 4) all.handled_access_net = kBindTcp | kConnectTcp;
   if (abi >= 6) all.scoped = kAbstractSockets | kSignals;
   return all;
@@ -134,6 +136,9 @@ Result<int> enter_landlock(const LandlockRules& rules) {
   if (auto r = add_paths(fd, rules.execute, kReadFile | kReadDir | kExecute); !r) return r.error();
   if (auto r = add_files(fd, rules.execute_files, kReadFile | kExecute); !r) return r.error();
   if (auto r = add_paths(fd, rules.make_sockets, kMakeSocket | kRemoveFile); !r) return r.error();
+  if ((attr.handled_access_fs & kConnectSocket) != 0) {
+    if (auto r = add_paths(fd, rules.connect_sockets, kConnectSocket); !r) return r.error();
+  }
   if (attr.handled_access_net != 0) {
     if (auto r = add_ports(fd, rules.connect_ports, kConnectTcp); !r) return r.error();
     if (auto r = add_ports(fd, rules.bind_ports, kBindTcp); !r) return r.error();

@@ -15,6 +15,8 @@ struct LandlockRules {
   std::vector<int> execute_files;    // descriptors of files that may be read and run, wherever they are
   // Directories in which UNIX sockets may be made, and files removed.
   std::vector<std::string> make_sockets;
+  // UNIX sockets, or directories with all below, to which it may connect. Without effect before ABI 9.
+  std::vector<std::string> connect_sockets;
   std::vector<uint16_t> connect_ports;
   std::vector<uint16_t> bind_ports;
   // False: signals may leave the domain. PR_SET_PDEATHSIG is sent by the process that ends, and would not

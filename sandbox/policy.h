@@ -18,17 +18,26 @@ namespace localproxy::sandbox {
 struct Arg {
   unsigned index;
   uint64_t mask;
-  uint64_t value;  // allowed when (argument & mask) == value
+  uint64_t value;    // allowed when (argument & mask) == value
+  uint64_t any = 0;  // and, if this is not 0, when (argument & any) != 0; not a part of mask
 };
 
 inline constexpr size_t kMaxArgs = 3;
+
+// What only some runs need, depending on the machine and the configuration: a set of bits.
+using Needs = unsigned;
+inline constexpr Needs kUnixSockets = 1;  // sockets with a path: local services, local resolvers
+inline constexpr Needs kInterfaces = 2;   // the addresses of this machine, through netlink
+inline constexpr Needs kAllNeeds = kUnixSockets | kInterfaces;
 
 struct Rule {
   int number;          // SCMP_SYS(...)
   const char* reason;  // why the role needs it
   size_t arg_count = 0;
   Arg args[kMaxArgs] = {};
-  int error = 0;  // not 0: the call is refused with this errno instead of being allowed
+  int error = 0;      // not 0: the call is refused with this errno instead of being allowed
+  Needs with = 0;     // the rule holds only in a run that has all of these needs
+  Needs without = 0;  // the rule holds only in a run that has none of these needs
 };
 
 // Arguments are 32-bit ints in all conditions but addresses; the upper half of the register is not ours to
@@ -50,6 +59,11 @@ constexpr Arg only(unsigned index, uint32_t bits) {
   return {index, 0xffffffffU & ~bits, 0};
 }
 
+// The id of one process. Zero and negative ones are groups of processes, or all of them.
+constexpr Arg one_process(unsigned index) {
+  return {index, 0x80000000, 0, 0x7fffffff};
+}
+
 constexpr Rule allow(int number, const char* reason) {
   return {number, reason};
 }
@@ -68,6 +82,21 @@ constexpr Rule refuse(int number, int error, const char* reason) {
 constexpr Rule refuse(int number, Arg a, int error, const char* reason) {
   return {number, reason, 1, {a}, error};
 }
+constexpr Rule refuse(int number, Arg a, Arg b, int error, const char* reason) {
+  return {number, reason, 2, {a, b}, error};
+}
+constexpr Rule refuse(int number, Arg a, Arg b, Arg c, int error, const char* reason) {
+  return {number, reason, 3, {a, b, c}, error};
+}
+
+constexpr Rule only_with(Needs needs, Rule rule) {
+  rule.with = needs;
+  return rule;
+}
+constexpr Rule only_without(Needs needs, Rule rule) {
+  rule.without = needs;
+  return rule;
+}
 
 // The bit that marks code as having landing pads, where the architecture has them (<asm/mman.h>).
 #ifdef __aarch64__
@@ -76,17 +105,20 @@ inline constexpr uint32_t kProtBti = 0x10;
 inline constexpr uint32_t kProtBti = 0;
 #endif
 
-// What a run's configuration adds to the Landlock rules of a role, as plain values.
+// What the configuration and the machine add to a role's rules in one run, as plain values.
 struct PolicyInputs {
   // monitor.
   std::string token_directory;  // of the token file, which is read again after SIGHUP; or empty
   std::vector<std::string> socket_directories;  // of the UNIX sockets that it listens on
+  std::vector<std::string> target_sockets;      // UNIX sockets that it connects to, or their directories
   std::vector<uint16_t> connect_ports;
   std::vector<uint16_t> bind_ports;
   // launch.
   std::vector<int> programs;  // descriptors of the files that it may run
   std::vector<std::string> certificate_directories;
   std::vector<std::string> certificate_files;
+  // All roles.
+  Needs needs = 0;
 };
 
 // Appends to a list of Landlock rules.
@@ -128,6 +160,7 @@ inline constexpr uint16_t kDnsPort = 53;
 // What name services read in resolve, which launch must allow, too. policy/resolve.cc has the lists.
 std::vector<std::string> name_service_files();
 std::vector<std::string> name_service_directories();
+std::vector<std::string> name_service_sockets();
 
 extern const Policy kMonitorPolicy;
 extern const Policy kNetPolicy;

@@ -51,17 +51,6 @@ std::vector<std::string> matches_of(const std::string& pattern) {
   return paths;
 }
 
-// What is in a file; "" when it cannot be read.
-std::string text_of(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  std::array<char, 4'096> part;
-  ssize_t size = 0;
-  while (file && text.size() < kMostText && (size = ::read(file.get(), part.data(), part.size())) > 0)
-    text.append(part.data(), static_cast<size_t>(size));
-  return text;
-}
-
 // As ldconfig(8) reads it.
 void read_linker_configuration(const std::string& path, int includes, std::vector<std::string>& directories) {
   static constexpr std::string_view kInclude = "include";
@@ -85,6 +74,16 @@ void read_linker_configuration(const std::string& path, int includes, std::vecto
 }
 
 }  // namespace
+
+std::string text_of(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4'096> part;
+  ssize_t size = 0;
+  while (file && text.size() < kMostText && (size = ::read(file.get(), part.data(), part.size())) > 0)
+    text.append(part.data(), static_cast<size_t>(size));
+  return text;
+}
 
 std::vector<std::string> places_of(const std::vector<std::string>& files) {
   // What is on the way to the files, and how many links away from the nearest of them. A directory of

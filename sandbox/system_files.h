@@ -12,6 +12,9 @@ namespace localproxy::sandbox {
 // the nearest one above it. Where that would be the whole system, or devices, only the file itself.
 std::vector<std::string> places_of(const std::vector<std::string>& files);
 
+// What is in a file, up to a limit; "" when it cannot be read.
+std::string text_of(const std::string& path);
+
 // The library directories that /etc/ld.so.conf adds to the usual ones.
 std::vector<std::string> library_directories();
 

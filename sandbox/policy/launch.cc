@@ -50,7 +50,7 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(execveat), equals(4, AT_EMPTY_PATH),
           "a helper, by its descriptor; Landlock has the files"),
     allow(SCMP_SYS(wait4), "how a helper ended"),
-    allow(SCMP_SYS(kill), none_of(0, 0x80000000), equals(1, SIGKILL),
+    allow(SCMP_SYS(kill), one_process(0), equals(1, SIGKILL),
           "kills a helper that does not stop; never a process group"),
     allow(SCMP_SYS(fcntl), equals(1, F_DUPFD_CLOEXEC), "descriptors of a helper move to their numbers"),
     allow(SCMP_SYS(dup3), equals(2, 0), "fixed descriptor numbers of a helper"),
@@ -182,8 +182,9 @@ LandlockRules landlock_rules(const PolicyInputs& inputs) {
       "/usr/lib",    // as /lib
       "/usr/lib64",  // as /lib64
   };
-  rules.execute_files = inputs.programs;  // the helpers
-  rules.connect_ports = {kDnsPort};       // resolve
+  rules.execute_files = inputs.programs;           // the helpers
+  rules.connect_ports = {kDnsPort};                // resolve
+  rules.connect_sockets = name_service_sockets();  // resolve
   return rules;
 }
 

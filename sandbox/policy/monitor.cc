@@ -28,8 +28,8 @@ constexpr std::array kSystemCalls = {
           "the tunnel, local services, listeners"),
     allow(SCMP_SYS(socket), equals(0, AF_INET6), equals(1, SOCK_STREAM | kSocketFlags), equals(2, 0),
           "the tunnel, local services, listeners"),
-    allow(SCMP_SYS(socket), equals(0, AF_UNIX), equals(1, SOCK_STREAM | kSocketFlags), equals(2, 0),
-          "local services and listeners on a path"),
+    only_with(kUnixSockets, allow(SCMP_SYS(socket), equals(0, AF_UNIX), equals(1, SOCK_STREAM | kSocketFlags),
+                                  equals(2, 0), "local services and late listeners on a path")),
     allow(SCMP_SYS(connect), "the tunnel, local services; Landlock has the ports"),
     allow(SCMP_SYS(bind), "listeners, the local address to connect from; Landlock has the ports"),
     allow(SCMP_SYS(listen), "listeners, once the tunnel is up"),
@@ -67,8 +67,10 @@ LandlockRules landlock_rules(const PolicyInputs& inputs) {
   LandlockRules rules;
   // The token is read again after SIGHUP; the directory, since a new file is often renamed over the old one.
   if (!inputs.token_directory.empty()) rules.read = {inputs.token_directory};
-  rules.make_sockets = inputs.socket_directories;  // listeners on a path, removed at the end
-  rules.connect_ports = inputs.connect_ports;      // the service or the web proxy, local services
+  rules.make_sockets = inputs.socket_directories;            // listeners on a path, removed at the end
+  rules.connect_sockets = inputs.target_sockets;             // local services on a path
+  append(rules.connect_sockets, inputs.socket_directories);  // whether a listener on a path is stale
+  rules.connect_ports = inputs.connect_ports;                // the service or the web proxy, local services
   rules.bind_ports = {0};                       // free ports: a source without a map, and -b of a destination
   append(rules.bind_ports, inputs.bind_ports);  // listeners
   // launch, which is not in its domain, must get the death signal (PR_SET_PDEATHSIG). The filter has no call

@@ -1,5 +1,6 @@
 // resolve: one name lookup through libc and whatever its name services need; it holds nothing worth taking.
 // Which services those are depends on the machine: calls of the common ones are marked with their module.
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
@@ -39,11 +40,19 @@ constexpr std::array kSystemCalls = {
           "DNS servers"),
     allow(SCMP_SYS(socket), equals(0, AF_INET6), equals_but(1, kSocketFlags, SOCK_STREAM), equals(2, 0),
           "DNS over TCP"),
-    allow(SCMP_SYS(socket), equals(0, AF_UNIX), equals_but(1, kSocketFlags, SOCK_STREAM),
-          "nscd; resolve, mdns"),
-    allow(SCMP_SYS(socket), equals(0, AF_NETLINK), equals_but(1, kSocketFlags, SOCK_RAW),
-          equals(2, NETLINK_ROUTE), "which address families this machine has; myhostname"),
-    allow(SCMP_SYS(bind), "the netlink socket; addresses are sorted by it"),
+    only_with(kUnixSockets, allow(SCMP_SYS(socket), equals(0, AF_UNIX),
+                                  equals_but(1, kSocketFlags, SOCK_STREAM), "nscd; resolve, mdns")),
+    only_without(kUnixSockets,
+                 refuse(SCMP_SYS(socket), equals(0, AF_UNIX), equals_but(1, kSocketFlags, SOCK_STREAM),
+                        EAFNOSUPPORT, "libc looks for nscd, and does without")),
+    only_with(kInterfaces,
+              allow(SCMP_SYS(socket), equals(0, AF_NETLINK), equals_but(1, kSocketFlags, SOCK_RAW),
+                    equals(2, NETLINK_ROUTE), "myhostname: this machine's addresses")),
+    only_without(kInterfaces,
+                 refuse(SCMP_SYS(socket), equals(0, AF_NETLINK), equals_but(1, kSocketFlags, SOCK_RAW),
+                        equals(2, NETLINK_ROUTE), EAFNOSUPPORT,
+                        "libc looks for address families, and takes both for present")),
+    allow(SCMP_SYS(bind), "DNS, with musl; the netlink socket"),
     allow(SCMP_SYS(connect), "DNS servers; the route to each answer"),
     allow(SCMP_SYS(getsockname), "the route to each answer"),
     allow(SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_PROTOCOL), "myhostname"),
@@ -93,6 +102,13 @@ constexpr std::array kDirectories = {
     "/run/systemd/machines",  // mymachines: containers
 };
 
+// Directories of the sockets of local resolvers: a resolver that is started again makes a new socket.
+constexpr std::array kSocketDirectories = {
+    "/run/systemd/resolve",  // systemd-resolved
+    "/run/nscd",             // nscd
+    "/run/avahi-daemon",     // avahi, for mdns
+};
+
 constexpr std::array kSystemDirectories = {
     "/usr/etc",    // the system's defaults for files in /etc
     "/usr/lib",    // modules and their libraries
@@ -108,6 +124,7 @@ LandlockRules landlock_rules(const PolicyInputs&) {
   append(rules.read, kDirectories);
   append(rules.read, library_directories());  // modules and their libraries, where /etc/ld.so.conf has more
   rules.connect_ports = {kDnsPort};           // DNS over TCP
+  rules.connect_sockets = name_service_sockets();
   return rules;
 }
 
@@ -115,6 +132,10 @@ LandlockRules landlock_rules(const PolicyInputs&) {
 
 std::vector<std::string> name_service_files() {
   return {kFiles.begin(), kFiles.end()};
+}
+
+std::vector<std::string> name_service_sockets() {
+  return {kSocketDirectories.begin(), kSocketDirectories.end()};
 }
 
 std::vector<std::string> name_service_directories() {

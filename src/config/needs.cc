@@ -16,6 +16,13 @@ std::vector<LocalAddress> addresses_of(const Config& config, Kind kind) {
   return addresses;
 }
 
+std::vector<std::string> directories_of_sockets(const Config& config) {
+  std::vector<std::string> directories;
+  for (const LocalAddress& address : addresses_of(config, Kind::kUnix))
+    directories.push_back(address.path.substr(0, address.path.rfind('/') + 1));
+  return directories;
+}
+
 }  // namespace
 
 std::string token_directory(const Config& config) {
@@ -23,12 +30,21 @@ std::string token_directory(const Config& config) {
   return file.substr(0, file.rfind('/') + 1);
 }
 
+bool makes_unix_sockets(const Config& config) {
+  const bool bound_at_start = config.mode == Mode::kSource && !config.services.empty();
+  return !bound_at_start && !addresses_of(config, Kind::kUnix).empty();
+}
+
 std::vector<std::string> socket_directories(const Config& config) {
-  std::vector<std::string> directories;
-  if (config.mode != Mode::kSource) return directories;
+  return config.mode == Mode::kSource ? directories_of_sockets(config) : std::vector<std::string>();
+}
+
+std::vector<std::string> target_sockets(const Config& config) {
+  if (config.mode != Mode::kDestination) return {};
+  std::vector<std::string> sockets = directories_of_sockets(config);
   for (const LocalAddress& address : addresses_of(config, Kind::kUnix))
-    directories.push_back(address.path.substr(0, address.path.rfind('/') + 1));
-  return directories;
+    sockets.push_back(address.path);
+  return sockets;
 }
 
 std::vector<uint16_t> connect_ports(const Config& config) {

@@ -91,6 +91,7 @@ void HelperProcess::enter_sandbox(const sandbox::PolicyInputs& inputs) {
   auto status = sandbox::enter({.policy = &policy_,
                                 .parent = static_cast<pid_t>(setup_.parent_pid),
                                 .landlock_rules = std::move(rules),
+                                .needs = inputs.needs,
                                 .landlock = setup_.landlock,
                                 .trial = trial_ ? &*trial_ : nullptr});
   trial_.reset();

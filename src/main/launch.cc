@@ -4,6 +4,7 @@
 #include "helper/helper_process.h"
 #include "ipc/descriptors.h"
 #include "launch/launch_process.h"
+#include "sandbox/name_services.h"
 
 int main() {
   using namespace localproxy;
@@ -14,7 +15,8 @@ int main() {
                                  UniqueFd(ipc::kResolveProgramFd), UniqueFd(ipc::kNullFd)});
   sandbox::PolicyInputs inputs{
       .programs = {ipc::kNetProgramFd, ipc::kBridgeProgramFd, ipc::kResolveProgramFd},
-      .certificate_directories = setup.ca_paths.value};
+      .certificate_directories = setup.ca_paths.value,
+      .needs = sandbox::name_service_needs()};
   for (const std::string& file : {setup.ca_file.value, setup.cert_file.value})
     if (!file.empty()) inputs.certificate_files.push_back(file);
   self.enter_sandbox(inputs);

@@ -82,22 +82,26 @@ int too_privileged() {
   return leave(ExitStatus::kSystem);
 }
 
-sandbox::LandlockRules landlock_rules(const config::Config& config) {
-  return sandbox::kMonitorPolicy.landlock({.token_directory = config::token_directory(config),
-                                           .socket_directories = config::socket_directories(config),
-                                           .connect_ports = config::connect_ports(config),
-                                           .bind_ports = config::bind_ports(config)});
+sandbox::Request sandbox_of(const config::Config& config) {
+  const sandbox::Policy& policy = sandbox::kMonitorPolicy;
+  return {.policy = &policy,
+          .landlock_rules = policy.landlock({.token_directory = config::token_directory(config),
+                                             .socket_directories = config::socket_directories(config),
+                                             .target_sockets = config::target_sockets(config),
+                                             .connect_ports = config::connect_ports(config),
+                                             .bind_ports = config::bind_ports(config)}),
+          .needs = config::makes_unix_sockets(config) ? sandbox::kUnixSockets : 0,
+          .landlock = config.landlock};
 }
 
-Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::LandlockRules& rules, bool landlock) {
+Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::Request& request) {
   // When a token is read again, nothing can be locked any more.
   reserve_locked_memory();
   if (const std::string why = lock_failure(); !why.empty()) {
     log.warning("tokens are in memory that may be written to swap space, since it cannot be locked: " + why +
                 " (ulimit -l, LimitMEMLOCK= of systemd, CAP_IPC_LOCK of a container)");
   }
-  auto status = sandbox::enter(
-      {.policy = &sandbox::kMonitorPolicy, .parent = 0, .landlock_rules = rules, .landlock = landlock});
+  auto status = sandbox::enter(request);
   if (!status) return status.error().about("the sandbox refused");
   return helper::ready_of(*status);
 }
@@ -136,7 +140,7 @@ int report_sandbox(const RunContext& context, const config::Config& config) {
     return fail(log, ExitStatus::kSystem, Error("the launch process " + context.launcher.end()));
   const Result<monitor::SandboxReports>& reports = helpers.outcome();
   if (!reports) return fail(log, ExitStatus::kSystem, reports.error());
-  auto own = enter_sandbox(log, landlock_rules(config), config.landlock);
+  auto own = enter_sandbox(log, sandbox_of(config));
   if (!own) return fail(log, ExitStatus::kSystem, own.error());
   monitor::SandboxReports processes{{ipc::Role::kMonitor, *own}};
   processes.insert(processes.end(), reports.value().begin(), reports.value().end());
@@ -148,13 +152,12 @@ int supervise(const RunContext& context, config::Config config,
               std::vector<monitor::ServiceListener> listeners, std::vector<Address> on) {
   monitor::StderrLog& log = context.log;
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
-  const sandbox::LandlockRules rules = landlock_rules(config);
-  const bool landlock = config.landlock;
+  const sandbox::Request request = sandbox_of(config);
   monitor::Supervisor supervisor(context.loop, log, std::move(config), context.launcher, std::move(listeners),
                                  std::move(on));
   // The helpers start while this process enters its sandbox. It hears from them in the loop, after that.
   supervisor.begin();
-  auto reached = enter_sandbox(log, rules, landlock);
+  auto reached = enter_sandbox(log, request);
   if (!reached) return fail(log, ExitStatus::kSystem, reached.error());
   log.write_for("monitor", LogLevel::kInfo, monitor::sandbox_line(*reached));
   let_requests_in();

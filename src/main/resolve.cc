@@ -1,12 +1,13 @@
 // localproxy-resolve: one name lookup. It holds nothing.
 #include "helper/helper_process.h"
 #include "resolve/resolve_process.h"
+#include "sandbox/name_services.h"
 
 int main() {
   using namespace localproxy;
   helper::HelperProcess self(ipc::Role::kResolve, sandbox::kResolvePolicy);
   self.wait_for_setup();
   resolve::ResolveProcess process(self.loop(), self.monitor());
-  self.enter_sandbox();
+  self.enter_sandbox({.needs = sandbox::name_service_needs()});
   return self.run();
 }

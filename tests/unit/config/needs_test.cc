@@ -39,6 +39,21 @@ TEST(NeedsTest, ADestinationConnectsAndListensNowhere) {
   EXPECT_EQ(socket_directories(config), Directories());
 }
 
+TEST(NeedsTest, OnlyADestinationAndALateListenerMakeUnixSockets) {
+  Config config = config_of(Mode::kDestination);
+  EXPECT_TRUE(makes_unix_sockets(config));
+  EXPECT_EQ(target_sockets(config), (Directories{"/run/sockets/", "/", "/run/sockets/db", "/log"}));
+  config = config_of(Mode::kSource);
+  EXPECT_FALSE(makes_unix_sockets(config)) << "they are bound at the start";
+  EXPECT_EQ(target_sockets(config), Directories());
+  config.services.clear();
+  EXPECT_TRUE(makes_unix_sockets(config)) << "the tunnel may have LOG";
+  config.known_services.pop_back();
+  EXPECT_FALSE(makes_unix_sockets(config));
+  config.mode = Mode::kDestination;
+  EXPECT_FALSE(makes_unix_sockets(config));
+}
+
 TEST(NeedsTest, AWebProxyStandsInForTheService) {
   Config config = config_of(Mode::kSource);
   config.web_proxy.emplace();

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <set>
@@ -95,8 +97,9 @@ int accept_from(int listener) {
 }
 
 // The descriptors that every process of these tests holds. Created for each before it enters its sandbox.
-World make_world(pid_t sibling) {
+World make_world(pid_t sibling, const std::string& path) {
   World w;
+  w.path = path;
   w.sibling = sibling;
   w.parent = ::getppid();
   w.pidfd = static_cast<int>(::syscall(SYS_pidfd_open, sibling, 0));
@@ -148,6 +151,29 @@ bool complete(const World& w) {
   return w.port != 0;
 }
 
+// The socket of another program, such as an agent.
+class OpenSocket {
+ public:
+  OpenSocket() : path_("/tmp/localproxy-forbidden-" + std::to_string(::getpid())) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path_.copy(address.sun_path, sizeof address.sun_path - 1);
+    socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(socket_.get(), 8), 0);
+    EXPECT_EQ(::chmod(path_.c_str(), 0777), 0);
+  }
+  ~OpenSocket() { ::unlink(path_.c_str()); }
+  OpenSocket(const OpenSocket&) = delete;
+  OpenSocket& operator=(const OpenSocket&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  UniqueFd socket_;
+};
+
 class ForbiddenTest : public testing::TestWithParam<Operation> {
  protected:
   void SetUp() override {
@@ -156,10 +182,12 @@ class ForbiddenTest : public testing::TestWithParam<Operation> {
       GTEST_SKIP() << "this kernel's Landlock refuses it from ABI " << GetParam().landlock_abi << " on";
   }
   // The outcome of the operation in the sandbox of a role.
-  static std::string outcome(const Operation& operation, ipc::Role role, pid_t sibling) {
+  static std::string outcome(const Operation& operation, ipc::Role role, pid_t sibling,
+                             const std::string& path) {
     const Ended ended = in_child([&](const Child::Say& say) {
       ::alarm(20);  // ends a call that would wait forever
-      const World world = make_world(sibling);
+      ::setpgid(0, 0);
+      const World world = make_world(sibling, path);
       if (!complete(world)) return 2;
       if (!enter_role(role, world.program)) return 3;
       say("entered ");
@@ -202,8 +230,9 @@ TEST_P(ForbiddenTest, HasItsOutcomeInEveryRole) {
     return 0;
   });
   ASSERT_EQ(sibling.hear(), "here");
+  const OpenSocket other;
   for (const ipc::Role role : kRoles) {
-    EXPECT_EQ(outcome(GetParam(), role, sibling.pid()), text_of(expected(GetParam(), role)))
+    EXPECT_EQ(outcome(GetParam(), role, sibling.pid(), other.path()), text_of(expected(GetParam(), role)))
         << GetParam().name << ", in " << to_string(role);
   }
 }

@@ -9,6 +9,7 @@ namespace localproxy::sandbox {
 namespace {
 
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::IsEmpty;
 using testing::IsSubsetOf;
 using testing::IsSupersetOf;
@@ -16,6 +17,7 @@ using testing::IsSupersetOf;
 PolicyInputs all_inputs() {
   return {.token_directory = "/run/tokens/",
           .socket_directories = {"/run/sockets/", "/srv/"},
+          .target_sockets = {"/run/app/", "/run/app/socket"},
           .connect_ports = {443, 22},
           .bind_ports = {5'555},
           .programs = {4, 5, 6},
@@ -28,6 +30,7 @@ void expect_nothing(const LandlockRules& rules) {
   EXPECT_THAT(rules.execute, IsEmpty());
   EXPECT_THAT(rules.execute_files, IsEmpty());
   EXPECT_THAT(rules.make_sockets, IsEmpty());
+  EXPECT_THAT(rules.connect_sockets, IsEmpty());
   EXPECT_THAT(rules.connect_ports, IsEmpty());
   EXPECT_THAT(rules.bind_ports, IsEmpty());
   EXPECT_TRUE(rules.scope_signals);
@@ -42,6 +45,7 @@ TEST(LandlockPolicyTest, TheMonitorReachesWhatIsConfigured) {
   const LandlockRules rules = kMonitorPolicy.landlock(all_inputs());
   EXPECT_THAT(rules.read, ElementsAre("/run/tokens/"));
   EXPECT_THAT(rules.make_sockets, ElementsAre("/run/sockets/", "/srv/"));
+  EXPECT_THAT(rules.connect_sockets, ElementsAre("/run/app/", "/run/app/socket", "/run/sockets/", "/srv/"));
   EXPECT_THAT(rules.connect_ports, ElementsAre(443, 22));
   EXPECT_THAT(rules.bind_ports, ElementsAre(0, 5'555));
   EXPECT_THAT(rules.execute, IsEmpty());
@@ -79,6 +83,9 @@ TEST(LandlockPolicyTest, ResolveReadsResolverFilesAndLibrariesOnly) {
 
 // launch's domain is in force in resolve as well.
 TEST(LandlockPolicyTest, LaunchLetsResolveConnectToWhatItNeeds) {
+  const auto sockets = kResolvePolicy.landlock({}).connect_sockets;
+  EXPECT_THAT(sockets, ElementsAre("/run/systemd/resolve", "/run/nscd", "/run/avahi-daemon"));
+  EXPECT_THAT(kLaunchPolicy.landlock({}).connect_sockets, ElementsAreArray(sockets));
   EXPECT_THAT(kResolvePolicy.landlock({}).connect_ports,
               IsSubsetOf(kLaunchPolicy.landlock({}).connect_ports));
 }

@@ -185,6 +185,41 @@ TEST_F(LandlockTest, OnlyNamedPortsMayBeConnectedToAndBound) {
             (std::vector{0, EACCES, EACCES, EADDRINUSE}));
 }
 
+// A listening UNIX socket. An address that begins with a null byte is an abstract one, which is no file.
+UniqueFd listening(const std::string& at, Address& address) {
+  address = unix_address(at);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::bind(socket.get(), address.get(), address.size), 0) << at;
+  EXPECT_EQ(::listen(socket.get(), 4), 0);
+  return socket;
+}
+
+int connect_unix(const Address& address) {
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return error_of(::connect(socket.get(), address.get(), address.size));
+}
+
+TEST_F(LandlockTest, OnlyNamedUnixSocketsMayBeConnectedTo) {
+  Address named, other;
+  const UniqueFd one = listening(in("socket"), named);
+  const UniqueFd two = listening(out("socket"), other);
+  const auto errors = tried({.connect_sockets = {in("")}}, [&] {
+    return std::vector{connect_unix(named), connect_unix(other)};
+  });
+  EXPECT_EQ(errors, (std::vector{0, landlock_abi() >= 9 ? EACCES : 0}));
+}
+
+TEST_F(LandlockTest, AbstractUnixSocketsOfOthersAreOutOfReach) {
+  if (landlock_abi() < 6) GTEST_SKIP() << "this kernel's Landlock knows no scopes";
+  Address address;
+  const UniqueFd socket =
+      listening(std::string(1, '\0') + "localproxy-test-" + std::to_string(::getpid()), address);
+  EXPECT_EQ(tried({.connect_sockets = {"/"}}, [&] { return std::vector{connect_unix(address)}; }),
+            std::vector{EPERM});
+  EXPECT_EQ(tried({.scope_signals = false}, [&] { return std::vector{connect_unix(address)}; }),
+            std::vector{EPERM});
+}
+
 TEST_F(LandlockTest, ADeathSignalLeavesADomainThatDoesNotScopeSignals) {
   // The pipe to the parent is closed when both have ended.
   const Ended ended = in_child([](const Child::Say& say) {

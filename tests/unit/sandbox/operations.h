@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace localproxy::sandbox::test {
@@ -26,6 +27,7 @@ struct World {
   pid_t sibling = -1;  // a process of the same user in no sandbox
   pid_t parent = -1;
   unsigned short port = 0;  // has a listener on 127.0.0.1
+  std::string path;         // has a UNIX listener, to which everybody may connect
 };
 
 // The outcome of an operation: 0 when it succeeds, kKilled, or the errno with which it is refused.

@@ -109,6 +109,8 @@ constexpr Operation kProcessOperations[] = {
     {"signal a sibling", TRY(::kill(w.sibling, SIGKILL)), K, EPERM, K, K, K, kScopes},
     {"signal the parent", TRY(::kill(w.parent, SIGTERM)), K, K, K, K, K},
     {"signal every process", TRY(::kill(-1, 0)), K, K, K, K, K},
+    {"kill every process", TRY(::kill(-1, SIGKILL)), K, K, K, K, K},
+    {"kill its process group", TRY(::kill(0, SIGKILL)), K, K, K, K, K},
     {"signal a thread", TRY(::syscall(SYS_tgkill, w.sibling, w.sibling, SIGTERM)), K, K, K, K, K},
     {"signal a thread, the old way", TRY(::syscall(SYS_tkill, w.sibling, SIGTERM)), K, K, K, K, K},
     {"queue a signal", TRY(queue_signal(w.sibling)), K, K, K, K, K},

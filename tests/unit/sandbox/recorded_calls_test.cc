@@ -112,7 +112,7 @@ TEST_P(RecordedCallsTest, NoCallLacksARule) {
   if (::getenv(kRecordVariable) == nullptr) {
     ASSERT_GT(calls_.size(), 10U) << "no record: tests/sandbox/record-calls makes one";
   }
-  const auto rules = with_variants(all_rules(*GetParam()), seccomp_arch_native());
+  const auto rules = with_variants(all_rules(*GetParam(), kAllNeeds), seccomp_arch_native());
   for (const RecordedCall& call : calls_) {
     if (number_of(call) > static_cast<int>(kNewestCall)) continue;  // refused with ENOSYS
     EXPECT_TRUE(std::ranges::any_of(rules, [&call](const Rule& rule) { return decides(rule, call); }))

@@ -110,6 +110,21 @@ long bind_high_port() {
   return socket < 0 ? -1 : ::bind(socket, reinterpret_cast<const sockaddr*>(&here), sizeof here);
 }
 
+long connect_to_path(int socket, const World& w) {
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  w.path.copy(to.sun_path, sizeof to.sun_path - 1);
+  return ::connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+}
+
+// An end of a pair whose other end is gone.
+long connect_half_of_pair(const World& w) {
+  int pair[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | kFlags, 0, pair) != 0) return -1;
+  ::close(pair[1]);
+  return connect_to_path(pair[0], w);
+}
+
 constexpr Operation kSocketOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
     {"a TCP socket", TRY(::socket(AF_INET, SOCK_STREAM | kFlags, 0)), kDone, kDone, K, K, kDone},
@@ -120,9 +135,11 @@ constexpr Operation kSocketOperations[] = {
     {"a raw socket", TRY(::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)), K, K, K, K, K},
     {"a raw socket of IPv6", TRY(::socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6)), K, K, K, K, K},
     {"a ping socket", TRY(::socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)), K, K, K, K, K},
-    {"a UNIX socket", TRY(::socket(AF_UNIX, SOCK_STREAM | kFlags, 0)), kDone, kDone, K, K, kDone},
+    {"a UNIX socket", TRY(::socket(AF_UNIX, SOCK_STREAM | kFlags, 0)), K, EAFNOSUPPORT, K, K, EAFNOSUPPORT},
+    {"connect to another program's UNIX socket", TRY(connect_to_path(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), w)), K, EBADF, K, K, EBADF},
+    {"connect half of a pair to a UNIX socket", TRY(connect_half_of_pair(w)), K, EISCONN, K, K, K},
     {"a UNIX datagram socket", TRY(::socket(AF_UNIX, SOCK_DGRAM, 0)), K, K, K, K, K},
-    {"a route socket", TRY(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)), K, kDone, K, K, kDone},
+    {"a route socket", TRY(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)), K, EAFNOSUPPORT, K, K, EAFNOSUPPORT},
     {"a netlink socket of another protocol", TRY(::socket(AF_NETLINK, SOCK_RAW, 12)), K, K, K, K, K},
     {"a packet socket", TRY(::socket(AF_PACKET, SOCK_RAW, 0)), K, K, K, K, K},
     {"a socket to the hypervisor", TRY(::socket(AF_VSOCK, SOCK_STREAM, 0)), K, K, K, K, K},

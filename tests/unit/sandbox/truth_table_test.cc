@@ -22,7 +22,8 @@ namespace {
 
 using namespace test;
 
-const Role* const kTables[] = {&kMonitor, &kNet, &kBridge, &kResolve, &kLaunch};
+const Role* const kTables[] = {&kMonitor, &kNet,     &kBridge,         &kResolve,
+                               &kLaunch,  &kDialler, &kResolveLocally, &kLaunchForLocal};
 
 std::string name_of(uint32_t number, uint32_t architecture) {
   if (architecture == 0) architecture = seccomp_arch_native();
@@ -90,7 +91,7 @@ seccomp_data call_of(uint32_t architecture, uint32_t number, const Arguments& ar
 class TruthTableTest : public testing::TestWithParam<const Role*> {
  protected:
   void SetUp() override {
-    auto program = compile_filter(role_.policy ? *role_.policy : kNetPolicy);
+    auto program = compile_filter(role_.policy ? *role_.policy : kNetPolicy, role_.needs);
     ASSERT_TRUE(program.ok()) << program.error().text();
     program_ = std::move(*program);
   }
@@ -107,8 +108,9 @@ class TruthTableTest : public testing::TestWithParam<const Role*> {
   FilterProgram program_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Roles, TruthTableTest, testing::ValuesIn(kTables),
-                         [](const auto& each) { return std::string(each.param->policy->role); });
+INSTANTIATE_TEST_SUITE_P(Roles, TruthTableTest, testing::ValuesIn(kTables), [](const auto& each) {
+  return std::string(each.param->policy->role) + (each.param->needs != 0 ? "_with_needs" : "");
+});
 
 // Arguments that match no condition of any rule.
 constexpr Arguments kOdd[] = {
@@ -160,7 +162,7 @@ TEST_P(TruthTableTest, EveryOtherCallKillsOrHasARowHere) {
 }
 
 TEST_P(TruthTableTest, ArgumentsDecide) {
-  const bool launch = &role_ == &kLaunch;
+  const bool launch = role_.policy == &kLaunchPolicy;
   for (const auto* table : {&role_.rows, &kCommonRows, &kForbiddenRows, &kForbiddenToHelpersRows}) {
     if (table == &kForbiddenToHelpersRows && launch) continue;
     for (const Row& row : here(*table)) {
@@ -201,7 +203,8 @@ TEST_P(TruthTableTest, ForeignNumbersAndArchitecturesKill) {
 }
 
 TEST_P(TruthTableTest, CloneThreeIsRefusedByLaunchAlone) {
-  const uint32_t expected = &role_ == &kLaunch ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_KILL_PROCESS;
+  const uint32_t expected =
+      role_.policy == &kLaunchPolicy ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_KILL_PROCESS;
   EXPECT_EQ(verdict("clone3", {}), expected);
 }
 
@@ -222,13 +225,14 @@ size_t disagreements(const FilterProgram& program, const Role& role) {
     for (const Row& row : here(*rows))
       count += verdict(number_of(row.call), row.arguments) != row.verdict() ? 1U : 0U;
   }
-  if (&role == &kLaunch && verdict(number_of("clone3"), {}) != (SECCOMP_RET_ERRNO | ENOSYS)) ++count;
+  if (role.policy == &kLaunchPolicy && verdict(number_of("clone3"), {}) != (SECCOMP_RET_ERRNO | ENOSYS))
+    ++count;
   return count;
 }
 
 // A mutation check: the tables notice the loss of every single rule.
 TEST_P(TruthTableTest, AMissingRuleIsNoticed) {
-  const std::vector<Rule> rules = all_rules(*role_.policy);
+  const std::vector<Rule> rules = all_rules(*role_.policy, role_.needs);
   ASSERT_EQ(disagreements(program_, role_), 0U);
   for (size_t i = 0; i < rules.size(); ++i) {
     // A rule for another architecture.
@@ -250,7 +254,7 @@ TEST_P(TruthTableTest, OtherArchitecturesAreAsStrict) {
   for (const uint32_t architecture : {uint32_t{SCMP_ARCH_X86_64}, uint32_t{SCMP_ARCH_AARCH64},
                                       uint32_t{SCMP_ARCH_ARM}, uint32_t{SCMP_ARCH_RISCV64}}) {
     if (architecture == seccomp_arch_native()) continue;
-    const auto program = compile_filter(*role_.policy, architecture);
+    const auto program = compile_filter(*role_.policy, role_.needs, architecture);
     ASSERT_TRUE(program.ok()) << program.error().text();
     Names free = on(architecture, role_.free);
     free.merge(on(architecture, kCommonFree));

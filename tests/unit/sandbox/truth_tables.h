@@ -2,6 +2,7 @@
 // policies.
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/netlink.h>
@@ -50,6 +51,7 @@ struct Role {
   Names free;         // allowed with any arguments
   Names conditional;  // allowed with some
   std::vector<Row> rows;
+  Needs needs = 0;  // of the run
 };
 
 inline constexpr uint64_t kNew = SOCK_CLOEXEC | SOCK_NONBLOCK;
@@ -126,7 +128,7 @@ inline const Role kMonitor{
         {"socketpair", {AF_INET, SOCK_SEQPACKET | kNew}, false},
         {"socket", {AF_INET, SOCK_STREAM | kNew, 0}, true},
         {"socket", {AF_INET6, SOCK_STREAM | kNew, 0}, true},
-        {"socket", {AF_UNIX, SOCK_STREAM | kNew, 0}, true},
+        {"socket", {AF_UNIX, SOCK_STREAM | kNew, 0}, false},
         {"socket", {AF_INET, SOCK_DGRAM | kNew, 0}, false},
         {"socket", {AF_INET, SOCK_RAW | kNew, 0}, false},
         {"socket", {AF_INET6, SOCK_DGRAM | kNew, 0}, false},
@@ -157,6 +159,22 @@ inline const Role kMonitor{
         {"openat", {0, 0, O_TMPFILE | O_WRONLY}, false},
         {"fcntl", {0, F_SETFL, 0}, true},
     }};
+
+// The rows of a table, with these in place of its rows for the same calls.
+inline std::vector<Row> replaced(std::vector<Row> rows, const std::vector<Row>& other) {
+  for (const Row& row : other) {
+    std::erase_if(rows, [&row](const Row& old) {
+      return old.call == std::string(row.call) && old.arguments == row.arguments;
+    });
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+// The monitor of a destination with a service on a path.
+inline const Role kDialler{&kMonitorPolicy, kMonitor.free, kMonitor.conditional,
+                           replaced(kMonitor.rows, {{"socket", {AF_UNIX, SOCK_STREAM | kNew, 0}, true}}),
+                           kUnixSockets};
 
 inline const Role kNet{&kNetPolicy,
                        {"read", "recvmsg", "getpid", "getrandom", "rt_sigprocmask"},
@@ -231,9 +249,9 @@ inline const std::vector<Row> kResolveRows = {
     {"socket", {AF_INET6, SOCK_DGRAM}, true},
     {"socket", {AF_INET6, SOCK_STREAM}, true},
     {"socket", {AF_INET6, SOCK_RAW}, false},
-    {"socket", {AF_UNIX, SOCK_STREAM}, true},
+    {"socket", {AF_UNIX, SOCK_STREAM}, false, EAFNOSUPPORT},
     {"socket", {AF_UNIX, SOCK_DGRAM}, false},
-    {"socket", {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE}, true},
+    {"socket", {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE}, false, EAFNOSUPPORT},
     {"socket", {AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER}, false},
     {"socket", {AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG}, false},
     {"socket", {AF_PACKET, SOCK_RAW}, false},
@@ -279,6 +297,14 @@ Table joined(std::initializer_list<Table> tables) {
 
 inline const Role kResolve{&kResolvePolicy, kResolveFree, kResolveConditional,
                            joined({kResolveRows, kNoWritingRows})};
+
+// resolve where nscd or systemd-resolved is asked, and myhostname.
+inline const std::vector<Row> kLocalResolverRows = {
+    {"socket", {AF_UNIX, SOCK_STREAM}, true},
+    {"socket", {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE}, true},
+};
+inline const Role kResolveLocally{&kResolvePolicy, kResolveFree, kResolveConditional,
+                                  replaced(kResolve.rows, kLocalResolverRows), kAllNeeds};
 
 // launch: everything that its helpers may call, and what it takes to start them.
 inline const Names kLaunchFree = joined<Names>({kNet.free,
@@ -330,6 +356,9 @@ inline const std::vector<Row> kLaunchRows = {
     {"execveat", {7, 0, 0, 0, 0}, false},
     {"execveat", {7, 0, 0, 0, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW}, false},
     {"kill", {100, SIGKILL}, true},
+    {"kill", {1, SIGKILL}, true},
+    {"kill", {0x40'0000, SIGKILL}, true},
+    {"kill", {0, SIGKILL}, false},
     {"kill", {~0U, SIGKILL}, false},
     {"kill", {100, SIGSTOP}, false},
     {"kill", {100, SIGTERM}, false},
@@ -385,6 +414,9 @@ inline const std::vector<Row> kLaunchRows = {
     {"socketpair", {AF_INET, SOCK_STREAM | kNew}, false},
     {"mprotect", {0, 4096, PROT_READ | PROT_EXEC}, false},
     {"setsockopt", {3, SOL_SOCKET, SO_ATTACH_FILTER}, false},
+    {"socket", {AF_UNIX, SOCK_STREAM}, false, EAFNOSUPPORT},
+    {"socket", {AF_UNIX, SOCK_SEQPACKET}, false},
+    {"socket", {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE}, false, EAFNOSUPPORT},
 };
 // launch shares only the allowed rows of its helpers: what one helper must not do, launch or another may do.
 inline std::vector<Row> allowed_of(const std::vector<Row>& rows) {
@@ -395,5 +427,7 @@ inline std::vector<Row> allowed_of(const std::vector<Row>& rows) {
 inline const Role kLaunch{&kLaunchPolicy, kLaunchFree, kLaunchConditional,
                           joined({kLaunchRows, kNoWritingRows, allowed_of(kNet.rows),
                                   allowed_of(kBridge.rows), allowed_of(kResolveRows)})};
+inline const Role kLaunchForLocal{&kLaunchPolicy, kLaunchFree, kLaunchConditional,
+                                  replaced(kLaunch.rows, kLocalResolverRows), kAllNeeds};
 
 }  // namespace localproxy::sandbox::test
