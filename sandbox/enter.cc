@@ -31,11 +31,9 @@ Result<> tie_to_parent(pid_t parent) {
   return {};
 }
 
-// Whether MDWE is in force.
-Result<bool> seal_memory() {
-  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("PR_SET_DUMPABLE", errno);
-  // Memory that was ever writable never becomes executable, where the kernel knows it (6.3) and no filter of
-  // a container is in the way; it is a second line of defence behind our own filter.
+// Memory that was ever writable never becomes executable, where the kernel knows it (6.3) and no filter of a
+// container is in the way; it is a second line of defence behind our own filter. Whether it is in force.
+bool seal_memory() {
   return ::prctl(kPrSetMdwe, kMdweRefuseExecGain, 0, 0, 0) == 0;
 }
 
@@ -46,7 +44,6 @@ Result<> limit(__rlimit_resource resource, const char* name) {
 }
 
 Result<> limit_resources(const Policy& policy) {
-  if (auto r = limit(RLIMIT_CORE, "RLIMIT_CORE"); !r) return r;
   // LeakSanitizer starts another process at exit, to inspect this one.
   if (!policy.may_fork && !LOCALPROXY_SANITIZER_BUILD) {
     if (auto r = limit(RLIMIT_NPROC, "RLIMIT_NPROC"); !r) return r;
@@ -95,6 +92,11 @@ Result<> probe_seccomp() {
 
 }  // namespace
 
+Result<> forbid_inspection() {
+  if (auto r = not_dumpable(); !r) return r;
+  return limit(RLIMIT_CORE, "RLIMIT_CORE");
+}
+
 Result<SandboxStatus> enter(const Request& request) {
   if (::getuid() == 0 || ::geteuid() == 0 || ::getgid() == 0) return Error("this process is still root");
   SandboxStatus status{.uid = ::getuid(), .gid = ::getgid()};
@@ -113,9 +115,8 @@ Result<SandboxStatus> enter(const Request& request) {
   }
   if (auto r = drop_capabilities(); !r) return r.error();
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
-  auto sealed = seal_memory();
-  if (!sealed) return sealed.error();
-  status.mdwe = *sealed;
+  if (auto r = forbid_inspection(); !r) return r.error();
+  status.mdwe = seal_memory();
   if (auto r = limit_resources(*request.policy); !r) return r.error();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("PR_SET_NO_NEW_PRIVS", errno);
   if (auto r = verify(status_file.get()); !r) return r.error();

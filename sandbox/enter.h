@@ -39,6 +39,11 @@ struct SandboxStatus {
   bool system_calls = false;  // false: a sanitizer build
 };
 
+// The first act of every main(): from now on no process of the same user can trace this one or read its
+// memory, and it leaves no core file. It holds no secret yet. become() and enter() do it again, since the
+// kernel takes the setting back when the ids of a process change.
+Result<> forbid_inspection();
+
 // PR_SET_PDEATHSIG, namespaces, capabilities, not dumpable, MDWE, resource limits, no-new-privs, Landlock,
 // seccomp, and a check of what the kernel reports. REQUIRES: one thread, ids already switched
 // (sandbox/ids.h).

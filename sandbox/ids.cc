@@ -54,6 +54,12 @@ Result<Ids> unprivileged(const std::string& name, const Ids& ids) {
 
 }  // namespace
 
+Result<> not_dumpable() {
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("PR_SET_DUMPABLE", errno);
+  if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0) return Error("this process stays dumpable");
+  return {};
+}
+
 int empty_bounding_set() {
   // The kernel refuses the first number after its last capability.
   for (unsigned long capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
@@ -95,6 +101,8 @@ Result<> become(const Ids& ids) {
   if (::setgroups(0, nullptr) != 0) return cannot_become("setgroups", errno);
   if (::setresgid(ids.gid, ids.gid, ids.gid) != 0) return cannot_become("setresgid", errno);
   if (::setresuid(ids.uid, ids.uid, ids.uid) != 0) return cannot_become("setresuid", errno);
+  // The kernel has set what fs.suid_dumpable says.
+  if (auto r = not_dumpable(); !r) return r;
 
   uid_t real = 0, effective = 0, saved = 0;
   if (::getresuid(&real, &effective, &saved) != 0 || real != ids.uid || effective != ids.uid ||

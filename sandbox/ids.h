@@ -17,8 +17,12 @@ struct Ids {
 Result<Ids> find_user(const std::string& name);
 
 // Switches to ids for good: empties the bounding set, drops the supplementary groups, sets all user and group
-// ids, and verifies that there is no way back. REQUIRES: effective user id 0.
+// ids, makes the process not dumpable again, and verifies that there is no way back. REQUIRES: effective user
+// id 0.
 Result<> become(const Ids& ids);
+
+// Makes this process not dumpable, and verifies it.
+Result<> not_dumpable();
 
 // Empties the capability bounding set. Returns 0, or the errno of the call that failed.
 int empty_bounding_set();

@@ -21,6 +21,8 @@ constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC |
 // A directory of the kernel in which nobody can create anything. It holds only the names of this process's
 // own descriptors, and is empty once the process has ended. Unlike /var/empty, every system has it.
 constexpr const char* kEmptyDirectory = "/proc/self/fdinfo";
+// The same, and always empty: before Linux 5.14 a process that is not dumpable may not enter the first one.
+constexpr const char* kEmptyDirectoryOfOld = "/proc/tty/ldisc";
 
 // Two seconds: the monitor waits five times as long for a process to be ready (limits::kChildStart).
 constexpr int kForkTries = 40;
@@ -35,7 +37,8 @@ Result<> unshare_all() {
 // Runs in the new namespaces, with the capabilities over them. No ids are mapped: in the namespace this
 // process is nobody.
 Result<> settle() {
-  if (::chroot(kEmptyDirectory) != 0) return system_error("chroot", errno);
+  if (::chroot(kEmptyDirectory) != 0 && (errno != EACCES || ::chroot(kEmptyDirectoryOfOld) != 0))
+    return system_error("chroot", errno);
   if (::chdir("/") != 0) return system_error("chdir", errno);
   if (const int error = empty_bounding_set(); error != 0)
     return system_error("capability bounding set", error);

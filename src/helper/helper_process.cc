@@ -52,6 +52,7 @@ bool is_channel(int fd) {
 }  // namespace
 
 HelperProcess::HelperProcess(ipc::Role role, const sandbox::Policy& policy) : policy_(policy) {
+  if (auto done = sandbox::forbid_inspection(); !done) fatal(done.error().text());
   if (!is_channel(ipc::kMonitorFd)) {
     (void)write_all(STDERR_FILENO, program_name(to_string(role)) +
                                        " is a part of localproxy, which starts it; it cannot be "

@@ -15,7 +15,9 @@ namespace localproxy::helper {
 
 class HelperProcess {
  public:
-  // Ends the process if it was started by hand. policy: of the sandbox that it will enter.
+  // The first act of main(): from then on no other process of the user can look inside, and only then may the
+  // process hold anything. Ends the process if it was started by hand. policy: of the sandbox that it will
+  // enter.
   HelperProcess(ipc::Role role, const sandbox::Policy& policy);
 
   // Waits for SETUP. Ends the process if it does not come.

@@ -64,22 +64,24 @@ void let_requests_in() {
 }
 
 // Used before there is a log.
+int give_up(const Error& error) {
+  monitor::StderrLog log(LogLevel::kError);
+  log.write_plain(LogLevel::kError, error.text());
+  return leave(ExitStatus::kSystem);
+}
+
 int lacking(const char* path) {
   const Error error = system_error(std::string("cannot open ") + path, errno);
-  monitor::StderrLog log(LogLevel::kError);
-  log.write_plain(LogLevel::kError, error.text() + " (this system or container has to have it)");
-  return leave(ExitStatus::kSystem);
+  return give_up(Error(error.text() + " (this system or container has to have it)"));
 }
 
 // The program has more rights than its caller: set-user-ID, set-group-ID or file capabilities. Its caller
 // chooses files, programs and variables, which it would then use with these rights.
 int too_privileged() {
-  monitor::StderrLog log(LogLevel::kError);
-  log.write_plain(
-      LogLevel::kError,
+  return give_up(Error(
       "this program must not be set-user-ID or set-group-ID, nor have file capabilities: remove them with "
-      "chmod and setcap -r. Start it as root, or with an ambient capability, to listen on a privileged port");
-  return leave(ExitStatus::kSystem);
+      "chmod and setcap -r. Start it as root, or with an ambient capability, to listen on a privileged "
+      "port"));
 }
 
 sandbox::Request sandbox_of(const config::Config& config) {
@@ -251,6 +253,7 @@ __attribute__((noinline)) int run(config::Run run) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (auto done = sandbox::forbid_inspection(); !done) return give_up(done.error());
   set_signals();
   if (!monitor::fill_standard_descriptors()) return lacking("/dev/null");
   if (::getauxval(AT_SECURE) != 0) return too_privileged();

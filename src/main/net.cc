@@ -42,10 +42,10 @@ tls::Roots roots_of(const ipc::Setup& setup) {
 
 // Not inlined, so that wipe_stack() in main() overwrites its whole frame.
 __attribute__((noinline)) int run() {
+  helper::HelperProcess self(ipc::Role::kNet, sandbox::kNetPolicy);
   tls::wipe_freed_memory();
   // For the tokens: when they arrive, nothing can be locked any more.
   reserve_locked_memory();
-  helper::HelperProcess self(ipc::Role::kNet, sandbox::kNetPolicy);
   const ipc::Setup& setup = self.wait_for_setup();
   auto context = tls::Context::create(roots_of(setup), self.log());
   if (!context) refuse(context.error().text());

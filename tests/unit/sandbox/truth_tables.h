@@ -389,6 +389,7 @@ inline const std::vector<Row> kLaunchRows = {
     {"prctl", {PR_SET_PDEATHSIG, SIGKILL}, true},
     {"prctl", {PR_SET_PDEATHSIG, 0}, false},
     {"prctl", {PR_SET_DUMPABLE, 0}, true},
+    {"prctl", {PR_GET_DUMPABLE}, true},
     {"prctl", {PR_SET_DUMPABLE, 1}, false},
     {"prctl", {kPrSetMdwe}, true},
     {"prctl", {PR_SET_NO_NEW_PRIVS}, true},
