@@ -69,6 +69,14 @@ bool readable_by_all(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0;
 }
 
+bool only_ours(const std::string& path) {
+  struct stat status;
+  const auto ours = [&status] { return status.st_uid == ::geteuid() || status.st_uid == 0; };
+  if (::lstat(path.c_str(), &status) != 0 || !ours()) return false;
+  if (S_ISLNK(status.st_mode) && (::stat(path.c_str(), &status) != 0 || !ours())) return false;
+  return (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 std::string absolute_path(const std::string& path) {
   std::error_code failed;
   const std::filesystem::path whole = std::filesystem::absolute(path, failed);

@@ -21,6 +21,10 @@ Result<> write_file(const std::string& path, std::string_view text);
 // read.
 bool readable_by_all(const std::string& path);
 
+// Whether nobody but this user and root can change what is at path, and what a link there leads to. A group
+// counts as others, even one that this user is alone in (OpenSSH does the same).
+bool only_ours(const std::string& path);
+
 // path as an absolute path, so that it stays right after a change of the working directory.
 std::string absolute_path(const std::string& path);
 

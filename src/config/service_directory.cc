@@ -22,6 +22,11 @@ constexpr size_t kMaxFiles = 256;              // with more, it is probably a di
 constexpr size_t kMaxServiceFile = 64 * 1024;  // bytes of one file
 constexpr size_t kMaxMappings = 4 * 1024;      // of all files together
 
+constexpr const char* kOthersCanChange =
+    " is ignored because others can change it: it, or a link to it, is another user's, or a group or "
+    "everybody "
+    "may write to it (chmod go-w); --config-dir reads it all the same";
+
 // Every regular file below root, sorted.
 Result<std::vector<std::string>> list_files(const std::string& root) {
   const std::string what = "cannot read the directory " + shown(root);
@@ -75,30 +80,39 @@ Result<> read_one(const std::string& file, Mode mode, std::vector<ServiceMapping
   return {};
 }
 
+// All files below `path` that are `trusted`.
+Result<std::vector<ServiceMapping>> read_all(const std::string& path, Mode mode, Diagnostics& diagnostics,
+                                             bool (*trusted)(const std::string& file)) {
+  const auto files = list_files(path);
+  if (!files) return files.error();
+  std::vector<ServiceMapping> mappings;
+  for (const std::string& file : *files) {
+    if (!trusted(file)) {
+      diagnostics.warning("the file " + shown(file) + kOthersCanChange);
+      continue;
+    }
+    if (auto read = read_one(file, mode, mappings, diagnostics); !read)
+      diagnostics.warning(read.error().text() + "; the rest of the file is ignored");
+  }
+  return mappings;
+}
+
 }  // namespace
 
 Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode,
                                                            Diagnostics& diagnostics) {
-  const auto files = list_files(path);
-  if (!files) return files.error();
-  std::vector<ServiceMapping> mappings;
-  for (const std::string& file : *files)
-    if (auto read = read_one(file, mode, mappings, diagnostics); !read)
-      diagnostics.warning(read.error().text() + "; the rest of the file is ignored");
-  return mappings;
+  return read_all(path, mode, diagnostics, [](const std::string&) { return true; });
 }
 
 std::vector<ServiceMapping> read_default_service_directory(Mode mode, Diagnostics& diagnostics) {
   struct stat status;
   const std::string path = kDefaultServiceDirectory;
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return {};
-  const bool ours = status.st_uid == ::geteuid() || status.st_uid == 0;
-  if (!ours || (status.st_mode & S_IWOTH) != 0) {
-    diagnostics.warning("the directory " + shown(path) +
-                        " is ignored because others can change it; --config-dir reads it all the same");
+  if (!only_ours(path)) {
+    diagnostics.warning("the directory " + shown(path) + kOthersCanChange);
     return {};
   }
-  auto mappings = read_service_directory(path, mode, diagnostics);
+  auto mappings = read_all(path, mode, diagnostics, only_ours);
   if (mappings) return std::move(*mappings);
   diagnostics.warning(mappings.error().text());
   return {};

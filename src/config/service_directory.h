@@ -17,8 +17,8 @@ inline constexpr const char* kDefaultServiceDirectory = "./config";
 Result<std::vector<ServiceMapping>> read_service_directory(const std::string& path, Mode mode,
                                                            Diagnostics& diagnostics);
 
-// The same for kDefaultServiceDirectory, if it exists, belongs to this user or to root, and is not writable
-// by all: what is read without being asked for must not come from strangers. Otherwise empty.
+// The same for kDefaultServiceDirectory, if it exists, without anything that others can change (only_ours()
+// in config/file.h): what is read without being asked for must not come from strangers.
 std::vector<ServiceMapping> read_default_service_directory(Mode mode, Diagnostics& diagnostics);
 
 }  // namespace localproxy::config

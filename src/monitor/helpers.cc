@@ -56,11 +56,12 @@ bool is_sticky(const struct stat& status) {
 // content of that directory. The owner of this program, who may have built it and start it with sudo, is
 // trusted: the program already runs as us.
 bool is_foreign(const struct stat& status, const Own& own) {
-  const auto group_of = [](const struct stat& of) {  // whose members may write to it; 0: root's or none
-    return (of.st_mode & S_IWGRP) != 0 && !is_sticky(of) ? of.st_gid : 0;
+  constexpr gid_t kNoGroup = ~gid_t{0};
+  const auto group_of = [](const struct stat& of) {  // whose members may write to it
+    return (of.st_mode & S_IWGRP) != 0 && !is_sticky(of) ? of.st_gid : kNoGroup;
   };
   const uid_t owners[] = {0, ::getuid(), own.file.st_uid, own.place.st_uid};
-  const gid_t groups[] = {0, group_of(own.file), group_of(own.place)};
+  const gid_t groups[] = {kNoGroup, group_of(own.file), group_of(own.place)};
   const bool everybody = (status.st_mode & S_IWOTH) != 0 && !is_sticky(status);
   return everybody || std::ranges::find(owners, status.st_uid) == std::end(owners) ||
          std::ranges::find(groups, group_of(status)) == std::end(groups);

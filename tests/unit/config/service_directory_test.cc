@@ -37,6 +37,8 @@ class ServiceDirectoryTest : public ::testing::Test {
     return map ? text_of(*map) : "error: " + map.error().text();
   }
 
+  void SetUp() override { ::umask(S_IWGRP | S_IWOTH); }
+
   TemporaryDirectory directory_{TemporaryDirectory::Enter::kYes};
   std::vector<std::string> warnings_;
 };
@@ -120,9 +122,41 @@ TEST_F(ServiceDirectoryTest, TheDefaultIsReadOnlyWhenItIsOurs) {
   EXPECT_TRUE(
       contains(test::warnings_of(strange.diagnostics), "'./config' is ignored because others can change it"));
   EXPECT_EQ(text_of(config_of(with_basics({"-m", "src", "--config-dir", "config"})).known_services), "A=:1;");
+  ::chmod("config", 0775);
+  EXPECT_TRUE(config_of(with_basics({"-m", "src"})).known_services.empty()) << "a group may write to it";
   std::filesystem::remove_all("config");
   directory_.write("config", "a file");
   EXPECT_EQ(test::warnings_of(run_of(with_basics({"-m", "src"})).diagnostics).size(), 1u);
+}
+
+TEST_F(ServiceDirectoryTest, FilesOfTheDefaultThatOthersCanChangeAreIgnored) {
+  directory_.write("config/a.ini", "A=1\n");
+  directory_.write("config/b.ini", "B=2\n");
+  directory_.write("config/c.ini", "C=3\n");
+  ::chmod("config/b.ini", 0664);
+  ::chmod("config/c.ini", 0646);
+  const auto run = run_of(with_basics({"-m", "src"}));
+  EXPECT_EQ(text_of(run.config.known_services), "A=:1;");
+  for (const char* file : {"b.ini", "c.ini"})
+    EXPECT_TRUE(
+        contains(test::warnings_of(run.diagnostics), std::string(file) + "' is ignored because others"))
+        << file;
+  // They were named on the command line.
+  EXPECT_EQ(text_of(config_of(with_basics({"-m", "src", "--config-dir", "config"})).known_services),
+            "A=:1;B=:2;C=:3;");
+}
+
+TEST_F(ServiceDirectoryTest, ALinkOfAStrangerIsIgnored) {
+  directory_.write("mine/a.ini", "A=1\n");
+  ASSERT_EQ(::symlink("mine", "config"), 0);
+  EXPECT_EQ(text_of(config_of(with_basics({"-m", "src"})).known_services), "A=:1;") << "a link of this user";
+  if (::lchown("config", 12'345, 12'345) != 0) GTEST_SKIP() << "only root gives links away";
+  EXPECT_TRUE(config_of(with_basics({"-m", "src"})).known_services.empty());
+  ASSERT_EQ(::unlink("config"), 0);
+  directory_.write("config/b.ini", "B=2\n");
+  ASSERT_EQ(::symlink("../mine/a.ini", "config/a.ini"), 0);
+  ASSERT_EQ(::lchown("config/a.ini", 12'345, 12'345), 0);
+  EXPECT_EQ(text_of(config_of(with_basics({"-m", "src"})).known_services), "B=:2;");
 }
 
 }  // namespace

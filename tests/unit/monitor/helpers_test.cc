@@ -128,6 +128,12 @@ TEST_F(HelpersTest, OneThatAGroupMayWriteAndTheProgramNotIsRefused) {
   EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
 }
 
+// Even of root's group, and of a group that this user is alone in.
+TEST_F(HelpersTest, OneThatTheGroupOfThisUserMayWriteIsRefused) {
+  ASSERT_EQ(::chmod(helper("net").c_str(), 0775), 0);
+  EXPECT_THAT(run(), HasSubstr("could have been replaced by another user"));
+}
+
 TEST_F(HelpersTest, AWorldWritableDirectoryIsRefused) {
   ASSERT_EQ(::chmod(directory_.c_str(), 0757), 0);
   EXPECT_THAT(run(),
