@@ -181,6 +181,8 @@ int proceed(const RunContext& context, config::Run& run, monitor::Helpers helper
   context.run_until([&] { return startup.has_names(); });
   auto on = startup.bind_addresses();
   if (!on) return fail(log, ExitStatus::kCannotBind, on.error());
+  for (const std::string& warning : startup.warnings())
+    log.warning(warning);
   auto listeners = startup.bind_all(*on);
   if (!listeners) return fail(log, ExitStatus::kCannotBind, listeners.error());
   std::vector<std::string> can_listen;

@@ -80,6 +80,20 @@ Result<std::vector<Address>> Startup::bind_addresses() const {
   return addresses_of(bind_host(), "-b");
 }
 
+std::vector<std::string> Startup::warnings() const {
+  std::vector<std::string> warnings;
+  // A destination connects from there, which opens nothing.
+  if (config_.mode != config::Mode::kSource) return warnings;
+  for (const auto& [host, addresses] : found_) {
+    if (!addresses) continue;
+    const auto any = std::ranges::find_if(*addresses, is_any);
+    if (any == addresses->end()) continue;
+    warnings.push_back("the name " + host + " stands for " + host_of(*any) +
+                       ", every address of this machine: whoever can reach one of them can use the tunnel");
+  }
+  return warnings;
+}
+
 Result<std::vector<ServiceListener>> Startup::bind_all(const std::vector<Address>& on) const {
   std::vector<ServiceListener> listeners;
   if (config_.mode != config::Mode::kSource) return listeners;

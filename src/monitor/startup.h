@@ -48,6 +48,9 @@ class Startup {
 
   // The addresses of -b, or of localhost. A name whose lookup has not ended is an error.
   Result<std::vector<Address>> bind_addresses() const;
+  // A warning for each name to listen on that stands for every address of this machine, as 0.0.0.0 does: the
+  // command line does not show that.
+  std::vector<std::string> warnings() const;
   // Binds everything that a source was asked to listen on: a busy port is noticed before the token is used.
   Result<std::vector<ServiceListener>> bind_all(const std::vector<Address>& on) const;
 

@@ -214,6 +214,23 @@ def test_the_unspecified_ipv6_address_means_both_families(lab):
     source.wait_log(rf"Accepted tcp connection on port {port} from 127\.0\.0\.1:\d")
 
 
+@pytest.mark.parametrize("option", ["-b", "-s"])
+def test_a_name_that_stands_for_every_address_is_warned_about(lab, namespace, option):
+    net = namespace()
+    net.write("hosts", "127.0.0.1 localhost\n0.0.0.0 all.test\n127.0.0.2 two.test\n")
+    service = lab.service({"all": ["APP"], "two": ["APP"]}, inside=net)
+
+    def start(name):
+        port = free_port()
+        ports, more = {"-b": (port, ["-b", name]), "-s": (f"{name}:{port}", [])}[option]
+        source = lab.source(service, name.partition(".")[0], {"APP": ports}, more=more, inside=net)
+        source.wait_log(rf"Listening for new connection on port {port}")
+        return source
+
+    assert start("all.test").find_log(r"warning.*the name all\.test stands for 0\.0\.0\.0, every address of this machine")
+    assert not start("two.test").find_log("every address")
+
+
 def test_a_link_local_address_names_its_interface(lab, namespace):
     net = namespace()
     net.ip("addr", "add", "fe80::77/64", "dev", "lo", "nodad")
