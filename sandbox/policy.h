@@ -3,6 +3,8 @@
 // the same line. policy/ROLE.cc has them all; what confines every role alike is in enter.h.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -104,6 +106,9 @@ inline constexpr uint32_t kProtBti = 0x10;
 #else
 inline constexpr uint32_t kProtBti = 0;
 #endif
+
+// How the loader maps code: from a file, and never anonymous or shared. The kernel ignores MAP_DENYWRITE.
+inline constexpr uint32_t kMapCodeFlags = MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE;
 
 // What the configuration and the machine add to a role's rules in one run, as plain values.
 struct PolicyInputs {

@@ -19,6 +19,8 @@ namespace localproxy::sandbox {
 namespace {
 
 constexpr uint32_t kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+// Those of the loader, of libc's tables, and of the tables that nscd shares.
+constexpr uint32_t kMapDataFlags = kMapCodeFlags | MAP_ANONYMOUS | MAP_SHARED;
 
 constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(read), "resolver files, name services"),
@@ -29,8 +31,9 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(fstat), "sizes of files, with a libc that does not use newfstatat for them"),
     allow(SCMP_SYS(lseek), "resolver files"),
     allow(SCMP_SYS(pread64), "headers of name service modules"),
-    allow(SCMP_SYS(mmap), only(2, PROT_READ | PROT_EXEC | kProtBti), "name service modules"),
-    allow(SCMP_SYS(mmap), none_of(2, PROT_EXEC), "their data; files that libc maps"),
+    allow(SCMP_SYS(mmap), only(2, PROT_READ | PROT_EXEC | kProtBti), only(3, kMapCodeFlags),
+          "name service modules"),
+    allow(SCMP_SYS(mmap), none_of(2, PROT_EXEC), only(3, kMapDataFlags), "their data; files that libc maps"),
     allow(SCMP_SYS(mprotect), none_of(2, PROT_EXEC), "relocations of name service modules become read-only"),
     allow(SCMP_SYS(socket), equals(0, AF_INET), equals_but(1, kSocketFlags, SOCK_DGRAM), equals(2, 0),
           "DNS servers"),

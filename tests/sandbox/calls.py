@@ -9,12 +9,14 @@ import re
 
 # The arguments, by index, that policies have conditions on. For all other calls only the name matters.
 ARGUMENTS = {
-    "clone": (0,), "close_range": (2,), "dup3": (2,), "execveat": (4,), "fcntl": (1,), "getsockopt": (1, 2),
-    "ioctl": (1,), "kill": (0, 1), "mmap": (2, 3), "mprotect": (2,), "openat": (2,), "prctl": (0, 1), "prlimit64": (0, 1),
-    "recvfrom": (3,), "seccomp": (0, 1), "sendmmsg": (3,), "sendmsg": (2,), "sendto": (3,), "setsockopt": (1, 2),
-    "socket": (0, 1, 2), "socketpair": (0, 1), "ugetrlimit": (0,), "unlinkat": (2,), "unshare": (0,),
+    "accept4": (3,), "clock_gettime": (0,), "clone": (0,), "close_range": (2,), "dup3": (2,), "execveat": (4,),
+    "fcntl": (1,), "futex": (1,), "getrandom": (2,), "getsockopt": (1, 2), "ioctl": (1,), "kill": (0, 1),
+    "madvise": (2,), "mmap": (2, 3), "mprotect": (2,), "mremap": (3,), "openat": (2,), "pipe2": (1,), "prctl": (0, 1),
+    "prlimit64": (0, 1), "recvfrom": (3,), "recvmsg": (2,), "seccomp": (0, 1), "sendmmsg": (3,), "sendmsg": (2,),
+    "sendto": (3,), "setsockopt": (1, 2), "shutdown": (1,), "socket": (0, 1, 2), "socketpair": (0, 1), "splice": (5,),
+    "ugetrlimit": (0,), "unlinkat": (2,), "unshare": (0,),
     # Names on 32-bit architectures.
-    "fcntl64": (1,), "mmap2": (2, 3), "recv": (3,), "send": (3,),
+    "clock_gettime64": (0,), "fcntl64": (1,), "futex_time64": (1,), "mmap2": (2, 3), "recv": (3,), "send": (3,),
 }
 # PR_SET_PDEATHSIG, PR_SET_DUMPABLE and PR_CAP_AMBIENT, of which the second argument counts as well.
 PRCTL_WITH_ARGUMENT = (0x1, 0x4, 0x2f)

@@ -9,8 +9,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -278,7 +280,8 @@ std::vector<Call> allowed_calls() {
       {&kBridgePolicy, "bytes_in_a_channel", [] { return ::syscall(SYS_ioctl, -1, FIONREAD, nullptr); }},
       {&kBridgePolicy, "accept", [] { return ::syscall(SYS_accept4, -1, nullptr, nullptr, kNewSocket); }},
       {&kBridgePolicy, "sendmsg", [] { return send_with(MSG_NOSIGNAL); }},
-      {&kBridgePolicy, "splice", [] { return ::syscall(SYS_splice, -1, nullptr, -1, nullptr, 1, 0); }},
+      {&kBridgePolicy, "splice",
+       [] { return ::syscall(SYS_splice, -1, nullptr, -1, nullptr, 1, SPLICE_F_MOVE | SPLICE_F_NONBLOCK); }},
       {&kBridgePolicy, "linger", [] { return set_option(SOL_SOCKET, SO_LINGER); }},
       {&kBridgePolicy, "no_delay", [] { return set_option(IPPROTO_TCP, TCP_NODELAY); }},
       {&kBridgePolicy, "pipe",
@@ -291,7 +294,11 @@ std::vector<Call> allowed_calls() {
       {&kResolvePolicy, "socket", [] { return socket_of(AF_INET); }},
       {&kResolvePolicy, "connect", [] { return ::syscall(SYS_connect, -1, nullptr, 0); }},
       {&kResolvePolicy, "poll", [] { return ::poll(nullptr, 0, 0); }},
-      {&kResolvePolicy, "library_code", [] { return map(PROT_READ | PROT_EXEC); }},
+      {&kResolvePolicy, "library_code",
+       [] {
+         constexpr int kFlags = MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE;
+         return ::mmap(nullptr, 4'096, PROT_READ | PROT_EXEC, kFlags, -1, 0) == MAP_FAILED ? -1L : 0L;
+       }},
       {&kMonitorPolicy, "message", [] { return receive_with(MSG_TRUNC); }},
       {&kLaunchPolicy, "fork", forked},
       {&kMonitorPolicy, "socket", [] { return socket_of(AF_INET); }},
@@ -299,8 +306,8 @@ std::vector<Call> allowed_calls() {
       {&kMonitorPolicy, "read_a_file",
        [] { return open_file("/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY); }},
       {&kBridgePolicy, "shutdown", [] { return ::syscall(SYS_shutdown, -1, SHUT_WR); }},
-      {&kNetPolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, 0); }},
-      {&kBridgePolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, 0); }},
+      {&kNetPolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, MSG_CMSG_CLOEXEC); }},
+      {&kBridgePolicy, "recvmsg", [] { return ::syscall(SYS_recvmsg, -1, nullptr, MSG_CMSG_CLOEXEC); }},
       {&kMonitorPolicy, "listen", [] { return ::syscall(SYS_listen, -1, 1); }},
   };
   for (const Policy* policy : kPolicies) {
@@ -314,6 +321,30 @@ std::vector<Call> allowed_calls() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, AllowedTest, testing::ValuesIn(allowed_calls()), call_name);
+
+// malloc must not turn to calls that the filter does not allow, such as those for another arena.
+TEST_F(SeccompTest, MallocReportsThatMemoryIsUsedUp) {
+  for (const size_t block : {size_t{4'000}, size_t{1'000'000}}) {
+    const Ended ended = in_child([block](const Child::Say& say) {
+      const auto program = compile_filter(kNetPolicy, 0);
+      const rlimit little{64'000'000, 64'000'000};
+      if (!program.ok() || ::setrlimit(RLIMIT_AS, &little) != 0) return 2;
+      if (!test::no_new_privs() || !enter_filter(*program).ok()) return 3;
+      void* last = nullptr;
+      for (void* more = ::malloc(block); more != nullptr; more = ::malloc(block)) {
+        *static_cast<void**>(more) = last;
+        last = more;
+      }
+      const int error = errno;
+      // Grown in place or moved, a block is as large as before when there is no room.
+      const bool grown = last != nullptr && ::realloc(last, 100'000'000) != nullptr;
+      say(grown ? "grown" : std::to_string(error));
+      return 0;
+    });
+    EXPECT_EQ(ended.signal, 0);
+    EXPECT_EQ(ended.said, std::to_string(ENOMEM));
+  }
+}
 
 TEST_F(SeccompTest, Clone3IsAnsweredSoThatLibcFallsBack) {
   const Ended ended = behind(kLaunchPolicy, [] { return ::syscall(SYS_clone3, nullptr, 0); });

@@ -4,6 +4,7 @@
 #include <linux/aio_abi.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/landlock.h>
 #include <linux/perf_event.h>
@@ -21,6 +22,7 @@ namespace localproxy::sandbox::test {
 namespace {
 
 constexpr size_t kPage = 4'096;
+constexpr int kCollapse = 25;  // of Linux 6.1
 
 long map(int protection, int flags, int file) {
   return ::mmap(nullptr, kPage, protection, flags, file, 0) == MAP_FAILED ? -1 : 0;
@@ -35,6 +37,34 @@ long make_executable() {
 long make_executable_with_key() {
   void* const memory = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return ::syscall(SYS_pkey_mprotect, memory, kPage, PROT_READ | PROT_EXEC, -1);
+}
+
+long remap(int flags) {
+  void* const from = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const to = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return ::mremap(from, kPage, kPage, flags, to) == MAP_FAILED ? -1 : 0;
+}
+
+long advise(int advice) {
+  void* const memory = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? -1 : ::madvise(memory, kPage, advice);
+}
+
+long futex(int operation) {
+  uint32_t words[2] = {0, 0};
+  return ::syscall(SYS_futex, &words[0], operation, 1, nullptr, &words[1], 0);
+}
+
+// clock_getcpuclockid(3) and clock_gettime(2) say how these numbers are made.
+clockid_t clock_of_process(pid_t pid) {
+  return static_cast<clockid_t>(~static_cast<unsigned>(pid) << 3 | 2U);
+}
+clockid_t clock_of_descriptor(int fd) {
+  return static_cast<clockid_t>(~static_cast<unsigned>(fd) << 3 | 3U);
+}
+long time_of(clockid_t clock) {
+  timespec time{};
+  return ::syscall(SYS_clock_gettime, clock, &time);
 }
 
 long ring() {
@@ -70,7 +100,30 @@ long listen_to_calls() {
 constexpr Operation kKernelOperations[] = {
     // name, attempt, monitor, launch, net, bridge, resolve
     {"writable and executable memory", TRY(map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, K, K, K, K},
-    {"executable memory", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},
+    {"executable memory", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1)), K, K, K, K, K},
+    {"executable memory that others can write to", TRY(map(PROT_READ | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1)), K, K, K, K, K},
+    {"code of a file", TRY(map(PROT_READ | PROT_EXEC, MAP_PRIVATE, w.file)), K, kDone, K, K, kDone},
+    {"code of a file that others can write to", TRY(map(PROT_READ | PROT_EXEC, MAP_SHARED, w.file)), K, K, K, K, K},
+    {"memory that grows downwards", TRY(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1)), K, K, K, K, K},
+    {"memory that is filled at once", TRY(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1)), K, K, K, K, K},
+    {"huge pages", TRY(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1)), ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM},
+    {"move a mapping over another", TRY(remap(MREMAP_MAYMOVE | MREMAP_FIXED)), K, K, K, K, K},
+    {"leave a mapping behind", TRY(remap(MREMAP_MAYMOVE | MREMAP_DONTUNMAP)), K, K, K, K, K},
+    {"memory in cores again", TRY(advise(MADV_DODUMP)), K, K, K, K, K},
+    {"memory in forks again", TRY(advise(MADV_KEEPONFORK)), K, K, K, K, K},
+    {"share equal pages", TRY(advise(MADV_MERGEABLE)), K, K, K, K, K},
+    {"poison a page", TRY(advise(MADV_HWPOISON)), K, K, K, K, K},
+    {"collapse pages to a huge one", TRY(advise(kCollapse)), K, K, K, K, K},
+    {"wait at a futex", TRY(futex(FUTEX_WAIT_PRIVATE)), K, K, K, K, K},
+    {"wake other processes at a futex", TRY(futex(FUTEX_WAKE)), K, K, K, K, K},
+    {"lock a futex that inherits priority", TRY(futex(FUTEX_LOCK_PI_PRIVATE)), K, K, K, K, K},
+    {"requeue to a futex that inherits priority", TRY(futex(FUTEX_CMP_REQUEUE_PI_PRIVATE)), K, K, K, K, K},
+    {"the time of another process", TRY(time_of(clock_of_process(w.sibling))), K, K, K, K, K},
+    {"the time of a device", TRY(time_of(clock_of_descriptor(w.file))), K, K, K, K, K},
+    {"a pipe for notifications", [](const World&) -> long {
+       int pair[2];
+       return ::pipe2(pair, O_CLOEXEC | O_NONBLOCK | O_EXCL);
+     }, K, K, K, K, K},
     {"make memory executable", TRY(make_executable()), K, K, K, K, K},
     {"make memory executable, with a key", TRY(make_executable_with_key()), K, K, K, K, K},
     {"shared anonymous memory", TRY(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1)), K, kDone, K, K, kDone},

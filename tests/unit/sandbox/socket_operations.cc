@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kPorts = 4;  // the Landlock ABI that introduced them
 constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+constexpr unsigned kMove = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
 sockaddr_in loopback(unsigned short port) {
   sockaddr_in address{};
@@ -84,13 +85,13 @@ long receive_bytes_by_trunc(const World& w) {
   return bytes[0] == 0 ? -1 : 0;
 }
 
-long receive_message(const World& w) {
+long receive_message(const World& w, int flags) {
   char byte = 0;
   iovec data{&byte, 1};
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
-  return ::recvmsg(w.tcp, &message, 0);
+  return ::recvmsg(w.tcp, &message, flags);
 }
 
 long set(int socket, int level, int name, int value) {
@@ -180,7 +181,9 @@ constexpr Operation kSocketOperations[] = {
     {"bind a port below 1024", [](const World&) -> long { return bind_to(AF_INET); }, kDone, EACCES, K, K, EACCES, kPorts},
     {"bind a port in no table", TRY(bind_high_port()), EACCES, EACCES, K, K, EACCES, kPorts},
     {"listen on a socket", TRY(::listen(w.fresh_tcp, 1)), kDone, K, K, K, K},
-    {"accept a connection", TRY(::syscall(SYS_accept4, w.listener, nullptr, nullptr, SOCK_NONBLOCK)), K, EAGAIN, K, EAGAIN, K},
+    {"accept a connection", TRY(::syscall(SYS_accept4, w.listener, nullptr, nullptr, kFlags)), K, EAGAIN, K, EAGAIN, K},
+    {"accept a connection that exec leaves open", TRY(::syscall(SYS_accept4, w.listener, nullptr, nullptr, SOCK_NONBLOCK)), K, K, K, K, K},
+    {"shut down both directions", TRY(::shutdown(w.tcp, SHUT_RDWR)), K, K, K, K, K},
 #ifdef SYS_accept
     {"accept a connection the old way", TRY(::syscall(SYS_accept, w.listener, nullptr, nullptr)), K, K, K, K, K},
 #endif
@@ -203,10 +206,15 @@ constexpr Operation kSocketOperations[] = {
        char byte;
        return ::read(w.tcp, &byte, 1);
      }, K, kDone, kDone, kDone, kDone},
-    {"receive a message of a TCP stream", TRY(receive_message(w)), K, kDone, kDone, kDone, kDone},
+    {"receive a message of a TCP stream", TRY(receive_message(w, MSG_CMSG_CLOEXEC)), K, kDone, kDone, kDone, kDone},
+    {"receive descriptors that exec leaves open", TRY(receive_message(w, 0)), K, kDone, K, K, kDone},
+    {"look at a message of a TCP stream", TRY(receive_message(w, MSG_CMSG_CLOEXEC | MSG_PEEK)), K, kDone, K, K, kDone},
+    {"receive an urgent message", TRY(receive_message(w, MSG_CMSG_CLOEXEC | MSG_OOB)), K, EINVAL, K, K, EINVAL},
+    {"receive the errors of a socket", TRY(receive_message(w, MSG_CMSG_CLOEXEC | MSG_ERRQUEUE)), K, EAGAIN, K, K, EAGAIN},
     {"receive many messages", TRY(::syscall(SYS_recvmmsg, w.tcp, nullptr, 0, 0, nullptr)), K, K, K, K, K},
-    {"splice a TCP stream", TRY(::syscall(SYS_splice, w.tcp, nullptr, w.pipe_write, nullptr, 1, SPLICE_F_NONBLOCK)), K, kDone, K, kDone, K},
-    {"splice a file", TRY(::syscall(SYS_splice, w.file, nullptr, w.pipe_write, nullptr, 1, SPLICE_F_NONBLOCK)), K, kDone, K, kDone, K},
+    {"splice a TCP stream", TRY(::syscall(SYS_splice, w.tcp, nullptr, w.pipe_write, nullptr, 1, kMove)), K, kDone, K, kDone, K},
+    {"splice a file", TRY(::syscall(SYS_splice, w.file, nullptr, w.pipe_write, nullptr, 1, kMove)), K, kDone, K, kDone, K},
+    {"splice with another flag", TRY(::syscall(SYS_splice, w.tcp, nullptr, w.pipe_write, nullptr, 1, kMove | SPLICE_F_GIFT)), K, K, K, K, K},
     {"how much a pipe holds", [](const World& w) -> long {
        int size = 0;
        return ::ioctl(w.pipe_read, FIONREAD, &size);

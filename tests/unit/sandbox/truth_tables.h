@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -73,22 +75,55 @@ inline constexpr Narrow kNarrow[] = {
     {"geteuid", "geteuid32"},  {"getgid", "getgid32"},    {"getegid", "getegid32"},
     {"recvfrom", "recv"},      {"sendto", "send"},        {"rt_sigreturn", "sigreturn"}};
 
-inline const Names kCommonFree = {"write",         "close",        "epoll_wait", "epoll_pwait", "epoll_ctl",
-                                  "brk",           "munmap",       "mremap",     "madvise",     "futex",
-                                  "clock_gettime", "gettimeofday", "exit_group"};
+inline const Names kCommonFree = {"write", "close",  "epoll_wait",   "epoll_pwait", "epoll_ctl",
+                                  "brk",   "munmap", "gettimeofday", "exit_group"};
 constexpr uint64_t kDroppable = 0x08 | MAP_ANONYMOUS;  // newer than the headers of Debian 13
 constexpr uint64_t kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 
-inline const Names kCommonConditional = {"mmap", "prctl"};
+inline const Names kCommonConditional = {"mmap", "mremap", "madvise", "futex", "clock_gettime", "prctl"};
 inline const std::vector<Row> kCommonRows = {
     {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous}, true},
-    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_NORESERVE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_HUGETLB}, false, ENOMEM},
+    {"mmap",
+     {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_HUGETLB | 21U << MAP_HUGE_SHIFT},
+     false,
+     ENOMEM},
+    {"mremap", {0, 4096, 8192, MREMAP_MAYMOVE}, true},
+    {"mremap", {0, 4096, 8192, 0}, false},
+    {"mremap", {0, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED}, false},
+    {"mremap", {0, 4096, 4096, MREMAP_MAYMOVE | MREMAP_DONTUNMAP}, false},
+    {"madvise", {0, 4096, MADV_DONTNEED}, true},
+    {"madvise", {0, 4096, MADV_HUGEPAGE}, false, EINVAL},
+    {"futex", {0, FUTEX_WAKE_PRIVATE}, true},
+    {"clock_gettime", {CLOCK_REALTIME}, true},
+    {"clock_gettime", {CLOCK_MONOTONIC}, true},
+    {"clock_gettime", {CLOCK_BOOTTIME}, true},
     {"prctl", {PR_GET_SECCOMP}, true},
 };
 // Calls that no role may make.
 inline const std::vector<Row> kForbiddenRows = {
     {"mmap", {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, kAnonymous}, false},
     {"mmap", {0, 4096, PROT_WRITE | PROT_EXEC, kAnonymous}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_GROWSDOWN}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_POPULATE}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_LOCKED}, false},
+    {"mmap", {0, 4096, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC}, false},
+    {"madvise", {0, 4096, MADV_REMOVE}, false},
+    {"madvise", {0, 4096, MADV_FREE}, false},
+    {"madvise", {0, 4096, MADV_MERGEABLE}, false},
+    {"madvise", {0, 4096, MADV_DODUMP}, false},
+    {"madvise", {0, 4096, MADV_KEEPONFORK}, false},
+    {"madvise", {0, 4096, MADV_HWPOISON}, false},
+    {"futex", {0, FUTEX_WAKE}, false},
+    {"futex", {0, FUTEX_WAIT_PRIVATE}, false},
+    {"futex", {0, FUTEX_WAIT}, false},
+    {"futex", {0, FUTEX_CMP_REQUEUE_PI_PRIVATE}, false},
+    {"futex", {0, FUTEX_LOCK_PI_PRIVATE}, false},
+    {"futex", {0, FUTEX_WAKE_OP_PRIVATE}, false},
+    {"clock_gettime", {8 /* CLOCK_REALTIME_ALARM */}, false},
+    {"clock_gettime", {CLOCK_TAI}, false},
+    {"clock_gettime", {0xffff'ffff'ffff'fffa /* of a process */}, false},
+    {"clock_gettime", {3U | ~7U /* of a descriptor */}, false},
     {"prctl", {PR_SET_SECCOMP}, false},
     {"prctl", {PR_SET_KEEPCAPS, 1}, false},
     {"fcntl", {0, F_DUPFD, 10}, false},
@@ -97,6 +132,9 @@ inline const std::vector<Row> kForbiddenRows = {
 };
 // Calls that only launch may make, since it has to start the other roles.
 inline const std::vector<Row> kForbiddenToHelpersRows = {
+    {"madvise", {0, 4096, MADV_DONTDUMP}, false},
+    {"madvise", {0, 4096, MADV_WIPEONFORK}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_NORESERVE}, false},
     {"prctl", {PR_SET_DUMPABLE, 1}, false},
     {"prctl", {PR_CAP_AMBIENT}, false},
     {"fcntl", {0, F_DUPFD_CLOEXEC, 10}, false},
@@ -177,9 +215,16 @@ inline const Role kDialler{&kMonitorPolicy, kMonitor.free, kMonitor.conditional,
                            kUnixSockets};
 
 inline const Role kNet{&kNetPolicy,
-                       {"read", "recvmsg", "getpid", "getrandom", "rt_sigprocmask"},
-                       {"getsockopt"},
+                       {"read", "getpid", "rt_sigprocmask"},
+                       {"recvmsg", "getrandom", "getsockopt"},
                        {
+                           {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC}, true},
+                           {"recvmsg", {3, 0, 0}, false},
+                           {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC | MSG_PEEK}, false},
+                           {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC | MSG_OOB}, false},
+                           {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC | MSG_ERRQUEUE}, false},
+                           {"getrandom", {0, 16, 0}, true},
+                           {"getrandom", {0, 16, 2 /* GRND_RANDOM */}, false},
                            {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
                            {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kDroppable}, true},
                            {"mmap", {0, 4096, PROT_READ, kDroppable}, false},
@@ -191,29 +236,47 @@ inline const Role kNet{&kNetPolicy,
                            {"fcntl", {0, F_SETFL, 0}, false},
                        }};
 
-inline const Role kBridge{&kBridgePolicy,
-                          {"read", "recvmsg", "shutdown", "accept4", "pipe2", "splice"},
-                          {"socketpair", "sendmsg", "setsockopt", "ioctl", "fcntl"},
-                          {
-                              {"socketpair", {AF_UNIX, SOCK_STREAM | kNew}, true},
-                              {"socketpair", {AF_UNIX, SOCK_DGRAM | kNew}, false},
-                              {"socketpair", {AF_INET, SOCK_STREAM | kNew}, false},
-                              {"sendmsg", {3, 0, MSG_NOSIGNAL}, true},
-                              {"sendmsg", {3, 0, MSG_NOSIGNAL | MSG_FASTOPEN}, false},
-                              {"sendmsg", {3, 0, MSG_OOB}, false},
-                              {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
-                              {"setsockopt", {3, SOL_SOCKET, SO_LINGER}, true},
-                              {"setsockopt", {3, IPPROTO_TCP, TCP_NODELAY}, true},
-                              {"setsockopt", {3, IPPROTO_TCP, TCP_REPAIR}, false},
-                              {"setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}, false},
-                              {"setsockopt", {3, SOL_SOCKET, SO_BINDTODEVICE}, false},
-                              {"ioctl", {3, SIOCOUTQ}, true},
-                              {"ioctl", {3, FIONREAD}, true},
-                              {"ioctl", {3, TIOCSTI}, false},
-                              {"ioctl", {3, FIONBIO}, false},
-                              {"fcntl", {3, F_SETPIPE_SZ, 4096}, true},
-                              {"fcntl", {0, F_SETFL, 0}, false},
-                          }};
+inline const Role kBridge{
+    &kBridgePolicy,
+    {"read"},
+    {"recvmsg", "shutdown", "accept4", "pipe2", "splice", "socketpair", "sendmsg", "setsockopt", "ioctl",
+     "fcntl"},
+    {
+        {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC}, true},
+        {"recvmsg", {3, 0, 0}, false},
+        {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC | MSG_PEEK}, false},
+        {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC | MSG_OOB}, false},
+        {"recvmsg", {3, 0, MSG_CMSG_CLOEXEC | MSG_ERRQUEUE}, false},
+        {"shutdown", {3, SHUT_WR}, true},
+        {"shutdown", {3, SHUT_RDWR}, false},
+        {"accept4", {3, 0, 0, kNew}, true},
+        {"accept4", {3, 0, 0, 0}, false},
+        {"accept4", {3, 0, 0, SOCK_CLOEXEC}, false},
+        {"pipe2", {0, O_CLOEXEC | O_NONBLOCK}, true},
+        {"pipe2", {0, O_CLOEXEC | O_NONBLOCK | O_EXCL /* for watches of keys */}, false},
+        {"pipe2", {0, O_CLOEXEC | O_NONBLOCK | O_DIRECT}, false},
+        {"splice", {3, 0, 4, 0, 1, SPLICE_F_MOVE | SPLICE_F_NONBLOCK}, true},
+        {"splice", {3, 0, 4, 0, 1, SPLICE_F_MOVE}, false},
+        {"splice", {3, 0, 4, 0, 1, SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_GIFT}, false},
+        {"socketpair", {AF_UNIX, SOCK_STREAM | kNew}, true},
+        {"socketpair", {AF_UNIX, SOCK_DGRAM | kNew}, false},
+        {"socketpair", {AF_INET, SOCK_STREAM | kNew}, false},
+        {"sendmsg", {3, 0, MSG_NOSIGNAL}, true},
+        {"sendmsg", {3, 0, MSG_NOSIGNAL | MSG_FASTOPEN}, false},
+        {"sendmsg", {3, 0, MSG_OOB}, false},
+        {"getsockopt", {3, SOL_SOCKET, SO_ERROR}, false},
+        {"setsockopt", {3, SOL_SOCKET, SO_LINGER}, true},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_NODELAY}, true},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_REPAIR}, false},
+        {"setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}, false},
+        {"setsockopt", {3, SOL_SOCKET, SO_BINDTODEVICE}, false},
+        {"ioctl", {3, SIOCOUTQ}, true},
+        {"ioctl", {3, TIOCSTI}, false},
+        {"ioctl", {3, FIONREAD}, true},
+        {"ioctl", {3, FIONBIO}, false},
+        {"fcntl", {3, F_SETPIPE_SZ, 4096}, true},
+        {"fcntl", {0, F_SETFL, 0}, false},
+    }};
 
 inline const Names kResolveFree = {"read",    "recvmsg",     "newfstatat",      "fstat",          "lseek",
                                    "pread64", "bind",        "connect",         "writev",         "poll",
@@ -224,7 +287,12 @@ inline const Names kResolveConditional = {"sendto", "sendmmsg",   "recvfrom",   
 inline const std::vector<Row> kResolveRows = {
     {"openat", {0, 0, O_RDONLY | O_CLOEXEC}, true},
     {"mmap", {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC, MAP_SHARED}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC, kAnonymous}, false},
     {"mmap", {0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_FIXED}, true},
+    {"mmap", {0, 4096, PROT_READ, MAP_SHARED}, true},
     {"sendto", {3, 0, 10, 0}, true},
     {"sendto", {3, 0, 10, MSG_NOSIGNAL}, true},
     {"sendto", {3, 0, 10, MSG_NOSIGNAL | MSG_DONTWAIT}, true},
@@ -348,6 +416,11 @@ inline const Names kLaunchConditional = joined<Names>(
      kResolveConditional,
      {"clone", "execveat", "kill", "dup3", "close_range", "unshare", "prlimit64", "ugetrlimit", "seccomp"}});
 inline const std::vector<Row> kLaunchRows = {
+    {"madvise", {0, 4096, MADV_DONTDUMP}, true},
+    {"madvise", {0, 4096, MADV_WIPEONFORK}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_WRITE, kAnonymous | MAP_NORESERVE}, true},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC, kAnonymous}, false},
+    {"mmap", {0, 4096, PROT_READ | PROT_EXEC, MAP_SHARED}, false},
     {"getsockopt", {3, SOL_SOCKET, SO_TYPE}, true},
     {"clone", {kFork}, true},
     {"clone", {SIGCHLD | CLONE_VM}, false},
