@@ -28,25 +28,24 @@ while not select.select([0], [], [], 0)[0]:
         if not pid.isdigit() or pid in before or pid in caught: continue
         try:
             with open(f"/proc/{pid}/mem", "rb"), open(f"/proc/{pid}/cmdline", "rb") as line:
-                name = os.path.basename(line.read().split(b"\0")[0]).decode()
-                if name.startswith("localproxy"): caught[pid] = name
+                caught[pid] = f"{os.getsid(int(pid))}:{os.path.basename(line.read().split(bytes(1))[0]).decode()}"
         except OSError: pass
-print(" ".join(sorted(set(caught.values()))))
+print(" ".join(caught.values()))
 """
 
 
 class Spy:
-    """A program of USER that watches for processes of localproxy."""
+    """A program of a user that watches for processes of localproxy."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, "-B", "-S", "-c", SPY], user=USER,
-                                        group=pwd.getpwnam(USER).pw_gid, extra_groups=[], cwd="/", text=True,
+    def __init__(self, user):
+        self.process = subprocess.Popen([sys.executable, "-B", "-S", "-c", SPY], user=user,
+                                        group=pwd.getpwnam(user).pw_gid, extra_groups=[], cwd="/", text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == "ready\n"
 
-    def caught(self):
-        """The programs whose memory it has got at."""
-        return self.process.communicate()[0].split()
+    def caught(self, session):
+        """The programs of a session whose memory it has got at; other tests may run beside this one."""
+        return [each for each in self.process.communicate()[0].split() if each.startswith(f"{session}:localproxy")]
 
 
 @pytest.fixture
@@ -61,16 +60,18 @@ def installed(lab):
     return next(directory.glob("**/bin/localproxy"))
 
 
-def test_no_process_is_open_when_it_starts(lab, installed):
-    """Three runs, of which each starts net again and again."""
+@pytest.mark.parametrize("user", [None, USER], ids=["root", "an ordinary user"])
+def test_no_process_is_open_when_it_starts(lab, installed, user):
+    """Three runs, of which each starts net again and again. The spy is the user of its helpers."""
     for _ in range(TRIES):
-        spy = Spy()
+        spy = Spy(user or "_localproxy")
         with plain_server(lambda connection: connection.close()) as port:
-            source = lab.lonely_source(f"127.0.0.1:{port}", settings=AGAIN_AND_AGAIN, program=installed, user=USER)
+            source = lab.lonely_source(f"127.0.0.1:{port}", settings=AGAIN_AND_AGAIN, program=installed, user=user,
+                                      own_session=True)
             for _ in range(TRIES):
                 source.wait_log("net: sandbox: ", since=source.mark())
             source.stop()
-        assert not spy.caught(), source.log
+        assert not spy.caught(source.pid), source.log
 
 
 def test_the_monitor_is_closed_while_a_name_of_b_is_looked_up(lab, namespace):
