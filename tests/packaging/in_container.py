@@ -11,6 +11,7 @@ import os
 import pathlib
 import pwd
 import socket
+import stat
 import subprocess
 import sys
 
@@ -120,8 +121,10 @@ def see_installation():
     status = ETC.stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, me.pw_gid, 0o750), status
     assert run("localproxy", "--version").strip()
+    programs = [pathlib.Path("/usr/bin/localproxy"), *pathlib.Path("/usr/libexec/localproxy").iterdir()]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in programs] == [0o711] * 5, programs
     assert "/usr/share/man/man1/localproxy.1.gz" in run("dpkg", "-L", "localproxy").split("\n")
-    seen("the system user and /etc/localproxy, for root and its group")
+    seen("the system user and /etc/localproxy, for root and its group, and programs that nobody else can read")
 
 
 def see_examples():
