@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "tls/error.h"
+#include "tls/name_constraints.h"
 
 namespace localproxy::tls {
 namespace {
@@ -133,16 +134,22 @@ void Session::shutdown() {
 }
 
 int Session::on_verified(int good, X509_STORE_CTX* verification) {
-  if (good != 1) {
-    // Most authorities publish CRLs, but nothing here fetches them.
-    if (X509_STORE_CTX_get_error(verification) == X509_V_ERR_UNABLE_TO_GET_CRL) {
-      X509_STORE_CTX_set_error(verification, X509_V_OK);
-      return 1;
-    }
-    const auto* ssl = static_cast<const SSL*>(
-        X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
-    static_cast<Session*>(SSL_get_ex_data(ssl, 0))->certificate_error_.record(verification);
+  const auto* ssl =
+      static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* const session = static_cast<Session*>(SSL_get_ex_data(ssl, 0));
+  if (good == 1) {
+    const bool named = X509_STORE_CTX_get_error_depth(verification) == 0 && !is_address(session->host_);
+    const int error = named ? check_name_constraints(verification, session->host_) : X509_V_OK;
+    if (error == X509_V_OK) return good;
+    X509_STORE_CTX_set_error(verification, error);
+    good = 0;
   }
+  // Most authorities publish CRLs, but nothing here fetches them.
+  if (X509_STORE_CTX_get_error(verification) == X509_V_ERR_UNABLE_TO_GET_CRL) {
+    X509_STORE_CTX_set_error(verification, X509_V_OK);
+    return 1;
+  }
+  session->certificate_error_.record(verification);
   return good;
 }
 

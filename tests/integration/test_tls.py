@@ -1,10 +1,14 @@
 """Which servers the proxy trusts: chain, name, version; and what happens otherwise."""
 
+import contextlib
 import re
 import socket
+import ssl
+import subprocess
 
 import pytest
 from harness.lab import READY, free_ports
+from harness.sockets import plain_server
 
 # The words of OpenSSL, or ours.
 NOT_TRUSTED = r"(?i)(certificate verify failed|unable to get local issuer|self.signed|unable to verify)"
@@ -62,6 +66,50 @@ def test_an_address_that_the_certificate_names_is_accepted(lab, service):
 def test_version_1_2_is_enough(lab, service):
     service.control("tls", max="1.2")
     source_with(lab, service, "-c", lab.ca_directory(service)).wait_log(READY)
+
+
+# ---- name constraints ----
+
+def issue(directory, name, *more, by=None):
+    """Writes NAME.pem and NAME-key.pem: a certificate by another one that was issued here, or by itself."""
+    signed = ["-CA", directory / f"{by}.pem", "-CAkey", directory / f"{by}-key.pem"] if by else []
+    extensions = [word for extension in more for word in ("-addext", extension)]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", f"/CN={name}", "-keyout", directory / f"{name}-key.pem",
+                    "-out", directory / f"{name}.pem", *extensions, *signed], check=True, capture_output=True)
+    (directory / f"{name}.pem").chmod(0o644)
+
+
+@pytest.mark.parametrize("where", ["at the root", "in between"])
+@pytest.mark.parametrize("constraint, allowed", [
+    ("permitted;DNS:localhost", True), ("permitted;DNS:example.com", False), ("excluded;DNS:localhost", False)])
+def test_an_authority_cannot_certify_a_host_outside_its_name_constraints(lab, where, constraint, allowed):
+    """The name of the host is in the alternative names only."""
+    directory = lab.make_directory("authority")
+    constrained = ["keyUsage=critical,keyCertSign", f"nameConstraints=critical,{constraint}"]
+    issue(directory, "root", *(constrained if where == "at the root" else ["keyUsage=critical,keyCertSign"]))
+    issue(directory, "between", *constrained, "basicConstraints=critical,CA:TRUE", by="root")
+    by = "root" if where == "at the root" else "between"
+    issue(directory, "server", "basicConstraints=critical,CA:FALSE", "subjectAltName=DNS:localhost", by=by)
+    chain = directory / "chain.pem"
+    chain.write_text((directory / "server.pem").read_text() + (directory / "between.pem").read_text())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, directory / "server-key.pem")
+    handshakes = []
+
+    def serve(connection):
+        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as inside:
+            handshakes.append(inside.recv(4))
+
+    with plain_server(serve) as port:
+        source = lab.lonely_source(f"localhost:{port}", more=["--cafile", directory / "root.pem"])
+        assert source.wait() == 69
+    if allowed:
+        assert handshakes == [b"GET "]
+    else:
+        assert source.find_log(r"error.*the certificate for localhost was not accepted: (permitted|excluded) subtree "
+                               "violation")
+        assert handshakes in ([], [b""])
 
 
 def test_without_verification_any_certificate_passes_with_a_warning(lab, service):

@@ -37,7 +37,8 @@ struct Wanted {
   bool authority = false;
   long days_from = -1;  // first day of validity, relative to today
   long days_to = 1;
-  bool key_ids = false;  // of its key, and of its issuer's
+  bool key_ids = false;               // of its key, and of its issuer's
+  std::string name_constraints = {};  // "permitted;DNS:example.com"
 };
 
 // A certificate signed by `issuer`; null: self-signed.
@@ -64,6 +65,7 @@ inline Identity issue(const Wanted& wanted, const Identity* issuer) {
   extend(NID_basic_constraints, wanted.authority ? "critical,CA:TRUE" : "CA:FALSE");
   if (wanted.key_ids) extend(NID_subject_key_identifier, "hash");
   if (wanted.key_ids && issuer != nullptr) extend(NID_authority_key_identifier, "keyid");
+  if (!wanted.name_constraints.empty()) extend(NID_name_constraints, "critical," + wanted.name_constraints);
   if (!wanted.alternative_names.empty()) extend(NID_subject_alt_name, wanted.alternative_names);
   X509_sign(x509, by.key.get(), EVP_sha256());
   return made;
