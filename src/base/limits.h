@@ -145,6 +145,11 @@ inline constexpr milliseconds kShortageRetry{100};
 
 // Directories of -c and of SSL_CERT_DIR together.
 inline constexpr size_t kMaxCaPaths = 8;
+// Bytes of the file of --crlfile. An authority's list of 100,000 certificates has about 5 MB as PEM, and
+// OpenSSL needs several times that.
+inline constexpr int64_t kMaxCrlFile = 8 * 1024 * 1024;
+// Public keys of --pin-sha256. A service has one, and another that takes its place one day.
+inline constexpr size_t kMaxPins = 16;
 
 // ---- time ----
 

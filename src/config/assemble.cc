@@ -57,8 +57,8 @@ class Assembler {
     constexpr Step kSteps[] = {
         &Assembler::require_token, &Assembler::endpoint,     &Assembler::mode,
         &Assembler::services,      &Assembler::bind_address, &Assembler::verbosity,
-        &Assembler::process,       &Assembler::certificates, &Assembler::access_token,
-        &Assembler::client_token,  &Assembler::connections,
+        &Assembler::process,       &Assembler::certificates, &Assembler::tls,
+        &Assembler::access_token,  &Assembler::client_token, &Assembler::connections,
     };
     return run(kSteps);
   }
@@ -263,6 +263,29 @@ class Assembler {
           "tokens, and read and change everything in the tunnel. Never use this outside of tests");
     }
 #endif
+    return {};
+  }
+
+  Result<> tls() {
+    if (has(OptionId::kTlsMin)) {
+      const Value& value = given_[OptionId::kTlsMin];
+      if (value.texts.front() != "1.2" && value.texts.front() != "1.3")
+        return wrong(value, "the versions of TLS are 1.2 and 1.3");
+      config_.only_tls13 = value.texts.front() == "1.3";
+    }
+    if (has(OptionId::kCrlfile)) {
+      auto file = certificate_file(text(OptionId::kCrlfile));
+      if (!file) return file.error().reworded(given_[OptionId::kCrlfile].origin + " " + file.error().text());
+      config_.crl_file = std::move(*file);
+    }
+    const Value& keys = given_[OptionId::kPinSha256];
+    for (const std::string& text : keys.texts) {
+      auto pins = parse_pins(text);
+      if (!pins) return pins.error().about(keys.origin);
+      config_.pins.insert(config_.pins.end(), pins->begin(), pins->end());
+    }
+    if (config_.pins.size() > limits::kMaxPins)
+      return Error(keys.origin + ": more than " + std::to_string(limits::kMaxPins) + " public keys");
     return {};
   }
 

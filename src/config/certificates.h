@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "config/config.h"
@@ -14,6 +16,9 @@ namespace localproxy::config {
 // pipe will not do.
 Result<std::string> certificate_directory(const std::string& path);
 Result<std::string> certificate_file(const std::string& path);
+
+// SHA-256 sums of public keys, 32 bytes each, from sha256//BASE64 entries with ';' between them.
+Result<std::vector<std::string>> parse_pins(std::string_view text);
 
 // SSL_CERT_FILE and SSL_CERT_DIR. As with OpenSSL, what they name need not exist.
 Result<> read_certificate_variables(Environment environment, Config& config, Diagnostics& diagnostics);

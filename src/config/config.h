@@ -75,6 +75,9 @@ struct Config {
   std::string bind_address;           // empty: localhost for listening, any for connecting
   std::vector<std::string> ca_paths;  // directories of -c, besides the system store
   std::string ca_file;                // of --cafile, or empty
+  std::string crl_file;               // of --crlfile, or empty
+  std::vector<std::string> pins;      // SHA-256 of the service's possible public keys; empty: any key
+  bool only_tls13 = false;            // --tls-min 1.3
   // From SSL_CERT_FILE and SSL_CERT_DIR, in place of the system's; empty when the variable names nothing that
   // exists.
   std::optional<std::string> cert_file;

@@ -87,8 +87,14 @@ void describe_service(const Config& config, Lines& lines) {
   for (const std::string& path : config.ca_paths)
     lines.add("trusts also", "the certificates in " + path);
   if (!config.ca_file.empty()) lines.add("trusts also", "the certificates in " + config.ca_file);
+  if (!config.crl_file.empty())
+    lines.add("does not trust", "what the CRLs in " + config.crl_file + " revoke");
   lines.add("access token", secret_text(config.access_token, config.access_token_origin));
   lines.add("client token", secret_text(config.client_token, config.client_token_origin));
+  if (!config.pins.empty())
+    lines.add("public key of the service",
+              "one of " + std::to_string(config.pins.size()) + " (--pin-sha256)");
+  lines.add("TLS", config.only_tls13 ? "1.3 only" : "1.2 or 1.3");
   lines.add("reconnects", tries(settings.reconnect_tries) + ", first after " +
                               std::to_string(settings.backoff_first.count()) + " ms, " +
                               (settings.reconnect_on_data_error ? "also" : "not") +

@@ -38,6 +38,12 @@ constexpr Option kOptions[] = {
      "Further directory of root certificates"},
     {OptionId::kCafile, 0, Shape::kValue, Origin::kHere, true, "cafile", "FILE", "",
      "Further file of root certificates"},
+    {OptionId::kCrlfile, 0, Shape::kValue, Origin::kHere, true, "crlfile", "FILE", "",
+     "File of revoked certificates (CRLs)"},
+    {OptionId::kPinSha256, 0, Shape::kList, Origin::kHere, true, "pin-sha256", "KEYS", "",
+     "Public keys that the service may have: sha256//BASE64;..."},
+    {OptionId::kTlsMin, 0, Shape::kValue, Origin::kHere, true, "tls-min", "VERSION", "",
+     "Lowest version of TLS: 1.2 (default) or 1.3"},
 #if LOCALPROXY_ALLOW_NO_VERIFY
     {OptionId::kNoSslHostVerify, 'k', Shape::kFlag, Origin::kReference, true, "no-ssl-host-verify", "", "",
      "Do not verify the service: for tests only"},

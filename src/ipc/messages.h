@@ -30,6 +30,7 @@ struct Setup {
   uint32_t group = 0;
   uint8_t log_level = 0;
   bool landlock = true;     // false: --sandbox=no-landlock
+  bool only_tls13 = false;  // net: no older version of TLS
   bool load_roots = false;  // net: the system's root certificates and those below
   // Whether SSL_CERT_FILE or SSL_CERT_DIR is set and replaces the system's file or directory.
   bool has_cert_file = false;
@@ -38,9 +39,11 @@ struct Setup {
   Text<kMaxPath> cert_file;
   TextList<limits::kMaxCaPaths, kMaxPath> ca_paths;
   Text<kMaxPath> ca_file;
+  Text<kMaxPath> crl_file;
   static auto fields(Setup& m) {
-    return std::tie(m.version, m.parent_pid, m.user, m.group, m.log_level, m.landlock, m.load_roots,
-                    m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file, m.ca_paths, m.ca_file);
+    return std::tie(m.version, m.parent_pid, m.user, m.group, m.log_level, m.landlock, m.only_tls13,
+                    m.load_roots, m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file, m.ca_paths,
+                    m.ca_file, m.crl_file);
   }
 };
 
@@ -95,12 +98,13 @@ struct Grant {
   Text<kMaxHost> proxy_host;
   SecretText<kMaxProxyCredentials> proxy_credentials;  // USER:PASSWORD, or empty
   Text<kMaxHost> host;
+  TextList<limits::kMaxPins, 32> pins;  // SHA-256 of the public keys that the service may have; none: any
   Text<128> subprotocol;
   SecretText<limits::kMaxAccessToken> access_token;
   SecretText<limits::kMaxClientToken> client_token;
   static auto fields(Grant& m) {
     return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.stall_ms,
-                    m.peer_version, m.proxy, m.proxy_port, m.proxy_host, m.proxy_credentials, m.host,
+                    m.peer_version, m.proxy, m.proxy_port, m.proxy_host, m.proxy_credentials, m.host, m.pins,
                     m.subprotocol, m.access_token, m.client_token);
   }
 };

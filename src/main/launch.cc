@@ -17,7 +17,7 @@ int main() {
       .programs = {ipc::kNetProgramFd, ipc::kBridgeProgramFd, ipc::kResolveProgramFd},
       .certificate_directories = setup.ca_paths.value,
       .needs = sandbox::name_service_needs()};
-  for (const std::string& file : {setup.ca_file.value, setup.cert_file.value})
+  for (const std::string& file : {setup.ca_file.value, setup.crl_file.value, setup.cert_file.value})
     if (!file.empty()) inputs.certificate_files.push_back(file);
   self.enter_sandbox(inputs);
   return self.run();

@@ -28,6 +28,7 @@ tls::Roots roots_of(const ipc::Setup& setup) {
   if (setup.has_cert_paths) roots.system_paths.emplace(paths.begin(), further);
   roots.paths.assign(further, paths.end());
   roots.file = setup.ca_file.value;
+  roots.crl_file = setup.crl_file.value;
   return roots;
 }
 
@@ -47,7 +48,8 @@ __attribute__((noinline)) int run() {
   // For the tokens: when they arrive, nothing can be locked any more.
   reserve_locked_memory();
   const ipc::Setup& setup = self.wait_for_setup();
-  auto context = tls::Context::create(roots_of(setup), self.log());
+  auto context = tls::Context::create(
+      roots_of(setup), self.log(), setup.only_tls13 ? tls::LeastVersion::kTls13 : tls::LeastVersion::kTls12);
   if (!context) refuse(context.error().text());
   net::NetProcess process(self.loop(), self.log(), **context, self.monitor(), UniqueFd(ipc::kSiblingFd));
   // OpenSSL asks libc for the time when it checks a certificate, and libc reads the time zone when it is

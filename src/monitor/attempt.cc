@@ -19,6 +19,7 @@ void fill(const config::Config& config, ipc::Grant& grant) {
   grant.verify = config.verify_host;
   grant.host.value = config.endpoint.host;
   grant.port = config.endpoint.port;
+  grant.pins.value = config.pins;
   grant.subprotocol.value = config.settings.subprotocol;
   grant.ping_period_ms = static_cast<uint32_t>(config.settings.ping_period.count());
   grant.max_connections = config.settings.max_connections;
@@ -107,6 +108,7 @@ Result<> Attempt::start_net() {
   auto channel = make_socketpair(SOCK_SEQPACKET);
   if (!channel) return channel.error();
   ipc::Setup setup = setup_of(config_, launcher_.pid());
+  setup.only_tls13 = config_.only_tls13;
   if (config::needs_roots(config_)) {
     setup.load_roots = true;
     add_roots(config_, setup);

@@ -79,6 +79,7 @@ Result<> check_certificates(const config::Config& config) {
   for (const std::string& path : config.cert_paths.value_or(std::vector<std::string>()))
     if (auto good = check_directory("SSL_CERT_DIR", path); !good) return good;
   if (auto good = check_file("--cafile", config.ca_file); !good) return good;
+  if (auto good = check_file("--crlfile", config.crl_file); !good) return good;
   return check_file("SSL_CERT_FILE", config.cert_file.value_or(""));
 }
 

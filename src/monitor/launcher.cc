@@ -55,6 +55,7 @@ void add_roots(const config::Config& config, ipc::Setup& setup) {
   setup.cert_paths = static_cast<uint8_t>(setup.ca_paths.value.size());
   setup.ca_paths.value.insert(setup.ca_paths.value.end(), config.ca_paths.begin(), config.ca_paths.end());
   setup.ca_file.value = config.ca_file;
+  setup.crl_file.value = config.crl_file;
   setup.has_cert_file = config.cert_file.has_value();
   setup.cert_file.value = config.cert_file.value_or("");
   setup.has_cert_paths = config.cert_paths.has_value();

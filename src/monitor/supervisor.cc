@@ -233,7 +233,8 @@ void Supervisor::on_attempt_end(const Attempt::End& how) {
       return retry(how.text, false);
     case Attempt::Reason::kExit:
       if (how.exit.how == Exit::How::kStatus && how.exit.number == ipc::kNoRoots)
-        return end(ExitStatus::kUsage, "the root certificates cannot be used: see what net said of them");
+        return end(ExitStatus::kUsage,
+                   "the root certificates or the CRLs cannot be used: see what net said of them");
       return retry(how.text, how.exit.how != Exit::How::kNotStarted);
     case Attempt::Reason::kDown:
       return on_down(how.down);

@@ -69,6 +69,7 @@ void Handshake::do_proxy() {
 void Handshake::begin_tls(Result<std::unique_ptr<tls::Session>> session) {
   if (!session) return fail(DownReason::kTls, session.error().text());
   session_ = std::move(*session);
+  session_->pin(std::move(request_.pins));
   phase_ = Phase::kTls;
   log_.debug("Performing SSL handshake with proxy server");
   start_.start();

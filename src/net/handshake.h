@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -22,8 +23,9 @@ namespace localproxy::net {
 struct TunnelRequest {
   std::string host;
   uint16_t port = 0;
-  bool verify = true;  // false: -k
-  std::string mode;    // "source" or "destination"
+  bool verify = true;             // false: -k
+  std::vector<std::string> pins;  // see tls::Session::pin()
+  std::string mode;               // "source" or "destination"
   std::string subprotocol;
   Secret access_token;
   Secret client_token;  // empty: none

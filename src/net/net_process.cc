@@ -34,6 +34,7 @@ TunnelRequest request_of(ipc::Grant& grant) {
   return {.host = grant.host.value,
           .port = grant.port,
           .verify = grant.verify,
+          .pins = std::move(grant.pins.value),
           .mode = grant.source ? "source" : "destination",
           .subprotocol = grant.subprotocol.value,
           .access_token = std::move(grant.access_token.value),

@@ -2,13 +2,16 @@
 
 #include <arpa/inet.h>
 #include <openssl/asn1.h>
+#include <openssl/evp.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <time.h>
 
+#include <array>
 #include <memory>
 #include <string_view>
 
+#include "base/log.h"
 #include "base/utc.h"
 #include "tls/free_with.h"
 
@@ -77,7 +80,37 @@ std::string names_of(const X509* certificate) {
   return list;
 }
 
+std::string in_base64(const std::string& bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4, '\0');
+  std::array<unsigned char, 2 * EVP_MAX_MD_SIZE> encoded{};
+  check(text.size() < encoded.size(), "more bytes than a digest has");
+  EVP_EncodeBlock(encoded.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
+  text.assign(encoded.begin(), encoded.begin() + static_cast<std::ptrdiff_t>(text.size()));
+  return text;
+}
+
 }  // namespace
+
+std::string key_digest(const X509* certificate) {
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  check(size > 0, "a certificate without a public key");
+  std::string digest(32, '\0');
+  const int made = EVP_Digest(der, static_cast<size_t>(size), reinterpret_cast<unsigned char*>(digest.data()),
+                              nullptr, EVP_sha256(), nullptr);
+  OPENSSL_free(der);
+  check(made == 1, "SHA-256 is not available");
+  return digest;
+}
+
+std::string CertificateError::wrong_key(const X509* certificate, const std::string& digest,
+                                        const std::string& host) {
+  return "the certificate for " + host + " was not accepted: its public key is sha256//" + in_base64(digest) +
+         ", which --pin-sha256 does not name (subject " + name_of(X509_get_subject_name(certificate)) +
+         ", issuer " + name_of(X509_get_issuer_name(certificate)) +
+         "); if the service has a new key, and only then, name that one as well";
+}
 
 void CertificateError::record(X509_STORE_CTX* verification) {
   error_ = X509_STORE_CTX_get_error(verification);
@@ -113,15 +146,20 @@ std::string CertificateError::text(const std::string& host, const std::string& n
              ": set the clock if that is wrong";
     case X509_V_ERR_CERT_REVOKED:
       return text +
-             "; a CRL of its issuer, beside the root certificates, names it: whoever has it must get another";
+             "; a CRL of its issuer, in --crlfile or beside the root certificates, names it: whoever has it "
+             "must get another";
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+      return text + "; the file of --crlfile has no CRL of that issuer: add it";
     case X509_V_ERR_CRL_HAS_EXPIRED:
-      return text + "; the CRL of its issuer, beside the root certificates, was valid until " + crl_until_ +
-             ", and the clock of this machine says " + now() +
+      return text +
+             "; the CRL of its issuer, in --crlfile or beside the root certificates, was valid until " +
+             crl_until_ + ", and the clock of this machine says " + now() +
              ": put the issuer's current one in its place, or set the clock if that is wrong";
     case X509_V_ERR_CRL_NOT_YET_VALID:
     case X509_V_ERR_CRL_SIGNATURE_FAILURE:
       return text +
-             "; put the issuer's current CRL in the place of the one that is beside the root certificates";
+             "; put the issuer's current CRL in the place of the one that is in --crlfile or beside the root "
+             "certificates";
     default:
       return text + "; when its root is a private one, give the directory with -c, or its file with --cafile";
   }

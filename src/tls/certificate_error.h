@@ -3,9 +3,14 @@
 
 #include <string>
 
+struct x509_st;
 struct x509_store_ctx_st;
 
 namespace localproxy::tls {
+
+// SHA-256 of a certificate's public key with its algorithm (SubjectPublicKeyInfo), as --pin-sha256 and
+// curl(1) have it: 32 bytes.
+std::string key_digest(const x509_st* certificate);
 
 class CertificateError {
  public:
@@ -15,6 +20,9 @@ class CertificateError {
   // expected; named_by: the option that named the host, such as "-e". REQUIRES: record().
   std::string text(const std::string& host, const std::string& named_by) const;
   bool recorded() const { return error_ != 0; }
+  // The line for a certificate whose key, with that digest, is not one of those that are wanted.
+  static std::string wrong_key(const x509_st* certificate, const std::string& digest,
+                               const std::string& host);
 
  private:
   int error_ = 0;

@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
 
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/path.h"
 #include "tls/error.h"
+#include "tls/free_with.h"
+#include "tls/no_password.h"
 #include "tls/root_index.h"
 
 namespace localproxy::tls {
@@ -31,17 +36,43 @@ struct TrustStore {
   RootIndex& index;
 };
 
+// Why a file could not be read; `otherwise`: if not because of the system. Empties OpenSSL's queue.
+Error unreadable(const std::string& path, const std::string& otherwise) {
+  // The first error is the cause of the others.
+  const unsigned long code = ERR_peek_error();
+  ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code)) return system_error("cannot read " + path, ERR_GET_REASON(code));
+  return Error(otherwise);
+}
+
 // Adds every certificate and CRL of a PEM file.
 Result<> load_file(const TrustStore& store, const std::string& path) {
   const bool indexed = store.index.add_file(path);
   ERR_clear_error();
   if (indexed) return {};
   if (X509_STORE_load_file(store.objects, path.c_str()) == 1) return {};
-  // The first error is the cause of the others.
-  const unsigned long code = ERR_peek_error();
+  return unreadable(path, "no PEM certificates could be read from " + path);
+}
+
+// Adds every CRL of a PEM file, and nothing else: its certificates are not trusted.
+Result<> load_crls(X509_STORE* store, const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && status.st_size > limits::kMaxCrlFile)
+    return Error(path + " has more than " + std::to_string(limits::kMaxCrlFile) + " bytes");
+  const std::unique_ptr<BIO, FreeWith<BIO_free>> file(BIO_new_file(path.c_str(), "r"));
+  size_t count = 0;
+  while (file) {
+    const std::unique_ptr<X509_CRL, FreeWith<X509_CRL_free>> crl(
+        PEM_read_bio_X509_CRL(file.get(), nullptr, no_password, nullptr));
+    if (!crl || X509_STORE_add_crl(store, crl.get()) != 1) break;
+    ++count;
+  }
+  const bool complete = file && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (count == 0 || !complete)
+    return unreadable(path, "no CRLs in PEM form could be read from " + path +
+                                " (openssl crl -inform DER converts one in DER form)");
   ERR_clear_error();
-  if (ERR_SYSTEM_ERROR(code)) return system_error("cannot read " + path, ERR_GET_REASON(code));
-  return Error("no PEM certificates could be read from " + path);
+  return {};
 }
 
 // Adds the certificates and CRLs of every file in a directory, or only of those that OpenSSL would look at.
@@ -118,11 +149,12 @@ bool has_crls(X509_STORE* store) {
 
 }  // namespace
 
-Result<std::unique_ptr<Context>> Context::create(const Roots& roots, Log& log) {
+Result<std::unique_ptr<Context>> Context::create(const Roots& roots, Log& log, LeastVersion least) {
   std::unique_ptr<Context> context(new Context(SSL_CTX_new(TLS_client_method())));
   SSL_CTX* ctx = context->get();
   if (ctx == nullptr) return Error("TLS: " + openssl_reason());
-  if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) return Error("TLS: " + openssl_reason());
+  const int version = least == LeastVersion::kTls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+  if (SSL_CTX_set_min_proto_version(ctx, version) != 1) return Error("TLS: " + openssl_reason());
   // For TLS 1.2: forward secrecy and authenticated encryption (RFC 9325, 4.2). TLS 1.3 has nothing else.
   if (SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1)
     return Error("TLS: " + openssl_reason());
@@ -137,6 +169,10 @@ Result<std::unique_ptr<Context>> Context::create(const Roots& roots, Log& log) {
   RootIndex& index = RootIndex::attach(store);
   if (auto loaded = load({store, index}, roots, log); !loaded) return loaded.error();
   index.load_namesakes();
+  context->requires_crl_ = !roots.crl_file.empty();
+  if (context->requires_crl_) {
+    if (auto loaded = load_crls(store, roots.crl_file); !loaded) return loaded.error();
+  }
   // Checks every certificate of a chain. Session accepts those whose issuer has no CRL here.
   if (has_crls(store)) X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return context;

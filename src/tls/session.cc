@@ -7,6 +7,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+
 #include "base/address.h"
 #include "base/log.h"
 #include "tls/error.h"
@@ -61,6 +63,7 @@ Result<std::unique_ptr<Session>> Session::make(const Context& context, const std
   // The dot of "example.com." is for name servers: no certificate has it, and no SNI (RFC 6066, 3).
   const std::string name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
   std::unique_ptr<Session> session(new Session(ssl, name, named_by));
+  session->requires_crl_ = context.requires_crl();
   if (!expect_host(ssl, name) || SSL_set_ex_data(ssl, 0, session.get()) != 1)
     return Error("TLS: " + openssl_reason());
   SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? &Session::on_verified : nullptr);
@@ -98,7 +101,18 @@ Session::~Session() {
 
 Io Session::handshake() {
   ERR_clear_error();
-  return outcome(SSL_do_handshake(ssl_));
+  const Io io = outcome(SSL_do_handshake(ssl_));
+  return io == Io::kDone ? check_pin() : io;
+}
+
+Io Session::check_pin() {
+  if (pins_.empty()) return Io::kDone;
+  const X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  check(certificate != nullptr, "a cipher suite without a certificate");
+  const std::string digest = key_digest(certificate);
+  if (std::ranges::find(pins_, digest) != pins_.end()) return Io::kDone;
+  error_ = CertificateError::wrong_key(certificate, digest, host_);
+  return Io::kFailed;
 }
 
 Io Session::read(MutableBytes into, size_t& size) {
@@ -137,15 +151,18 @@ int Session::on_verified(int good, X509_STORE_CTX* verification) {
   const auto* ssl =
       static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto* const session = static_cast<Session*>(SSL_get_ex_data(ssl, 0));
+  const bool own = X509_STORE_CTX_get_error_depth(verification) == 0;
   if (good == 1) {
-    const bool named = X509_STORE_CTX_get_error_depth(verification) == 0 && !is_address(session->host_);
+    const bool named = own && !is_address(session->host_);
     const int error = named ? check_name_constraints(verification, session->host_) : X509_V_OK;
     if (error == X509_V_OK) return good;
     X509_STORE_CTX_set_error(verification, error);
     good = 0;
   }
-  // Most authorities publish CRLs, but nothing here fetches them.
-  if (X509_STORE_CTX_get_error(verification) == X509_V_ERR_UNABLE_TO_GET_CRL) {
+  // Most authorities publish CRLs, but nothing here fetches them. The user who gives a file of them has the
+  // one for the server's certificate, but seldom those of all authorities above it.
+  if (X509_STORE_CTX_get_error(verification) == X509_V_ERR_UNABLE_TO_GET_CRL &&
+      !(own && session->requires_crl_)) {
     X509_STORE_CTX_set_error(verification, X509_V_OK);
     return 1;
   }

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/fd.h"
@@ -39,6 +41,10 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // Before the handshake: the server's public key must be one of these, even without verification. SHA-256 of
+  // its SubjectPublicKeyInfo; none: any key.
+  void pin(std::vector<std::string> keys) { pins_ = std::move(keys); }
+
   int fd() const { return outer_ ? outer_->fd() : socket_.get(); }
   Io handshake();
   // Reads at most into.size() bytes; size says how many.
@@ -62,6 +68,7 @@ class Session {
   static Result<std::unique_ptr<Session>> make(const Context& context, const std::string& host, bool verify,
                                                const std::string& named_by);
   static int on_verified(int good, x509_store_ctx_st* verification);
+  Io check_pin();
   Io outcome(int returned);
   std::string failure(int system) const;
 
@@ -70,6 +77,8 @@ class Session {
   ssl_st* ssl_;
   std::string host_;
   std::string named_by_;
+  bool requires_crl_ = false;
+  std::vector<std::string> pins_;
   CertificateError certificate_error_;
   std::string error_;
 };

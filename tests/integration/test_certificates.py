@@ -4,8 +4,10 @@ import re
 import shutil
 import ssl
 import subprocess
+import types
 
 import pytest
+from harness.authority import Authority
 from harness.lab import READY, free_ports, is_root
 from harness.starters import Starter
 
@@ -56,11 +58,11 @@ def test_a_file_that_is_renewed_by_renaming(lab, service, elsewhere):
 
 
 @only_root
-@pytest.mark.parametrize("option", ["-c", "--cafile", "SSL_CERT_FILE", "SSL_CERT_DIR", "a link in -c"])
+@pytest.mark.parametrize("option", ["-c", "--cafile", "--crlfile", "SSL_CERT_FILE", "SSL_CERT_DIR", "a link in -c"])
 def test_certificates_that_only_root_may_read_end_the_run(lab, service, option):
     private = lab.make_directory("private", mode=0o700)
     file = readable_copy(service.ca_file, private / "ca.pem")
-    path = file if option in ("--cafile", "SSL_CERT_FILE") else private
+    path = file if option in ("--cafile", "--crlfile", "SSL_CERT_FILE") else private
     if option.startswith("SSL_"):
         source = source_with(lab, service, environment={option: str(path)})
     elif option.startswith("-"):
@@ -88,7 +90,7 @@ def test_a_file_without_certificates_ends_the_run(lab, service):
     source = source_with(lab, service, "--cafile", empty)
     assert source.wait() == 1
     assert source.find_log(rf"no PEM certificates could be read from {re.escape(str(empty))}")
-    assert source.find_log("the root certificates cannot be used")
+    assert source.find_log("the root certificates or the CRLs cannot be used")
     assert service.status()["handshakes"]["accepted"] == 0
 
 
@@ -147,3 +149,54 @@ def test_an_old_crl_is_named(lab, service):
     readable_copy(crl_of(lab, service, False, days=0), directory / "crl.pem")
     source = source_with(lab, service, "-c", directory)
     source.wait_log(r"CRL has expired .*the CRL of its issuer.* was valid until 2020-01-02 00:00 UTC")
+
+
+# ---- --crlfile ----
+
+def with_crls(lab, service, crls, *more):
+    """A source with a file of CRLs outside all usual directories, which net reads as another user."""
+    file = readable_copy(crls, lab.make_directory("lists") / "revoked.pem")
+    return file, source_with(lab, service, "-c", lab.ca_directory(service), "--crlfile", file, *more)
+
+
+@pytest.mark.parametrize("revoked", [True, False])
+def test_a_file_of_crls_revokes(lab, service, revoked):
+    _, source = with_crls(lab, service, crl_of(lab, service, revoked, days=1))
+    if revoked:
+        source.wait_log("was not accepted: certificate revoked .*; a CRL of its issuer, in --crlfile")
+    else:
+        source.wait_log(READY)
+    assert service.status()["handshakes"]["accepted"] == (0 if revoked else 1)
+
+
+def test_an_old_crl_in_a_file_is_named(lab, service):
+    _, source = with_crls(lab, service, crl_of(lab, service, False, days=0))
+    source.wait_log(r"CRL has expired .*the CRL of its issuer, in --crlfile.* was valid until 2020-01-02 00:00 UTC")
+    assert service.status()["handshakes"]["accepted"] == 0
+
+
+def test_a_file_with_the_crls_of_others_only_is_refused(lab, service):
+    other = Authority(lab, service).directory
+    (other / "root-key.pem").rename(other / "ca-key.pem")
+    issuer = types.SimpleNamespace(ca_file=other / "root.pem", directory=other)
+    _, source = with_crls(lab, service, crl_of(lab, issuer, False, days=1))
+    source.wait_log("unable to get certificate CRL .*; the file of --crlfile has no CRL of that issuer")
+    assert service.status()["handshakes"]["accepted"] == 0
+
+
+def test_crls_are_read_anew_for_each_connection(lab, service):
+    crls = crl_of(lab, service, False, days=1)
+    file, source = with_crls(lab, service, crls)
+    source.wait_log(READY)
+    shutil.rmtree(lab.directory / "authority")
+    readable_copy(crl_of(lab, service, True, days=1), file.with_name("new")).rename(file)
+    service.control("kick", tunnel="t1", side="source", how="rst")
+    source.wait_log("was not accepted: certificate revoked")
+
+
+def test_a_file_without_crls_ends_the_run(lab, service):
+    file, source = with_crls(lab, service, service.ca_file)
+    assert source.wait() == 1
+    assert source.find_log(rf"no CRLs in PEM form could be read from {re.escape(str(file))}")
+    assert source.find_log("the root certificates or the CRLs cannot be used")
+    assert service.status()["handshakes"]["accepted"] == 0

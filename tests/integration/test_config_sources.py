@@ -37,6 +37,7 @@ class Row:
 
 
 SOURCE = ["-r", "us-east-1", "-s", "0"]
+PIN = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 DESTINATION = ["-r", "us-east-1", "-d", "22"]
 SETTINGS = {"a": {"tcp": {"max_active_connections": 7}}, "b": {"tcp": {"max_active_connections": 8}}}
 
@@ -140,6 +141,19 @@ ROWS = {
         "trusts also", SOURCE,
         command_line=(["--cafile", "{tmp}/one/a.ini"], "the certificates in {tmp}/one/a.ini"),
         config=("cafile = {tmp}/two/a.ini", "the certificates in {tmp}/two/a.ini")),
+    "crlfile": Row(
+        "does not trust", SOURCE,
+        command_line=(["--crlfile", "{tmp}/one/a.ini"], "what the CRLs in {tmp}/one/a.ini revoke"),
+        config=("crlfile = {tmp}/two/a.ini", "what the CRLs in {tmp}/two/a.ini revoke")),
+    "pin-sha256": Row(
+        "public key of the service", SOURCE,
+        command_line=(["--pin-sha256", PIN], "one of 1 (--pin-sha256)"),
+        config=(f"pin-sha256 = {PIN}; {PIN}\npin-sha256 = {PIN}", "one of 3 (--pin-sha256)")),
+    "tls-min": Row(
+        "TLS", SOURCE,
+        command_line=(["--tls-min", "1.2"], "1.2 or 1.3"),
+        config=("tls-min = 1.3", "1.3 only"),
+        default=(None, "1.2 or 1.3")),
     "no-ssl-host-verify": Row(
         "verifies the service", SOURCE,
         command_line=(["-k"], "NO (--no-ssl-host-verify)"),
@@ -219,7 +233,7 @@ ELSEWHERE = {"sandbox-report", "help", "version", "check", "config", "export-def
 
 
 def test_every_option_has_a_row():
-    known = set(re.findall(r"^  (?:-\w,)?--([a-z-]+)", one_shot.run(["--help"]).out, re.MULTILINE))
+    known = set(re.findall(r"^  (?:-\w,)?--([a-z0-9-]+)", one_shot.run(["--help"]).out, re.MULTILINE))
     assert len(known) > 20
     assert known - ELSEWHERE - {name for row in ROWS for name in row.split(" over ")} == set()
 

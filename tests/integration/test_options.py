@@ -19,11 +19,12 @@ CLIENT_TOKEN = str(uuid.UUID(int=7))
 VARIABLES = {"AWSIOT_TUNNEL_ACCESS_TOKEN": TOKEN}
 REGION = ["-r", "us-east-1"]
 SOURCE = ["-s", "0"]
+PIN = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 
 def options_of_help():
     """The long options of --help -> their letter, or "", and their argument, or ""."""
-    rows = re.findall(r"^  (?:-(\w),)?--([a-z-]+)(?: (\S+))?", one_shot.run(["--help"]).out, re.MULTILINE)
+    rows = re.findall(r"^  (?:-(\w),)?--([a-z0-9-]+)(?: (\S+))?", one_shot.run(["--help"]).out, re.MULTILINE)
     assert len(rows) > 20
     return {name: (letter, argument) for letter, name, argument in rows}
 
@@ -57,6 +58,9 @@ CASES = {
     "local-bind-address": ("127.0.0.9", [*REGION, *SOURCE], "listens on: 127.0.0.9"),
     "capath": ("{tmp}/ca", [*REGION, *SOURCE], "trusts also: the certificates in {tmp}/ca"),
     "cafile": ("{tmp}/ca.pem", [*REGION, *SOURCE], "trusts also: the certificates in {tmp}/ca.pem"),
+    "crlfile": ("{tmp}/ca.pem", [*REGION, *SOURCE], "does not trust: what the CRLs in {tmp}/ca.pem revoke"),
+    "pin-sha256": (f"{PIN};{PIN}", [*REGION, *SOURCE], "public key of the service: one of 2 (--pin-sha256)"),
+    "tls-min": ("1.3", [*REGION, *SOURCE], "TLS: 1.3 only"),
     "no-ssl-host-verify": (None, [*REGION, *SOURCE], "verifies the service: NO (--no-ssl-host-verify)"),
     "mode": ("src", REGION, "listens for: any other service: a free port"),
     "destination-client-type": ("V1", [*REGION, *SOURCE], "the destination speaks: version 1"),

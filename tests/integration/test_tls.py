@@ -1,6 +1,8 @@
 """Which servers the proxy trusts: chain, name, version; and what happens otherwise."""
 
+import base64
 import contextlib
+import hashlib
 import re
 import socket
 import ssl
@@ -66,6 +68,57 @@ def test_an_address_that_the_certificate_names_is_accepted(lab, service):
 def test_version_1_2_is_enough(lab, service):
     service.control("tls", max="1.2")
     source_with(lab, service, "-c", lab.ca_directory(service)).wait_log(READY)
+
+
+def test_version_1_2_is_refused_where_1_3_is_the_least(lab, service):
+    service.control("tls", max="1.2")
+    source = source_with(lab, service, "-c", lab.ca_directory(service), "--tls-min", "1.3")
+    source.wait_log(r"older than TLS 1\.2, or than --tls-min")
+    assert no_upgrade_was_accepted(service)
+    service.control("tls", max="1.3")
+    source.wait_log(READY)
+    assert source.find_log(r"TLS: TLSv1\.3, ")
+
+
+# ---- pinned public keys ----
+
+ANOTHER_KEY = "sha256//" + base64.b64encode(hashlib.sha256(b"").digest()).decode()
+
+
+def key_of(service):
+    """The public key of the service, as curl and --pin-sha256 write it."""
+    certificate = ssl.get_server_certificate(("127.0.0.1", service.port))
+    key = subprocess.run(["openssl", "x509", "-noout", "-pubkey"], input=certificate.encode(), check=True,
+                         stdout=subprocess.PIPE).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key, check=True,
+                         stdout=subprocess.PIPE).stdout
+    return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+
+@pytest.mark.parametrize("form", ["one", "one of a list", "one of several options"])
+def test_a_pinned_key_is_accepted(lab, service, form):
+    key = key_of(service)
+    pins = {"one": ["--pin-sha256", key], "one of a list": ["--pin-sha256", f"{ANOTHER_KEY};{key}"],
+            "one of several options": ["--pin-sha256", ANOTHER_KEY, "--pin-sha256", key]}
+    source_with(lab, service, "-c", lab.ca_directory(service), *pins[form]).wait_log(READY)
+
+
+@pytest.mark.parametrize("how", ["verified", "not verified"])
+def test_another_key_than_the_pinned_one_is_refused_and_named(lab, service, how):
+    more = ["-c", lab.ca_directory(service)] if how == "verified" else ["-k"]
+    source = source_with(lab, service, *more, "--pin-sha256", ANOTHER_KEY,
+                         *lab.settings(websocket={"connect_retry_count": 0}))
+    assert source.wait() == 69
+    assert source.find_log(rf"error.*TLS handshake with localhost:{service.port}: the certificate for localhost was "
+                           rf"not accepted: its public key is {re.escape(key_of(service))}, which --pin-sha256 does "
+                           r"not name \(subject /CN=tunnel-service")
+    assert no_upgrade_was_accepted(service)
+
+
+def test_a_pinned_key_does_not_replace_the_verification(lab, service):
+    source = source_with(lab, service, "--pin-sha256", key_of(service))
+    source.wait_log(NOT_TRUSTED)
+    assert no_upgrade_was_accepted(service)
 
 
 # ---- name constraints ----

@@ -1,17 +1,15 @@
 """Through a web proxy: squid with and without a password and TLS, and faulty proxies."""
 
 import contextlib
-import pathlib
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import urllib.parse
 
 import pytest
 from harness import squid as squids
+from harness.authority import Authority
 from harness.lab import READY, Tunnel, free_ports
 from harness.ports import free_port
 from harness.sockets import plain_server
@@ -27,29 +25,6 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture
 def service(lab):
     return lab.service({"t1": ["APP"]})
-
-
-class Authority:
-    """A certificate authority for web proxies: directory has a server's certificate.pem and key.pem, roots the root
-    certificates of this authority and of the service."""
-
-    def __init__(self, lab, service, names="DNS:localhost,IP:127.0.0.1"):
-        self.directory = lab.make_directory(f"authority-{free_port()}")
-        root = ["-CA", self.directory / "root.pem", "-CAkey", self.directory / "root-key.pem"]
-        self._make("root", "/CN=Proxy Authority", ["-addext", "keyUsage=critical,keyCertSign"])
-        self._make("certificate", "/CN=a web proxy",
-                   ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE", *root])
-        (self.directory / "certificate-key.pem").rename(self.directory / "key.pem")
-        self.roots = lab.make_directory(f"roots-{free_port()}")
-        shutil.copy(self.directory / "root.pem", self.roots / "proxy.pem")
-        shutil.copy(pathlib.Path(service.ca_dir) / "ca.pem", self.roots / "service.pem")
-        for path in self.roots.iterdir():
-            path.chmod(0o644)
-
-    def _make(self, name, subject, more):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "2", "-subj", subject, "-keyout", self.directory / f"{name}-key.pem",
-                        "-out", self.directory / f"{name}.pem", *more], check=True, capture_output=True)
 
 
 def through(url, **more):

@@ -40,20 +40,20 @@ def letters(argument):
 def options_of_manual(page):
     found = {}
     for line in re.findall(r"^\.It (Fl .*)$", page, re.MULTILINE):
-        parts = re.fullmatch(r"(?:Fl (\w) , )?Fl -([a-z-]+)(.*)", line)
+        parts = re.fullmatch(r"(?:Fl (\w) , )?Fl -([a-z0-9-]+)(.*)", line)
         if parts:
             found[parts[2]] = (parts[1] or "", letters(parts[3]))
     return found
 
 
 def options_of_help(text):
-    rows = re.findall(r"^  (?:-(\w),)?--([a-z-]+)(?: ([^\s]+))?", text, re.MULTILINE)
+    rows = re.findall(r"^  (?:-(\w),)?--([a-z0-9-]+)(?: ([^\s]+))?", text, re.MULTILINE)
     return {name: (letter, letters(argument)) for letter, name, argument in rows}
 
 
 def options_of_table(source):
     rows = re.findall(r"\{OptionId::\w+,\s*(?:'(\w)'|0),\s*Shape::\w+,\s*Origin::\w+,\s*\w+,\s*"
-                      r'"([a-z-]+)",\s*"([^"]*)",\s*"([^"]*)"', source)
+                      r'"([a-z0-9-]+)",\s*"([^"]*)",\s*"([^"]*)"', source)
     return ({name: (letter, letters(argument)) for letter, name, argument, _ in rows},
             {variable for *_, variable in rows if variable})
 

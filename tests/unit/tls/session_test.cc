@@ -206,6 +206,18 @@ TEST_F(SessionTest, Version12IsAccepted) {
   EXPECT_THAT(session_->description(), testing::StartsWith("TLSv1.2, "));
 }
 
+TEST_F(SessionTest, Version13AloneMayBeAllowed) {
+  auto context = Context::create({.system = false, .file = file("roots.pem", authority_.pem())}, log_,
+                                 LeastVersion::kTls13);
+  ASSERT_TRUE(context.ok());
+  connect(**context, identity_, "example.com", true, TLS1_2_VERSION);
+  ASSERT_EQ(handshake(), Io::kFailed);
+  EXPECT_THAT(session_->error(), HasSubstr("older than TLS 1.2, or than --tls-min"));
+  connect(**context, identity_, "example.com");
+  ASSERT_EQ(handshake(), Io::kDone) << session_->error();
+  EXPECT_THAT(session_->description(), testing::StartsWith("TLSv1.3, "));
+}
+
 TEST_F(SessionTest, Version12NeedsForwardSecrecyAndAuthenticatedEncryption) {
   for (const char* ciphers :
        {"ECDHE+SHA256:!AESGCM", "ECDHE+SHA384:!AESGCM", "AES128-GCM-SHA256:AES256-SHA256"}) {
