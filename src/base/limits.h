@@ -150,6 +150,11 @@ inline constexpr size_t kMaxCaPaths = 8;
 inline constexpr int64_t kMaxCrlFile = 8 * 1024 * 1024;
 // Public keys of --pin-sha256. A service has one, and another that takes its place one day.
 inline constexpr size_t kMaxPins = 16;
+// Bytes of the certificates of --proxy-cert, as PEM: a chain of five, with long keys.
+inline constexpr size_t kMaxClientCertificate = 16 * 1024;
+// Bytes of the key of --proxy-key, as PEM: RSA with 8,192 bits needs 6,400. The secrets of a run have to fit
+// into kLockedArea twice, while GRANT is made.
+inline constexpr size_t kMaxClientKey = 8 * 1024;
 
 // ---- time ----
 

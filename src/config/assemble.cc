@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "build_config.h"
 #include "config/certificates.h"
+#include "config/client_certificate.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 #include "config/service_directory.h"
@@ -286,6 +287,28 @@ class Assembler {
     }
     if (config_.pins.size() > limits::kMaxPins)
       return Error(keys.origin + ": more than " + std::to_string(limits::kMaxPins) + " public keys");
+    return client_certificate();
+  }
+
+  Result<> client_certificate() {
+    const Value& key = given_[OptionId::kProxyKey];
+    if (!has(OptionId::kProxyCert))
+      return key.given ? Error(key.origin + " is of no use without --proxy-cert") : Result<>();
+    const Value& certificate = given_[OptionId::kProxyCert];
+    const Value& with_key = key.given ? key : certificate;
+    ClientCertificate& own = config_.proxy_certificate;
+    // Absolute also so that '-' is a file like any other.
+    own.file = absolute_path(certificate.texts.front());
+    own.key_file = absolute_path(with_key.texts.front());
+    auto chain = read_certificates(own.file);
+    if (!chain) return chain.error().about(certificate.origin);
+    own.chain = std::move(*chain);
+    auto secret = read_private_key(own.key_file);
+    if (!secret) return secret.error().about(with_key.origin);
+    own.key = std::move(*secret);
+    if (readable_by_all(own.key_file))
+      diagnostics_.warning(with_key.origin + " " + shown(own.key_file) +
+                           " holds a private key and can be read by every user of this machine");
     return {};
   }
 

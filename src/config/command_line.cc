@@ -15,6 +15,7 @@
 #include "build_config.h"
 #include "config/assemble.h"
 #include "config/certificates.h"
+#include "config/client_certificate.h"
 #include "config/config_file.h"
 #include "config/endpoint.h"
 #include "config/file.h"
@@ -274,6 +275,7 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
   if (!config) return config.error();
   run.config = std::move(*config);
   if (auto read = read_proxy_variables(environment, run.config); !read) return read.error();
+  keep_for_web_proxy(run.config, run.diagnostics);
   if (auto read = read_certificate_variables(environment, run.config, run.diagnostics); !read)
     return read.error();
   return Outcome(std::move(run));

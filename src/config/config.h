@@ -59,6 +59,14 @@ struct WebProxy {
   Secret credentials;  // USER:PASSWORD, decoded; or empty
 };
 
+// What an https web proxy is shown if it asks for a certificate.
+struct ClientCertificate {
+  std::string file;      // absolute; empty: there is none
+  std::string key_file;  // absolute; may be the same file
+  std::string chain;     // PEM, the certificate itself first; empty, as the key, if no proxy can ask for it
+  Secret key;            // PEM
+};
+
 struct Config {
   Mode mode = Mode::kSource;
   // From -s or -d. Empty for -m without a map; known_services then says where the services of the tunnel are.
@@ -78,6 +86,7 @@ struct Config {
   std::string crl_file;               // of --crlfile, or empty
   std::vector<std::string> pins;      // SHA-256 of the service's possible public keys; empty: any key
   bool only_tls13 = false;            // --tls-min 1.3
+  ClientCertificate proxy_certificate;
   // From SSL_CERT_FILE and SSL_CERT_DIR, in place of the system's; empty when the variable names nothing that
   // exists.
   std::optional<std::string> cert_file;

@@ -95,6 +95,9 @@ void describe_service(const Config& config, Lines& lines) {
     lines.add("public key of the service",
               "one of " + std::to_string(config.pins.size()) + " (--pin-sha256)");
   lines.add("TLS", config.only_tls13 ? "1.3 only" : "1.2 or 1.3");
+  if (const ClientCertificate& own = config.proxy_certificate; !own.file.empty())
+    lines.add("shows an https web proxy",
+              "the certificate in " + own.file + ", with the key in " + own.key_file);
   lines.add("reconnects", tries(settings.reconnect_tries) + ", first after " +
                               std::to_string(settings.backoff_first.count()) + " ms, " +
                               (settings.reconnect_on_data_error ? "also" : "not") +

@@ -44,6 +44,10 @@ constexpr Option kOptions[] = {
      "Public keys that the service may have: sha256//BASE64;..."},
     {OptionId::kTlsMin, 0, Shape::kValue, Origin::kHere, true, "tls-min", "VERSION", "",
      "Lowest version of TLS: 1.2 (default) or 1.3"},
+    {OptionId::kProxyCert, 0, Shape::kValue, Origin::kHere, true, "proxy-cert", "FILE", "",
+     "Certificate to show to an https web proxy"},
+    {OptionId::kProxyKey, 0, Shape::kValue, Origin::kHere, true, "proxy-key", "FILE", "",
+     "The key of that certificate, if it is not in the same file"},
 #if LOCALPROXY_ALLOW_NO_VERIFY
     {OptionId::kNoSslHostVerify, 'k', Shape::kFlag, Origin::kReference, true, "no-ssl-host-verify", "", "",
      "Do not verify the service: for tests only"},

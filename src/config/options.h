@@ -30,6 +30,8 @@ enum class OptionId : uint8_t {
   kCrlfile,
   kPinSha256,
   kTlsMin,
+  kProxyCert,
+  kProxyKey,
   kNoSslHostVerify,
   kMode,
   kDestinationClientType,

@@ -97,6 +97,9 @@ struct Grant {
   uint16_t proxy_port = 0;
   Text<kMaxHost> proxy_host;
   SecretText<kMaxProxyCredentials> proxy_credentials;  // USER:PASSWORD, or empty
+  // kHttps: what the proxy is shown if it asks for a certificate, as PEM; empty: nothing.
+  Text<limits::kMaxClientCertificate> proxy_certificate;
+  SecretText<limits::kMaxClientKey> proxy_key;
   Text<kMaxHost> host;
   TextList<limits::kMaxPins, 32> pins;  // SHA-256 of the public keys that the service may have; none: any
   Text<128> subprotocol;
@@ -104,8 +107,9 @@ struct Grant {
   SecretText<limits::kMaxClientToken> client_token;
   static auto fields(Grant& m) {
     return std::tie(m.source, m.verify, m.port, m.ping_period_ms, m.max_connections, m.stall_ms,
-                    m.peer_version, m.proxy, m.proxy_port, m.proxy_host, m.proxy_credentials, m.host, m.pins,
-                    m.subprotocol, m.access_token, m.client_token);
+                    m.peer_version, m.proxy, m.proxy_port, m.proxy_host, m.proxy_credentials,
+                    m.proxy_certificate, m.proxy_key, m.host, m.pins, m.subprotocol, m.access_token,
+                    m.client_token);
   }
 };
 

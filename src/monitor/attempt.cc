@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/locked_memory.h"
 #include "config/certificates.h"
 #include "config/web_proxy.h"
 
@@ -13,6 +14,12 @@ namespace localproxy::monitor {
 using ipc::State;
 
 namespace {
+
+// While GRANT is made there are two copies of each secret, and the sandbox lets this process lock no further
+// memory.
+static_assert(2 * (limits::kMaxAccessToken + limits::kMaxClientToken + ipc::kMaxProxyCredentials +
+                   limits::kMaxClientKey) <
+              kLockedArea);
 
 void fill(const config::Config& config, ipc::Grant& grant) {
   grant.source = config.mode == config::Mode::kSource;
@@ -31,6 +38,8 @@ void fill(const config::Config& config, ipc::Grant& grant) {
     grant.proxy_host.value = proxy.host;
     grant.proxy_port = proxy.port;
     grant.proxy_credentials.value.assign(proxy.credentials.reveal());
+    grant.proxy_certificate.value = config.proxy_certificate.chain;
+    grant.proxy_key.value.assign(config.proxy_certificate.key.reveal());
   }
   grant.access_token.value.assign(config.access_token.reveal());
   grant.client_token.value.assign(config.client_token.reveal());

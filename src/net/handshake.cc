@@ -64,6 +64,8 @@ void Handshake::do_proxy() {
   if (io != Io::kDone) return wait(io);
   begin_tls(proxy_->session(request_.host, request_.verify));
   proxy_.reset();
+  // Of the credentials and the key.
+  wipe_stack_.start();
 }
 
 void Handshake::begin_tls(Result<std::unique_ptr<tls::Session>> session) {

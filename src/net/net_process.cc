@@ -42,7 +42,9 @@ TunnelRequest request_of(ipc::Grant& grant) {
           .proxy = {.kind = grant.proxy,
                     .host = grant.proxy_host.value,
                     .port = grant.proxy_port,
-                    .credentials = std::move(grant.proxy_credentials.value)}};
+                    .credentials = std::move(grant.proxy_credentials.value),
+                    .certificate = std::move(grant.proxy_certificate.value),
+                    .key = std::move(grant.proxy_key.value)}};
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ ProxyHandshake::ProxyHandshake(tls::Context& context, Log& log, UniqueFd socket,
       name_("web proxy " + authority_of(request.host, request.port)),
       target_(std::move(target)),
       has_credentials_(!request.credentials.empty()),
+      has_certificate_(!request.certificate.empty()),
       phase_(request.kind == ipc::ProxyKind::kHttps ? Phase::kTls : Phase::kConnect) {
   auto connect = wire::build_connect_request({.authority = target_,
                                               .credentials = request.credentials.reveal(),
@@ -82,6 +83,14 @@ ProxyHandshake::ProxyHandshake(tls::Context& context, Log& log, UniqueFd socket,
       return;
     }
     session_ = std::move(*session);
+    if (has_certificate_) {
+      auto presented = session_->present(request.certificate, request.key.reveal());
+      request.key.clear();
+      if (!presented) {
+        fail(DownReason::kCannotAsk, "--proxy-cert: " + presented.error().text());
+        return;
+      }
+    }
     log_.debug("TLS handshake with the " + name_);
   }
   client_.emplace(session_ ? HttpTransport(*session_) : HttpTransport(socket_.get()), std::move(*connect),
@@ -117,7 +126,8 @@ Result<std::unique_ptr<tls::Session>> ProxyHandshake::session(const std::string&
 Io ProxyHandshake::do_tls() {
   const Io io = session_->handshake();
   if (io == Io::kFailed || io == Io::kClosed)
-    return fail(DownReason::kTls, "TLS handshake with the " + name_ + ": " + session_->error());
+    return fail(DownReason::kTls,
+                "TLS handshake with the " + name_ + ": " + session_->error() + certificate_advice());
   if (io != Io::kDone) return io;
   log_.debug("TLS with the " + name_ + ": " + session_->description());
   phase_ = Phase::kConnect;
@@ -144,7 +154,8 @@ Io ProxyHandshake::do_connect() {
         return refuse();
       case HttpClient::Step::kLost:
         return fail(DownReason::kLost, "the " + name_ + " ended the connection before it had answered" +
-                                           (client_->error().empty() ? "" : ": " + client_->error()));
+                                           (client_->error().empty() ? "" : ": " + client_->error()) +
+                                           certificate_advice());
       case HttpClient::Step::kMalformed:
         return fail(DownReason::kLost, "the answer of the " + name_ + " is none: " + client_->error());
     }
@@ -182,6 +193,14 @@ ipc::Down ProxyHandshake::refusal() const {
   if (response.status == 403) text += "; whoever runs it has to allow CONNECT to that host and port";
   if (response.status == 407) text += how_to_identify(response, has_credentials_);
   return {refused.what, response.retry_after(), 0, text};
+}
+
+// A proxy that has not got the certificate that it wants may end the connection without a word.
+std::string ProxyHandshake::certificate_advice() const {
+  if (!session_ || !session_->was_asked()) return "";
+  return has_certificate_
+             ? "; it may not trust the certificate of --proxy-cert, which it was shown"
+             : "; it has asked for a client certificate, which --proxy-cert and --proxy-key would show";
 }
 
 Io ProxyHandshake::fail(DownReason what, const std::string& reason) {

@@ -20,12 +20,15 @@ struct ProxyRequest {
   ipc::ProxyKind kind = ipc::ProxyKind::kNone;
   std::string host;
   uint16_t port = 0;
-  Secret credentials;  // USER:PASSWORD, or empty
+  Secret credentials;       // USER:PASSWORD, or empty
+  std::string certificate;  // kHttps: see tls::Session::present(); empty: none
+  Secret key;
 };
 
 class ProxyHandshake {
  public:
-  // target: HOST:PORT of the service. REQUIRES: request.kind is not kNone. Its credentials are wiped.
+  // target: HOST:PORT of the service. REQUIRES: request.kind is not kNone. Its credentials and its key are
+  // wiped.
   ProxyHandshake(tls::Context& context, Log& log, UniqueFd socket, ProxyRequest& request, std::string target);
   ProxyHandshake(const ProxyHandshake&) = delete;
   ProxyHandshake& operator=(const ProxyHandshake&) = delete;
@@ -52,6 +55,7 @@ class ProxyHandshake {
   tls::Io accept();
   tls::Io refuse();
   ipc::Down refusal() const;
+  std::string certificate_advice() const;
   tls::Io fail(ipc::DownReason what, const std::string& reason);
 
   tls::Context& context_;
@@ -61,6 +65,7 @@ class ProxyHandshake {
   const std::string name_;                 // "web proxy HOST:PORT"
   const std::string target_;
   const bool has_credentials_;
+  const bool has_certificate_;
   Phase phase_;
   std::optional<HttpClient> client_;
   ipc::Down end_;

@@ -16,6 +16,8 @@ constexpr Words kWords[] = {
     {SSL_R_WRONG_VERSION_NUMBER, "the other side does not speak TLS; is the port right?"},
     {SSL_R_HTTP_REQUEST, "the other side does not speak TLS; is the port right?"},
     {SSL_R_PACKET_LENGTH_TOO_LONG, "the other side does not speak TLS; is the port right?"},
+    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "the other side demands a client certificate"},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the other side does not know the issuer of the client certificate"},
     {SSL_R_UNSUPPORTED_PROTOCOL,
      "the protocol version of the other side is older than TLS 1.2, or than --tls-min"},
     {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,

@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/log.h"
+#include "tls/client_certificate.h"
 #include "tls/error.h"
 #include "tls/name_constraints.h"
 
@@ -67,6 +68,7 @@ Result<std::unique_ptr<Session>> Session::make(const Context& context, const std
   if (!expect_host(ssl, name) || SSL_set_ex_data(ssl, 0, session.get()) != 1)
     return Error("TLS: " + openssl_reason());
   SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? &Session::on_verified : nullptr);
+  SSL_set_cert_cb(ssl, &Session::on_asked, session.get());
   SSL_set_connect_state(ssl);
   return session;
 }
@@ -99,9 +101,20 @@ Session::~Session() {
   SSL_free(ssl_);
 }
 
+Result<> Session::present(std::string_view chain, std::string_view key) {
+  return use_client_certificate(ssl_, chain, key);
+}
+
+int Session::on_asked(SSL*, void* session) {
+  static_cast<Session*>(session)->asked_ = true;
+  return 1;
+}
+
 Io Session::handshake() {
   ERR_clear_error();
   const Io io = outcome(SSL_do_handshake(ssl_));
+  // No renegotiation and no authentication after the handshake: the key has done its work.
+  if (io != Io::kWantRead && io != Io::kWantWrite) SSL_certs_clear(ssl_);
   return io == Io::kDone ? check_pin() : io;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,11 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // Before the handshake: what the server is shown if it asks for a certificate. chain: PEM, the certificate
+  // itself first; key: PEM, not encrypted. The handshake forgets the key.
+  Result<> present(std::string_view chain, std::string_view key);
+  // Whether the server has asked for a certificate. It need not insist.
+  bool was_asked() const { return asked_; }
   // Before the handshake: the server's public key must be one of these, even without verification. SHA-256 of
   // its SubjectPublicKeyInfo; none: any key.
   void pin(std::vector<std::string> keys) { pins_ = std::move(keys); }
@@ -67,6 +73,7 @@ class Session {
       : ssl_(ssl), host_(std::move(host)), named_by_(std::move(named_by)) {}
   static Result<std::unique_ptr<Session>> make(const Context& context, const std::string& host, bool verify,
                                                const std::string& named_by);
+  static int on_asked(ssl_st* ssl, void* session);
   static int on_verified(int good, x509_store_ctx_st* verification);
   Io check_pin();
   Io outcome(int returned);
@@ -78,6 +85,7 @@ class Session {
   std::string host_;
   std::string named_by_;
   bool requires_crl_ = false;
+  bool asked_ = false;  // for a certificate
   std::vector<std::string> pins_;
   CertificateError certificate_error_;
   std::string error_;

@@ -37,6 +37,7 @@ class Row:
 
 
 SOURCE = ["-r", "us-east-1", "-s", "0"]
+PEM = "".join(f"-----BEGIN {label}-----\nQUJD\n-----END {label}-----\n" for label in ("CERTIFICATE", "PRIVATE KEY"))
 PIN = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 DESTINATION = ["-r", "us-east-1", "-d", "22"]
 SETTINGS = {"a": {"tcp": {"max_active_connections": 7}}, "b": {"tcp": {"max_active_connections": 8}}}
@@ -154,6 +155,16 @@ ROWS = {
         command_line=(["--tls-min", "1.2"], "1.2 or 1.3"),
         config=("tls-min = 1.3", "1.3 only"),
         default=(None, "1.2 or 1.3")),
+    "proxy-cert": Row(
+        "shows an https web proxy", SOURCE,
+        command_line=(["--proxy-cert", "{tmp}/own.pem"],
+                      "the certificate in {tmp}/own.pem, with the key in {tmp}/own.pem"),
+        config=("proxy-cert = {tmp}/other.pem", "the certificate in {tmp}/other.pem, with the key in {tmp}/other.pem")),
+    "proxy-key": Row(
+        "shows an https web proxy", [*SOURCE, "--proxy-cert", "{tmp}/own.pem"],
+        command_line=(["--proxy-key", "{tmp}/own.pem"],
+                      "the certificate in {tmp}/own.pem, with the key in {tmp}/own.pem"),
+        config=("proxy-key = {tmp}/other.pem", "the certificate in {tmp}/own.pem, with the key in {tmp}/other.pem")),
     "no-ssl-host-verify": Row(
         "verifies the service", SOURCE,
         command_line=(["-k"], "NO (--no-ssl-host-verify)"),
@@ -245,6 +256,8 @@ def files(public_directory):
         (public_directory / name / "a.ini").write_text(line + "\n", encoding="ascii")
     for name, settings in SETTINGS.items():
         (public_directory / f"{name}.json").write_text(json.dumps({"tunneling": {"proxy": settings}}), encoding="ascii")
+    for name in ("own", "other"):
+        (public_directory / f"{name}.pem").write_text(PEM, encoding="ascii")
     for name in ("token", "access-token"):
         (public_directory / name).write_text(TOKEN + "\n", encoding="ascii")
         (public_directory / name).chmod(0o600)

@@ -75,6 +75,8 @@ BAD_VALUES = {
     "--pin-sha256": ["", ";", "sha256//", "sha256//" + "A" * 44, "A" * 43 + "=", "sha256//" + "A" * 42 + "B=", "x",
                      ";".join(["sha256//" + "A" * 43 + "="] * 17)],
     "--tls-min": ["", "1", "1.1", "1.4", "TLSv1.3"],
+    "--proxy-cert": ["", "/nonexistent", "/", "/dev/null", "/etc/hostname"],
+    "--proxy-key": ["", "/nonexistent", "/etc/hostname"],
     "--half-close-linger": ["", "-1", "x", "604801"],
     "--idle-timeout": ["", "-1", "x", "1s", "1.5", "604801", "99999999999"],
     "--sandbox": ["", "off", "no-seccomp", "no-landlock,"],

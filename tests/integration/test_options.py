@@ -19,6 +19,7 @@ CLIENT_TOKEN = str(uuid.UUID(int=7))
 VARIABLES = {"AWSIOT_TUNNEL_ACCESS_TOKEN": TOKEN}
 REGION = ["-r", "us-east-1"]
 SOURCE = ["-s", "0"]
+PEM = "".join(f"-----BEGIN {label}-----\nQUJD\n-----END {label}-----\n" for label in ("CERTIFICATE", "PRIVATE KEY"))
 PIN = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 
@@ -36,6 +37,8 @@ def files(public_directory):
     (public_directory / "token").chmod(0o600)
     (public_directory / "ca").mkdir()
     (public_directory / "ca.pem").write_text("", encoding="ascii")
+    for name in ("own.pem", "key.pem"):
+        (public_directory / name).write_text(PEM, encoding="ascii")
     (public_directory / "options.ini").write_text("region = eu-west-1\n", encoding="ascii")
     (public_directory / "services").mkdir()
     (public_directory / "services" / "a.ini").write_text("SSH=/run/ssh.sock\n", encoding="ascii")
@@ -61,6 +64,10 @@ CASES = {
     "crlfile": ("{tmp}/ca.pem", [*REGION, *SOURCE], "does not trust: what the CRLs in {tmp}/ca.pem revoke"),
     "pin-sha256": (f"{PIN};{PIN}", [*REGION, *SOURCE], "public key of the service: one of 2 (--pin-sha256)"),
     "tls-min": ("1.3", [*REGION, *SOURCE], "TLS: 1.3 only"),
+    "proxy-cert": ("{tmp}/own.pem", [*REGION, *SOURCE],
+                   "shows an https web proxy: the certificate in {tmp}/own.pem, with the key in {tmp}/own.pem"),
+    "proxy-key": ("{tmp}/key.pem", [*REGION, *SOURCE, "--proxy-cert", "{tmp}/own.pem"],
+                  "shows an https web proxy: the certificate in {tmp}/own.pem, with the key in {tmp}/key.pem"),
     "no-ssl-host-verify": (None, [*REGION, *SOURCE], "verifies the service: NO (--no-ssl-host-verify)"),
     "mode": ("src", REGION, "listens for: any other service: a free port"),
     "destination-client-type": ("V1", [*REGION, *SOURCE], "the destination speaks: version 1"),
@@ -92,6 +99,7 @@ def test_an_option_does_what_it_says(files, name):
         pytest.skip(f"this build has no --{name}")
     value, more, expected = CASES[name]
     expected = expected.format(**files)
+    more = [word.format(**files) for word in more]
     letter, argument = known[name]
     assert bool(argument) == (value is not None)
     forms = [[f"--{name}"], [f"-{letter}"]] if letter else [[f"--{name}"]]

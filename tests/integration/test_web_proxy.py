@@ -4,12 +4,13 @@ import contextlib
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import urllib.parse
 
 import pytest
 from harness import squid as squids
-from harness.authority import Authority
+from harness.authority import RSA, Authority
 from harness.lab import READY, Tunnel, free_ports
 from harness.ports import free_port
 from harness.sockets import plain_server
@@ -134,6 +135,77 @@ def test_squid_cannot_reach_the_service(lab, service, need_squid):
     assert source.find_log(rf"error.*web proxy 127\.0\.0\.1:{squid.port} cannot reach 127\.0\.0\.1:{port}: "
                            r"HTTP/1\.1 50[234]")
     assert source.find_log("given up after 1 try")
+
+
+# ---- a proxy that wants to know who its clients are ----
+
+@pytest.fixture
+def demanding(lab, service, need_squid):
+    """A squid that demands a certificate of its authority from each client."""
+    authority = Authority(lab, service)
+    squid = lab.use(squids.Squid(lab.directory / "squid", tls=authority.directory,
+                                 clients=authority.directory / "root.pem"))
+    squid.authority = authority
+    squid.environment = through(f"https://localhost:{squid.port}")
+    return squid
+
+
+def shown(squid, *options):
+    return ["-c", squid.authority.roots, *options]
+
+
+@pytest.mark.parametrize("form", ["two files", "one file", "RSA", "TLS 1.3 only"])
+def test_a_client_certificate_is_shown(lab, service, demanding, stream_server, form):
+    certificate, key = demanding.authority.client(RSA if form == "RSA" else None)
+    options = ["--proxy-cert", certificate, "--proxy-key", key]
+    if form == "one file":
+        # The start, which may be root's, reads the file; the user of the run need not be able to.
+        key.write_bytes(key.read_bytes() + certificate.read_bytes())
+        options = ["--proxy-cert", key]
+    demanding.more = shown(demanding, *options, *(["--tls-min", "1.3"] if form == "TLS 1.3 only" else []))
+    tunnel = tunnel_through(lab, service, demanding, stream_server.port)
+    exchange_all([(tunnel.ports["APP"], 1, MEGABYTE, MEGABYTE)])
+    mark = tunnel.source.mark()
+    service.control("kick", tunnel="t1", side="source", how="rst")
+    tunnel.source.wait_log(READY, since=mark)
+    assert not tunnel.source.find_log("can be read by every user")
+
+
+def test_without_a_client_certificate_the_proxy_refuses(lab, service, demanding):
+    source = start(lab, service, demanding.environment, settings=ONCE, more=shown(demanding))
+    assert source.wait() == 69
+    assert source.find_log(rf"error.*web proxy localhost:{demanding.port} .*; it has asked for a client certificate, "
+                           "which --proxy-cert and --proxy-key would show")
+
+
+def test_a_client_certificate_of_a_stranger_is_refused(lab, service, demanding):
+    certificate, key = Authority(lab, service).client()
+    source = start(lab, service, demanding.environment, settings=ONCE,
+                   more=shown(demanding, "--proxy-cert", certificate, "--proxy-key", key))
+    assert source.wait() == 69
+    assert source.find_log(rf"error.*web proxy localhost:{demanding.port} .*; it may not trust the certificate of --proxy-cert, "
+                           "which it was shown")
+
+
+def test_a_client_certificate_with_the_key_of_another_ends_the_run(lab, service, demanding):
+    certificate, _ = demanding.authority.client()
+    _, key = Authority(lab, service).client()
+    source = start(lab, service, demanding.environment,
+                   more=shown(demanding, "--proxy-cert", certificate, "--proxy-key", key))
+    assert source.wait() == 1
+    assert source.find_log("error.*--proxy-cert: the client certificate cannot be used with its key: ")
+
+
+@pytest.mark.parametrize("cipher", ["PKCS 8", "PEM"])
+def test_an_encrypted_key_is_refused(lab, service, demanding, cipher):
+    certificate, key = demanding.authority.client()
+    encrypted = key.with_name("encrypted.pem")
+    form = ["pkey"] if cipher == "PKCS 8" else ["pkey", "-traditional"]
+    subprocess.run(["openssl", *form, "-in", key, "-aes256", "-passout", "pass:x", "-out", encrypted], check=True)
+    source = start(lab, service, demanding.environment,
+                   more=shown(demanding, "--proxy-cert", certificate, "--proxy-key", encrypted))
+    assert source.wait() == 1
+    assert source.find_log(rf"--proxy-key: '{re.escape(str(encrypted))}': the private key is encrypted, and nobody")
 
 
 # ---- whom to trust ----

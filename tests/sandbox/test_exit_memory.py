@@ -1,17 +1,22 @@
-"""What is left in the memory of a process when it ends: nothing of a token, nothing of the bytes that it carried.
+"""What is left in the memory of a process when it ends: nothing of a token or a key, nothing of the bytes that it
+carried.
 
 The process is stopped at its exit, where its memory can still be read, and then continues.
 """
 
 import ctypes
 import os
+import re
 import signal
 import socket
+import subprocess
 import uuid
 
 import pytest
-from harness.lab import is_root
-from harness.memory import found_in
+from harness import squid as squids
+from harness.authority import EC, RSA, Authority
+from harness.lab import READY, is_root
+from harness.memory import found_in, memory_of, pieces
 from harness.relay import Relay
 from harness.wait import until
 
@@ -137,3 +142,53 @@ def test_the_monitor_leaves_no_token_in_its_memory(carried):
     left = [secret for secret in carried.secrets(carried.source) if found_in(monitor.pid, secret)]
     monitor.let_go()
     assert not left
+
+
+# ---- the key of a client certificate ----
+
+def parts_of_key(path, certificate):
+    """What nobody may find of a private key: pieces of its file, and of its secret numbers as the file has them and as
+    OpenSSL computes with them, the other way round. The public key, which the certificate has too, is no secret."""
+    lines = [line for line in path.read_text(encoding="ascii").splitlines() if not line.startswith("-")]
+    text = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], check=True, capture_output=True,
+                          text=True).stdout
+    names = "priv|privateExponent|prime1|prime2|exponent1|exponent2|coefficient"
+    blocks = re.findall(rf"^(?:{names}):\n((?: +[0-9a-f:]+\n)+)", text, re.MULTILINE)
+    numbers = [bytes.fromhex(re.sub(r"[^0-9a-f]", "", block)).lstrip(b"\0") for block in blocks]
+    assert len(lines) > 2 and numbers
+    secrets = [*lines, *numbers, *(number[::-1] for number in numbers)]
+    public = certificate.read_bytes()
+    return [piece for secret in secrets for piece in pieces(secret) if piece not in public]
+
+
+def has_any(pid, parts):
+    return [part for _, _, content in memory_of(pid) for part in parts if part in content]
+
+
+@pytest.mark.parametrize("kind", [EC, RSA], ids=["EC", "RSA"])
+def test_nothing_of_a_client_key_is_left(lab, kind):
+    """net forgets it once the web proxy has seen the certificate, the monitor when it ends; others never have it."""
+    if reason := squids.why_impossible():
+        pytest.skip(reason)
+    service = lab.service({"t1": ["APP"]})
+    authority = Authority(lab, service)
+    certificate, key = authority.client(kind)
+    squid = lab.use(squids.Squid(lab.directory / "squid", tls=authority.directory,
+                                 clients=authority.directory / "root.pem"))
+    source = lab.source(service, "t1", None, environment={"https_proxy": f"https://localhost:{squid.port}"},
+                        more=["-c", authority.roots, "--proxy-cert", certificate, "--proxy-key", key])
+    source.wait_log(r"Listening for new connection on port \d+")
+    parts = parts_of_key(key, certificate)
+    assert has_any(source.pid, parts), "the search finds nothing where the key is"
+    for role in ("net", "bridge", "launch"):
+        assert not has_any(source.pid_of(role), parts), role
+    mark = source.mark()
+    for name, end in (("net", lambda: service.control("kick", tunnel="t1", side="source", how="rst")),
+                      ("monitor", lambda: source.signal(signal.SIGTERM))):
+        process = LastWords(source.pid_of(name))
+        end()
+        process.wait()
+        left = has_any(process.pid, parts)
+        process.let_go()
+        assert not left, name
+        source.wait_log(READY if name == "net" else "stopping", since=mark)

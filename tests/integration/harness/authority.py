@@ -1,4 +1,4 @@
-"""Certificates for web proxies."""
+"""Certificates for web proxies and for their clients."""
 
 import pathlib
 import shutil
@@ -7,6 +7,7 @@ import subprocess
 from .ports import free_port
 
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+RSA = ["-newkey", "rsa:2048"]
 
 
 class Authority:
@@ -23,6 +24,11 @@ class Authority:
         shutil.copy(pathlib.Path(service.ca_dir) / "ca.pem", self.roots / "service.pem")
         for path in self.roots.iterdir():
             path.chmod(0o644)
+
+    def client(self, key=None):
+        """The files of a client's certificate and of its key, which only their owner may read."""
+        self._issue("client", "/CN=a client", ["-addext", "extendedKeyUsage=clientAuth"], key or EC)
+        return self.directory / "client.pem", self.directory / "client-key.pem"
 
     def _issue(self, name, subject, more, key=None):
         self._make(name, subject, [*more, "-addext", "basicConstraints=critical,CA:FALSE", "-CA",

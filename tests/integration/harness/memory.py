@@ -30,8 +30,8 @@ def memory_of(pid):
 
 
 def pieces(secret):
-    """Overlapping pieces of a secret, so that a partly overwritten copy is found too."""
-    data = secret.encode()
+    """Overlapping pieces of a secret, a text or bytes, so that a partly overwritten copy is found too."""
+    data = secret if isinstance(secret, bytes) else secret.encode()
     return [data[at:at + PIECE] for at in range(0, len(data) - PIECE + 1, PIECE // 2)]
 
 

@@ -62,10 +62,11 @@ class Squid:
     """A running squid at 127.0.0.1:port.
 
     credentials: (user, password) that every client needs. tls: a directory with certificate.pem and key.pem.
-    allow: False refuses every client with 403.
+    clients: with tls, the authority's certificate of which every client needs one. allow: False refuses every client
+    with 403.
     """
 
-    def __init__(self, directory, credentials=None, tls=None, allow=True):
+    def __init__(self, directory, credentials=None, tls=None, clients=None, allow=True):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir()
         self.port = free_port()
@@ -79,6 +80,9 @@ class Squid:
                 shutil.copy(tls / name, self.directory / name)
             listen = (f"https_port 127.0.0.1:{self.port} tls-cert={directory}/certificate.pem "
                       f"tls-key={directory}/key.pem")
+        if clients is not None:
+            shutil.copy(clients, self.directory / "clients.pem")
+            listen += f" clientca={directory}/clients.pem tls-cafile={directory}/clients.pem"
         access = ANYBODY.format(verb="allow" if allow else "deny")
         if credentials:
             (self.directory / "passwords").write_text(password_line(*credentials), encoding="utf-8")

@@ -157,8 +157,8 @@ TEST(MessagesTest, NothingAboveItsBoundIsDecoded) {
     SCOPED_TRACE(name_of(kind));
     tried += refuse_too_large<M>(std::make_index_sequence<std::tuple_size_v<Fields<M>>>());
   });
-  // Each of the 22 texts and lists and each of the 13 bools of the table, twice.
-  EXPECT_EQ(tried, 2U * (22U + 13U));
+  // Each of the 24 texts and lists and each of the 13 bools of the table, twice.
+  EXPECT_EQ(tried, 2U * (24U + 13U));
 }
 
 TEST(MessagesTest, ALengthBeyondTheEndIsNotDecoded) {
@@ -213,6 +213,9 @@ TEST(MessagesDeathTest, TextsAndListsAboveTheirBoundAreNotSent) {
   Grant grant;
   grant.access_token.value.assign(std::string(limits::kMaxAccessToken + 1, 't'));
   EXPECT_EXIT(encode(grant), testing::ExitedWithCode(71), "too long");
+  Grant with_key;
+  with_key.proxy_key.value.assign(std::string(limits::kMaxClientKey + 1, 'k'));
+  EXPECT_EXIT(encode(with_key), testing::ExitedWithCode(71), "too long");
 }
 
 // ---- the table ----

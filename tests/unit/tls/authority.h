@@ -29,6 +29,16 @@ struct Identity {
     BIO_free(memory);
     return text;
   }
+  // cipher: null, or encrypted with the password "x".
+  std::string key_pem(const EVP_CIPHER* cipher = nullptr) const {
+    BIO* memory = BIO_new(BIO_s_mem());
+    PEM_write_bio_PrivateKey(memory, key.get(), cipher, reinterpret_cast<const unsigned char*>("x"),
+                             cipher != nullptr ? 1 : 0, nullptr, nullptr);
+    std::string text(BIO_ctrl_pending(memory), '\0');
+    BIO_read(memory, text.data(), static_cast<int>(text.size()));
+    BIO_free(memory);
+    return text;
+  }
 };
 
 struct Wanted {
