@@ -1,7 +1,6 @@
 #include "sandbox/enter.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -9,12 +8,11 @@
 #include <unistd.h>
 
 #include <optional>
-#include <string_view>
 
-#include "base/fd.h"
 #include "build_config.h"
 #include "sandbox/filter.h"
 #include "sandbox/ids.h"
+#include "sandbox/verify.h"
 
 namespace localproxy::sandbox {
 namespace {
@@ -54,36 +52,6 @@ Result<> limit_resources(const Policy& policy) {
   return {};
 }
 
-// The value of a line of /proc/self/status.
-std::string_view value_of(std::string_view status, std::string_view name) {
-  const std::string key = "\n" + std::string(name) + ":\t";
-  const size_t at = status.find(key);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = status.substr(at + key.size());
-  return rest.substr(0, rest.find('\n'));
-}
-
-// Checks what the kernel reports, before the filter takes away the right to ask.
-Result<> verify(int status_file) {
-  std::string status(8'192, '\0');
-  const ssize_t size = ::pread(status_file, status.data(), status.size(), 0);
-  if (size <= 0) return system_error("/proc/self/status", errno);
-  status.resize(static_cast<size_t>(size));
-  static constexpr std::string_view kNone = "0000000000000000";
-  static constexpr struct {
-    std::string_view name;
-    std::string_view expected;
-  } kExpected[] = {{"Threads", "1"},  {"NoNewPrivs", "1"}, {"CapInh", kNone},
-                   {"CapPrm", kNone}, {"CapEff", kNone},   {"CapAmb", kNone}};
-  for (const auto& [name, expected] : kExpected) {
-    if (value_of(status, name) != expected) {
-      return Error("/proc/self/status says " + std::string(name) + " " + std::string(value_of(status, name)) +
-                   " instead of " + std::string(expected));
-    }
-  }
-  return {};
-}
-
 Result<> probe_seccomp() {
   // 2: SECCOMP_MODE_FILTER.
   if (::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 2) return Error("the system call filter is not in force");
@@ -103,9 +71,8 @@ Result<SandboxStatus> enter(const Request& request) {
   // Switching the ids has cleared the death signal, and entering namespaces clears it again. It is set in
   // between, too, so that a process that hangs there does not outlive its parent.
   if (auto r = tie_to_parent(request.parent); !r) return r.error();
-  // Opened while /proc can still be reached; the kernel generates the contents when they are read.
-  const UniqueFd status_file(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
-  if (!status_file) return system_error("/proc/self/status (is /proc mounted?)", errno);
+  const auto verification = Verification::begin();
+  if (!verification) return verification.error();
   if (request.policy->namespaces) {
     std::optional<NamespaceTrial> now;
     auto refused = enter_namespaces(request.trial != nullptr ? *request.trial : now.emplace());
@@ -119,11 +86,19 @@ Result<SandboxStatus> enter(const Request& request) {
   status.mdwe = seal_memory();
   if (auto r = limit_resources(*request.policy); !r) return r.error();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("PR_SET_NO_NEW_PRIVS", errno);
-  if (auto r = verify(status_file.get()); !r) return r.error();
+  const Expected expected{.policy = request.policy,
+                          .uid = status.uid,
+                          .gid = status.gid,
+                          .parent = request.parent,
+                          .namespaces = status.namespaces,
+                          .mdwe = status.mdwe};
+  if (auto r = verification->check(expected); !r) return r.error();
 
   if (request.landlock) {
+    const LandlockProbe probe(request.landlock_rules);
     auto abi = enter_landlock(request.landlock_rules);
     if (!abi) return abi.error();
+    if (auto r = probe.check(); !r) return r.error();
     status.landlock_abi = *abi;
   }
   if constexpr (LOCALPROXY_SANITIZER_BUILD) return status;

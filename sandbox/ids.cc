@@ -64,6 +64,7 @@ int empty_bounding_set() {
   // The kernel refuses the first number after its last capability.
   for (unsigned long capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
     if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno;
+    if (::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0) return ENOTRECOVERABLE;
   }
   return 0;
 }
@@ -104,11 +105,17 @@ Result<> become(const Ids& ids) {
   // The kernel has set what fs.suid_dumpable says.
   if (auto r = not_dumpable(); !r) return r;
 
-  uid_t real = 0, effective = 0, saved = 0;
-  if (::getresuid(&real, &effective, &saved) != 0 || real != ids.uid || effective != ids.uid ||
-      saved != ids.uid) {
+  uid_t uid = 0, effective_uid = 0, saved_uid = 0;
+  if (::getresuid(&uid, &effective_uid, &saved_uid) != 0 || uid != ids.uid || effective_uid != ids.uid ||
+      saved_uid != ids.uid) {
     return Error("the user ids are not what was set");
   }
+  gid_t gid = 0, effective_gid = 0, saved_gid = 0;
+  if (::getresgid(&gid, &effective_gid, &saved_gid) != 0 || gid != ids.gid || effective_gid != ids.gid ||
+      saved_gid != ids.gid) {
+    return Error("the group ids are not what was set");
+  }
+  if (::getgroups(0, nullptr) != 0) return Error("supplementary groups are left");
   if (::setresuid(0, 0, 0) == 0 || ::setresgid(0, 0, 0) == 0) return Error("root could be regained");
   return {};
 }

@@ -28,6 +28,7 @@ namespace {
 
 // From <linux/prctl.h> of Linux 6.3.
 constexpr uint32_t kPrSetMdwe = 65;
+constexpr uint32_t kPrGetMdwe = 66;
 // A private call of 32-bit Arm, for which SCMP_SYS() has no number even there.
 #ifdef __ARM_NR_set_tls
 constexpr int kSetTls = __ARM_NR_set_tls;
@@ -117,6 +118,9 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(prctl), equals(0, PR_GET_DUMPABLE), "start: not dumpable, verified"),
     allow(SCMP_SYS(prctl), equals(0, kPrSetMdwe), "start: memory that was writable is never executable"),
     allow(SCMP_SYS(prctl), equals(0, PR_SET_NO_NEW_PRIVS), "start: no-new-privs"),
+    allow(SCMP_SYS(prctl), equals(0, PR_GET_PDEATHSIG), "start: verifies its sandbox"),
+    allow(SCMP_SYS(prctl), equals(0, PR_GET_DUMPABLE), "start: verifies its sandbox"),
+    allow(SCMP_SYS(prctl), equals(0, kPrGetMdwe), "start: verifies its sandbox"),
     allow(SCMP_SYS(prctl), equals(0, PR_GET_NO_NEW_PRIVS), "start: libcap-ng"),
     allow(SCMP_SYS(prctl), equals(0, PR_GET_SECUREBITS), "start: libcap-ng"),
     allow(SCMP_SYS(prctl), equals(0, PR_CAPBSET_READ), "start: libcap-ng"),

@@ -169,6 +169,47 @@ TEST_P(RefusalTest, EntersAllNamespacesOrNone) {
   EXPECT_EQ(ended.said, expected_ids() + ", not granted: " + GetParam().not_granted + ", Landlock 0, filter");
 }
 
+// A call that the system answers with success, without doing it.
+struct Pretence {
+  const char* name;
+  uint32_t call;
+  int argument;  // -1: any
+  std::string error;
+};
+
+class PretenceTest : public testing::TestWithParam<Pretence> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Calls, PretenceTest,
+    testing::Values(
+        Pretence{"dumpable", SYS_prctl, PR_SET_DUMPABLE, "this process is dumpable"},
+        Pretence{"death_signal", SYS_prctl, PR_SET_PDEATHSIG, "this process does not die with its parent"},
+        Pretence{"mdwe", SYS_prctl, 65, "memory that was writable may become executable"},
+        Pretence{"limits", SYS_prlimit64, -1, "RLIMIT_CORE is not 0"},
+        Pretence{"root", SYS_chroot, -1, "the root directory is not empty"},
+        Pretence{"directory", SYS_chdir, -1, "the current directory is outside the root directory"},
+        Pretence{"landlock", SYS_landlock_restrict_self, -1, "Landlock is not in force: "}),
+    [](const auto& each) { return std::string(each.param.name); });
+
+TEST_P(PretenceTest, IsNoticedAndEndsTheProcess) {
+  if (LOCALPROXY_SANITIZER_BUILD) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+  const uint32_t call = GetParam().call;
+  const bool of_namespaces = call == SYS_chroot || call == SYS_chdir;
+  if (of_namespaces && !namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";
+  if (call == SYS_landlock_restrict_self && landlock_abi() == 0)
+    GTEST_SKIP() << "this kernel has no Landlock";
+  const pid_t parent = ::getpid();
+  const Ended ended = in_child([parent, of_namespaces](const Child::Say& say) {
+    // A process that has left root, or entered a namespace of users, is not dumpable in any case.
+    if (!leave_root() || ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) return 2;
+    if (!install_refusal({"", GetParam().call, GetParam().argument, 0, ""})) return 4;
+    const Policy& policy = of_namespaces ? kNetPolicy : kMonitorPolicy;
+    return enter_and_say({.policy = &policy, .parent = parent}, say);
+  });
+  EXPECT_EQ(ended.status, 3) << ended.said << ended.signal;
+  EXPECT_THAT(ended.said, HasSubstr(GetParam().error));
+}
+
 // The user's process limit is reached, and then a process ends.
 TEST(EnterTest, ATemporaryShortageCostsNoNamespaces) {
   if (!namespaces_are_granted()) GTEST_SKIP() << "this system grants no namespaces";

@@ -34,9 +34,11 @@ class Child {
     EXPECT_TRUE(to_us.ok());
     pid_ = ::fork();
     if (pid_ == 0) {
-      // Some children are killed on purpose; they leave no core file.
-      const rlimit none{0, 0};
-      ::setrlimit(RLIMIT_CORE, &none);
+      // Some children are killed on purpose; they leave no core file. The hard limit is for enter() to set.
+      rlimit core{};
+      ::getrlimit(RLIMIT_CORE, &core);
+      core.rlim_cur = 0;
+      ::setrlimit(RLIMIT_CORE, &core);
       ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
       const int fd = to_us->second.get();
       ::_exit(body([fd](std::string_view text) {
