@@ -56,7 +56,7 @@ Result<Ids> unprivileged(const std::string& name, const Ids& ids) {
 
 Result<> not_dumpable() {
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("PR_SET_DUMPABLE", errno);
-  if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0) return Error("this process stays dumpable");
+  if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0) return Error("this process is dumpable");
   return {};
 }
 
