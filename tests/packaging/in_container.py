@@ -29,6 +29,10 @@ DESTINATION = "localproxy-destination@device"
 TUNNEL = "t1"
 # Any client token will do; with one in the configuration a restart can use the same access token again.
 CLIENT_TOKENS = {"source": "5a" * 16, "destination": "de" * 16}
+# Those of systemd's DynamicUser=.
+DYNAMIC_USERS = range(61184, 65520)
+# What net and bridge have of their own.
+NAMESPACES = ("user", "net", "mnt", "ipc", "uts")
 # <linux/capability.h>
 CAP_NET_BIND_SERVICE = 10
 # A monitor with a tunnel has these two at all times.
@@ -145,7 +149,8 @@ def see_ssh(machine):
 
 def see_confinement(unit, bounding="0" * 16):
     wait_serving(unit)
-    uid = str(pwd.getpwnam(USER).pw_uid)
+    uid = processes.status(monitor(unit))["Uid"].split()[0]
+    assert int(uid) in DYNAMIC_USERS, uid
     for pid in everything(unit):
         status = processes.status(pid)
         assert status["Uid"].split() == [uid] * 4, status
@@ -160,7 +165,31 @@ def see_confinement(unit, bounding="0" * 16):
     lines = [line for line in journal(unit).splitlines() if "sandbox: uid" in line]
     for role in ("monitor", *HELPERS):
         assert any(line.startswith(f"{role}: ") and "Landlock ABI" in line for line in lines), lines
-    seen(f"{unit}: four processes as {USER}, Seccomp 2, NoNewPrivs 1, no capability, Landlock, locked memory")
+    seen(f"{unit}: four processes as user {uid}, Seccomp 2, NoNewPrivs 1, no capability, Landlock, locked memory")
+
+
+def namespaces(pid):
+    return [os.readlink(f"/proc/{pid}/ns/{name}") for name in NAMESPACES]
+
+
+def see_separation():
+    """The sandbox of the unit leaves the processes theirs, and keeps the two tunnels apart."""
+    for unit in (SOURCE, DESTINATION):
+        ours = helpers(unit)
+        for role in ("net", "bridge"):
+            shared = set(namespaces(monitor(unit))) & set(namespaces(ours[role]))
+            assert not shared, f"{unit}: {role} shares {shared} with the monitor"
+            assert not os.listdir(f"/proc/{ours[role]}/root/"), f"{unit}: the root of {role} is not empty"
+        inside = f"/proc/{monitor(unit)}/root"
+        # Only root sees all processes there.
+        visible = run("setpriv", "--reuid=65534", "--clear-groups", "ls", f"{inside}/proc/1", check=False)
+        assert "No such file" in visible or "Permission denied" in visible, visible
+        assert not os.path.exists(f"{inside}/proc/meminfo"), "there is more than processes in /proc"
+        # In a user namespace of the unit, even root of it is nobody outside.
+        assert os.readlink(f"/proc/{monitor(unit)}/ns/user") != os.readlink("/proc/1/ns/user")
+    users = {processes.status(monitor(unit))["Uid"] for unit in (SOURCE, DESTINATION)}
+    assert len(users) == 2, users
+    seen("a user for each tunnel; net and bridge with namespaces and an empty root of their own inside those of the unit")
 
 
 def see_journal():
@@ -253,18 +282,15 @@ def see_refusal(machine):
 
 def see_low_port(machine):
     """The drop-in for a port below 1024, as the unit describes it."""
-    directory = pathlib.Path(f"/etc/systemd/system/{SOURCE}.service.d")
-    directory.mkdir()
-    write(directory / "port.conf", "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
-          "AmbientCapabilities=CAP_NET_BIND_SERVICE\n", 0o644)
+    change = drop_in(SOURCE, "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
+                     "AmbientCapabilities=CAP_NET_BIND_SERVICE\nPrivateUsers=no\n")
     machine.port = 222
     machine.configure("operator", "source", "source-listen-port = SSH=222")
-    run("systemctl", "daemon-reload")
     run("systemctl", "restart", SOURCE)
     machine.ssh()
     see_confinement(SOURCE, bounding=f"{1 << CAP_NET_BIND_SERVICE:016x}")
-    (directory / "port.conf").unlink()
-    directory.rmdir()
+    change.unlink()
+    change.parent.rmdir()
     seen("a port below 1024, and the capability is gone afterwards")
 
 
@@ -280,6 +306,50 @@ def see_missing_files():
     assert (show(unit, "ExecMainStatus"), show(unit, "NRestarts")) == ("1", "0")
     assert f"{ETC}/nobody.conf" in journal(unit)
     seen("without a token nothing is started; without a configuration the unit fails once, and says which file")
+
+
+def drop_in(unit, text):
+    """Changes a unit until the file that this returns is removed."""
+    directory = pathlib.Path(f"/etc/systemd/system/{unit}.service.d")
+    directory.mkdir(exist_ok=True)
+    write(directory / "try.conf", text, 0o644)
+    run("systemctl", "daemon-reload")
+    return directory / "try.conf"
+
+
+def see_busy_port(machine):
+    """A port that stays busy for longer than systemd's usual limit of restarts."""
+    run("systemctl", "stop", SOURCE)
+    # The test must not take minutes. Where systemd lets the delay grow, it grows up to this.
+    change = drop_in(SOURCE, "[Service]\nRestartSec=100ms\nRestartMaxDelaySec=100ms\n")
+    with socket.create_server(("127.0.0.1", machine.port)):
+        run("systemctl", "start", SOURCE)
+        until(lambda: int(show(SOURCE, "NRestarts")) > 6 or show(SOURCE, "ActiveState") == "failed",
+              "seven restarts", TIMEOUT)
+        assert show(SOURCE, "ActiveState") != "failed", journal(SOURCE)
+    machine.ssh()
+    change.unlink()
+    run("systemctl", "daemon-reload")
+    seen("a busy port, seven times in a row, and the unit comes up as soon as it is free")
+
+
+def see_socket_file(machine):
+    """The directory for UNIX sockets of the unit."""
+    path = pathlib.Path("/run/localproxy/operator/ssh.sock")
+    machine.configure("operator", "source", f"source-listen-port = SSH={path}")
+    run("systemctl", "restart", SOURCE)
+    until(path.is_socket, "the socket", TIMEOUT)
+    for side in ("source", "destination"):
+        machine.service.wait_connected(TUNNEL, side, TIMEOUT)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(TIMEOUT)
+        client.connect(str(path))
+        assert client.recv(4) == b"SSH-"
+    machine.configure("operator", "source", f"source-listen-port = SSH={machine.port}")
+    run("systemctl", "restart", SOURCE)
+    assert not path.exists()
+    machine.ssh()
+    seen("a service with a path in the directory of the unit")
 
 
 def see_stop(machine):
@@ -345,6 +415,7 @@ def main():
         see_ssh(machine)
         see_confinement(SOURCE)
         see_confinement(DESTINATION)
+        see_separation()
         see_journal()
         see_reload(machine)
         see_counters()
@@ -352,6 +423,8 @@ def main():
         see_token_file(machine)
         see_restart(machine)
         see_automatic_restart(machine)
+        see_busy_port(machine)
+        see_socket_file(machine)
         see_refusal(machine)
         see_low_port(machine)
         see_missing_files()
