@@ -55,12 +55,14 @@ void BridgeProcess::on_listener(const ipc::Listener& message, UniqueFd fd) {
   listener->watcher = std::make_unique<event::Watcher>(
       loop_, listener->fd.get(), [this, raw = listener.get()] { accept(*raw); }, [] {});
   listeners_.push_back(std::move(listener));
+  service_names_[message.service] = message.service_name.value;
   update_listeners();
 }
 
 void BridgeProcess::on_target(const ipc::Target& message) {
   if (targets_.size() <= message.service) targets_.resize(message.service + 1U);
   targets_[message.service] = true;
+  service_names_[message.service] = message.service_name.value;
 }
 
 void BridgeProcess::on_peer(const ipc::Peer& message, UniqueFd fd) {
@@ -103,7 +105,8 @@ void BridgeProcess::on_dialed(const ipc::Dialed& message, UniqueFd fd) {
   dials_.erase(dial);
   if (slot == nullptr) return;
   slot->cookie = 0;
-  slot->connection->connect({std::move(fd), UniqueFd(), message.name.value}, idle_timeout_);
+  LocalConnection& connection = *slot->connection;
+  connection.connect(local_side(connection.service(), std::move(fd), message.name.value), idle_timeout_);
 }
 
 void BridgeProcess::on_dial_failed(const ipc::DialFailed& message) {
@@ -115,7 +118,7 @@ void BridgeProcess::on_dial_failed(const ipc::DialFailed& message) {
   if (slot == nullptr) return;
   slot->cookie = 0;
   if (peer_) peer_->send(ipc::Failed{number});
-  slot->connection->reset();
+  slot->connection->reset(Ending::kLocal);
 }
 
 void BridgeProcess::on_stdio(const ipc::Stdio& message) {
@@ -188,7 +191,7 @@ void BridgeProcess::on_finish(const ipc::Finish& message) {
 
 void BridgeProcess::on_reset(const ipc::Reset& message) {
   std::erase_if(to_open_, [&](const ipc::Open& open) { return open.connection == message.connection; });
-  if (Slot* slot = find(message.connection)) slot->connection->reset();
+  if (Slot* slot = find(message.connection)) slot->connection->reset(Ending::kReset);
 }
 
 void BridgeProcess::on_peer_end(Port::End end, const std::string& what) {
@@ -208,7 +211,7 @@ void BridgeProcess::drop_peer() {
     // A finished connection still ends in order if its local side is connected; all others have lost the
     // tunnel in the middle.
     const bool leaves_in_order = connection->finished() && connection->connected();
-    if (!connection->closed() && !leaves_in_order) connection->reset();
+    if (!connection->closed() && !leaves_in_order) connection->reset(Ending::kTunnelLost);
   }
   end_if_stopped();
 }
@@ -288,11 +291,12 @@ void BridgeProcess::accept(OpenListener& listener) {
     }
     std::string name = to_string(reinterpret_cast<const sockaddr&>(address), size);
     const bool tcp = address.ss_family != AF_UNIX;
-    log_.info(std::string("Accepted ") + (tcp ? "tcp " : "") + "connection on " + listener.name + " from " +
-              name);
     const int on = 1;
     if (tcp) ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    add_accepted(listener.service, {std::move(socket), UniqueFd(), std::move(name)});
+    LocalSide local = local_side(listener.service, std::move(socket), std::move(name));
+    log_.info(std::string("Accepted ") + (tcp ? "tcp " : "") + "connection on " + listener.name + " from " +
+              local.name + " (" + local.label + ")");
+    add_accepted(listener.service, std::move(local));
   }
   if (open_[listener.service] < max_connections_) return;
   ++counters_.full;
@@ -307,7 +311,8 @@ void BridgeProcess::accept(OpenListener& listener) {
 void BridgeProcess::begin_stdio() {
   if (!stdio_ || !accepting_ || !peer_ || !make_room_for_one()) return;
   // The monitor has made both non-blocking.
-  LocalSide local{UniqueFd(STDIN_FILENO), UniqueFd(STDOUT_FILENO), "standard input and output"};
+  LocalSide local = local_side(*stdio_, UniqueFd(STDIN_FILENO), "standard input and output");
+  local.output = UniqueFd(STDOUT_FILENO);
   log_.debug("standard input and output are connected");
   stdio_used_ = add_accepted(*std::exchange(stdio_, std::nullopt), std::move(local));
   if (stdio_used_ == nullptr) monitor_.send(ipc::StdioEnded{true});
@@ -316,6 +321,7 @@ void BridgeProcess::begin_stdio() {
 LocalConnection* BridgeProcess::add_accepted(uint16_t service, LocalSide local) {
   while (connections_.contains(next_number_) || next_number_ == 0)
     ++next_number_;
+  local.accepted = true;
   LocalConnection* connection = add(next_number_++, service, true);
   if (connection != nullptr) connection->connect(std::move(local), idle_timeout_, half_close_linger_);
   return connection;
@@ -361,7 +367,8 @@ void BridgeProcess::on_closed(LocalConnection& connection) {
     stdio_used_ = nullptr;
     monitor_.send(ipc::StdioEnded{!connection.finished() || connection.cut()});
   }
-  if (connection.connected()) log_.info("Disconnected from: " + connection.name());
+  if (connection.connected())
+    log_.info("Disconnected from: " + connection.name() + " (" + connection.summary() + ")");
   counters_.bytes_out += connection.bytes_out();
   counters_.bytes_in += connection.bytes_in();
   --counters_.open;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/exhaustion.h"
@@ -68,6 +69,12 @@ class BridgeProcess : public LocalConnectionEvents {
   // Makes a connection of standard input and output, once, when accepting is on.
   void begin_stdio();
   Slot* find(uint32_t number);
+  // The local side of the next connection of a service.
+  LocalSide local_side(uint16_t service, UniqueFd input, std::string name) {
+    const std::string& of = service_names_[service];
+    return {std::move(input), UniqueFd(), std::move(name),
+            of + (of.empty() ? "#" : " #") + std::to_string(++connected_)};
+  }
   // Null: there is no channel for it; the shortage is noted.
   LocalConnection* add(uint32_t number, uint16_t service, bool accepted);
   void drop_peer();
@@ -84,7 +91,9 @@ class BridgeProcess : public LocalConnectionEvents {
   PipePool pool_;
   Pipes pipes_;
   std::vector<std::unique_ptr<OpenListener>> listeners_;
-  std::vector<bool> targets_;         // by service
+  std::vector<bool> targets_;  // by service
+  std::map<uint16_t, std::string> service_names_;
+  uint64_t connected_ = 0;            // connections with a local side since the start
   std::deque<ipc::Open> to_open_;     // what net asked for during a shortage
   std::optional<ChannelEnds> spare_;  // the channel of the next connection
   Episode shortage_;

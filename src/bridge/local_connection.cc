@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "base/amount.h"
 #include "base/limits.h"
 
 namespace localproxy::bridge {
@@ -20,6 +21,28 @@ constexpr int kIdleTicks = 4;
 void stop_watching(event::Watcher& watcher) {
   watcher.want_read(false);
   watcher.want_write(false);
+}
+
+const char* to_string(Ending ending) {
+  switch (ending) {
+    case Ending::kOpen:
+      break;
+    case Ending::kLocal:
+      return "closed locally";
+    case Ending::kPeer:
+      return "closed by the other end";
+    case Ending::kUnanswered:
+      return "closed by the other end without an answer";
+    case Ending::kTunnelLost:
+      return "the tunnel was lost";
+    case Ending::kReset:
+      return "reset";
+    case Ending::kIdle:
+      return "idle";
+    case Ending::kStopped:
+      return "stopped";
+  }
+  return "open";
 }
 
 }  // namespace
@@ -45,6 +68,7 @@ void LocalConnection::connect(LocalSide local, std::chrono::seconds idle_timeout
                               std::chrono::seconds half_close_linger) {
   local_ = std::move(local);
   half_close_linger_ = half_close_linger;
+  connected_at_ = std::chrono::steady_clock::now();
   state_ = State::kOpen;
   linger_.stop();
   input_watcher_ = std::make_unique<event::Watcher>(
@@ -70,6 +94,7 @@ void LocalConnection::on_idle_tick() {
   if (idle_ticks_ < kIdleTicks) return idle_.start(idle_tick_);
   if (state_ != State::kOpen) return;
   events_.on_idle(*this);
+  note_ending(Ending::kIdle);
   end_out();
 }
 
@@ -131,6 +156,7 @@ void LocalConnection::pump_out() {
 // Only a write can tell whether the local side has closed just its sending direction or is gone. A local side
 // that already has the answer to what it sent last is done in either case.
 void LocalConnection::on_input_end() {
+  note_ending(Ending::kLocal);
   const bool unanswered = out_.bytes() > 0 && in_.bytes() == in_at_last_out_;
   if (draining_ || !unanswered || out_.broke_off() || half_close_linger_.count() == 0) return end_out();
   answer_.start(half_close_linger_);
@@ -153,6 +179,7 @@ void LocalConnection::drain() {
 void LocalConnection::on_quiet() {
   if (state_ != State::kOpen) return;
   cut_ = true;
+  note_ending(Ending::kStopped);
   end_out();
 }
 
@@ -177,6 +204,7 @@ void LocalConnection::pump_in() {
     case Pump::Outcome::kShort:
       return wait_for_resources(in_.shortage());
     case Pump::Outcome::kBroken:
+      note_ending(Ending::kLocal);
       return close();
     case Pump::Outcome::kEnd:
       break;
@@ -185,7 +213,9 @@ void LocalConnection::pump_in() {
   // Reading it may also bring a RESET.
   if (!finish_seen_) events_.on_channel_end();
   if (closed()) return;
-  if (!finish_seen_) return reset();
+  if (!finish_seen_) return reset(Ending::kTunnelLost);
+  if (draining_) note_ending(Ending::kStopped);
+  note_ending(local_.accepted && in_.bytes() == 0 ? Ending::kUnanswered : Ending::kPeer);
   if (draining_ && state_ == State::kOpen) cut_ = true;
   linger();
 }
@@ -238,11 +268,27 @@ void LocalConnection::discard_input() {
 
 // ---- the end ----
 
+void LocalConnection::note_ending(Ending why) {
+  if (ending_ == Ending::kOpen) ending_ = why;
+}
+
+std::string LocalConnection::summary() const {
+  const auto open = std::chrono::steady_clock::now() - connected_at_;
+  return local_.label + ": " + duration_text(std::chrono::duration_cast<std::chrono::milliseconds>(open)) +
+         ", " + size_text(bytes_out()) + " sent, " + size_text(bytes_in()) + " received, " +
+         to_string(ending_);
+}
+
 void LocalConnection::finish() {
   finish_seen_ = true;
   if (state_ != State::kDialing) return;
   if (Pipes::waiting(channel_.first.get()) == 0) return close();
   linger_.start(limits::kFlush);
+}
+
+void LocalConnection::reset(Ending why) {
+  note_ending(why);
+  reset();
 }
 
 void LocalConnection::reset() {

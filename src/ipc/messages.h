@@ -161,15 +161,17 @@ struct Down {
 struct Listener {
   static constexpr Type kType = Type::kListener;
   uint16_t service = 0;
-  Text<kMaxHost> name;  // for the log: "port 5555"
-  static auto fields(Listener& m) { return std::tie(m.service, m.name); }
+  Text<kMaxHost> name;                       // for the log: "port 5555"
+  Text<limits::kMaxServiceId> service_name;  // for the log; empty: the service has none
+  static auto fields(Listener& m) { return std::tie(m.service, m.name, m.service_name); }
 };
 
 // monitor -> bridge: connections to this service are dialled.
 struct Target {
   static constexpr Type kType = Type::kTarget;
   uint16_t service = 0;
-  static auto fields(Target& m) { return std::tie(m.service); }
+  Text<limits::kMaxServiceId> service_name;  // as above
+  static auto fields(Target& m) { return std::tie(m.service, m.service_name); }
 };
 
 // monitor -> bridge, with the bridge's end of its channel to a new net; the old net's connections are reset.

@@ -166,3 +166,39 @@ def test_net_is_killed_and_replaced(tunnel, side):
     tunnel.service.wait_connected("t1", side)
     tunnel.source.wait_log(READY_SOURCE.format(port=tunnel.ports["APP"]))
     exchange_all([(tunnel.ports["APP"], 1, 100_000, 100_000)])
+
+
+# ---- of one connection ----
+
+
+def test_the_log_says_how_connections_ended(lab):
+    """On the side of the client, and of the local service."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        tunnel = lab.tunnel({"APP": f"127.0.0.1:{listener.getsockname()[1]}"})
+
+        def connect():
+            client = socket.create_connection(("127.0.0.1", tunnel.ports["APP"]), timeout=20)
+            return client, listener.accept()[0]
+
+        client, server = connect()
+        client.sendall(b"x" * 1500)
+        assert len(server.recv(1500, socket.MSG_WAITALL)) == 1500
+        server.sendall(b"answer")
+        assert client.recv(6, socket.MSG_WAITALL) == b"answer"
+        client.close()
+        tunnel.source.wait_log(r"Accepted tcp connection on port \d+ from \S+ \(APP #1\)")
+        tunnel.source.wait_log(r"Disconnected from: \S+ \(APP #1: [\d.]+ s, 1 kB sent, 6 B received, closed locally\)")
+        tunnel.destination.wait_log(r"\(APP #1: [\d.]+ s, 6 B sent, 1 kB received, closed by the other end\)")
+        server.close()
+        client, server = connect()
+        server.close()
+        tunnel.source.wait_log(r"\(APP #2: [\d.]+ s, 0 B sent, 0 B received, closed by the other end without an answer\)")
+        tunnel.destination.wait_log(r"\(APP #2: [\d.]+ s, 0 B sent, 0 B received, closed locally\)")
+        client.close()
+        client, server = connect()
+        tunnel.service.control("kick", tunnel="t1", side="source", how="rst")
+        tunnel.source.wait_log(r"\(APP #3: .*, the tunnel was lost\)")
+        client.close()
+        server.close()
+        tunnel.wait_up()

@@ -387,14 +387,14 @@ TEST_F(ConnectionTest, ASlowClientGetsEverythingThatWasFlushed) {
 
 TEST_F(ConnectionTest, ResetIsAResetAtOnce) {
   connect();
-  connection_->reset();
+  connection_->reset(Ending::kReset);
   EXPECT_EQ(closed_, 1);
   EXPECT_EQ(wait_for_client_end(), End::kReset);
   EXPECT_EQ(closed_, 1);
 }
 
 TEST_F(ConnectionTest, ResetWhileItIsDialledClosesTheChannel) {
-  connection_->reset();
+  connection_->reset(Ending::kReset);
   EXPECT_EQ(closed_, 1);
   run_ready(loop_);
   std::string got;
@@ -573,7 +573,7 @@ TEST_F(TwoPipesTest, ALostTunnelClosesBoth) {
 TEST_F(ConnectionTest, ClosesOnceWhenNetFinishesAndResetsItDuringADrain) {
   at_channel_end_ = [this] {
     connection_->finish();
-    connection_->reset();
+    connection_->reset(Ending::kReset);
   };
   connect();
   connection_->drain();
