@@ -10,9 +10,16 @@
 
 namespace localproxy::sandbox {
 
-// The needs of a machine with this nsswitch.conf, on which there are these sockets.
-Needs name_service_needs(std::string_view nsswitch, const std::function<bool(const char*)>& is_socket);
+// What libc is told to ask.
+struct NameServices {
+  std::string_view nsswitch;  // the contents of nsswitch.conf and resolv.conf
+  std::string_view resolv_conf;
+  bool local_names = false;  // the run looks up a name that ends in .local
+};
+
+// The needs of a machine on which there are these sockets.
+Needs name_service_needs(const NameServices& services, const std::function<bool(const char*)>& is_socket);
 // Of this machine, now.
-Needs name_service_needs();
+Needs name_service_needs(bool local_names);
 
 }  // namespace localproxy::sandbox

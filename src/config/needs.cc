@@ -1,5 +1,9 @@
 #include "config/needs.h"
 
+#include <algorithm>
+#include <string_view>
+
+#include "base/text.h"
 #include "config/web_proxy.h"
 
 namespace localproxy::config {
@@ -16,6 +20,12 @@ std::vector<LocalAddress> addresses_of(const Config& config, Kind kind) {
   return addresses;
 }
 
+bool is_local_name(std::string_view host) {
+  static constexpr std::string_view kLocal = ".local";
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host.size() > kLocal.size() && equal_ignoring_case(host.substr(host.size() - kLocal.size()), kLocal);
+}
+
 std::vector<std::string> directories_of_sockets(const Config& config) {
   std::vector<std::string> directories;
   for (const LocalAddress& address : addresses_of(config, Kind::kUnix))
@@ -28,6 +38,12 @@ std::vector<std::string> directories_of_sockets(const Config& config) {
 std::string token_directory(const Config& config) {
   const std::string& file = config.access_token_file;
   return file.substr(0, file.rfind('/') + 1);
+}
+
+bool looks_up_local_names(const Config& config) {
+  if (is_local_name(first_hop(config).host) || is_local_name(config.bind_address)) return true;
+  return std::ranges::any_of(addresses_of(config, Kind::kTcp),
+                             [](const LocalAddress& address) { return is_local_name(address.host); });
 }
 
 bool makes_unix_sockets(const Config& config) {

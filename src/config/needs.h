@@ -13,6 +13,9 @@ namespace localproxy::config {
 // The directory of the token file that is read again; empty when there is none.
 std::string token_directory(const Config& config);
 
+// Whether a name to look up ends in .local, of which multicast DNS knows (RFC 6762).
+bool looks_up_local_names(const Config& config);
+
 // Whether the run makes UNIX sockets after its start: a destination for its services, and a source for those
 // that it learns of when the tunnel is up.
 bool makes_unix_sockets(const Config& config);

@@ -28,6 +28,7 @@ struct Setup {
   uint32_t parent_pid = 0;
   uint32_t user = 0;  // launch: not 0: the user to become, because root started it
   uint32_t group = 0;
+  bool local_names = false;  // launch, resolve: a name to look up ends in .local
   uint8_t log_level = 0;
   bool landlock = true;     // false: --sandbox=no-landlock
   bool only_tls13 = false;  // net: no older version of TLS
@@ -41,9 +42,9 @@ struct Setup {
   Text<kMaxPath> ca_file;
   Text<kMaxPath> crl_file;
   static auto fields(Setup& m) {
-    return std::tie(m.version, m.parent_pid, m.user, m.group, m.log_level, m.landlock, m.only_tls13,
-                    m.load_roots, m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file, m.ca_paths,
-                    m.ca_file, m.crl_file);
+    return std::tie(m.version, m.parent_pid, m.user, m.group, m.local_names, m.log_level, m.landlock,
+                    m.only_tls13, m.load_roots, m.has_cert_file, m.has_cert_paths, m.cert_paths, m.cert_file,
+                    m.ca_paths, m.ca_file, m.crl_file);
   }
 };
 

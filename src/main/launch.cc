@@ -16,7 +16,7 @@ int main() {
   sandbox::PolicyInputs inputs{
       .programs = {ipc::kNetProgramFd, ipc::kBridgeProgramFd, ipc::kResolveProgramFd},
       .certificate_directories = setup.ca_paths.value,
-      .needs = sandbox::name_service_needs()};
+      .needs = sandbox::name_service_needs(setup.local_names)};
   for (const std::string& file : {setup.ca_file.value, setup.crl_file.value, setup.cert_file.value})
     if (!file.empty()) inputs.certificate_files.push_back(file);
   self.enter_sandbox(inputs);

@@ -6,8 +6,8 @@
 int main() {
   using namespace localproxy;
   helper::HelperProcess self(ipc::Role::kResolve, sandbox::kResolvePolicy);
-  self.wait_for_setup();
+  const ipc::Setup& setup = self.wait_for_setup();
   resolve::ResolveProcess process(self.loop(), self.monitor());
-  self.enter_sandbox({.needs = sandbox::name_service_needs()});
+  self.enter_sandbox({.needs = sandbox::name_service_needs(setup.local_names)});
   return self.run();
 }

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/spawn.h"
+#include "config/needs.h"
 
 namespace localproxy::monitor {
 
@@ -45,6 +46,7 @@ Exit exit_of(const ipc::Exited& message) {
 ipc::Setup setup_of(const config::Config& config, pid_t parent) {
   ipc::Setup setup;
   setup.parent_pid = static_cast<uint32_t>(parent);
+  setup.local_names = config::looks_up_local_names(config);
   setup.log_level = static_cast<uint8_t>(config.verbosity);
   setup.landlock = config.landlock;
   return setup;

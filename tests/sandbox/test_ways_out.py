@@ -17,6 +17,17 @@ from harness.starters import Starter
 USER = "daemon"  # an ordinary user that every system has
 AGENT = "/srv/agent.sock"
 NSCD = "/run/nscd/socket"
+RESOLVED = "/run/systemd/resolve/io.systemd.Resolve"
+AVAHI = "/run/avahi-daemon/socket"
+# The line of nsswitch.conf, and sockets of resolvers that run: machines on which a look-up needs no UNIX socket. The name
+# server has one of the addresses of systemd-resolved.
+MACHINES = {
+    "no local resolver": ("files attack dns", []),
+    "a resolver that is not asked": ("files attack dns", [RESOLVED, AVAHI]),
+    "a resolver that does not run": ("files attack mdns resolve dns", []),
+    "systemd-resolved, which DNS asks": ("files attack resolve [!UNAVAIL=return] dns", [RESOLVED]),
+    "avahi, and no name in .local": ("files attack mdns4_minimal [NOTFOUND=return] dns", [AVAHI]),
+}
 
 # Tries to talk to an agent as soon as libc loads it, and says with what error it ends.
 MODULE = r"""
@@ -66,8 +77,8 @@ def listening(layout, inside):
     return listener
 
 
-def attack(lab, layout):
-    """Makes libc load the module; "mdns" is one of the services for which UNIX sockets may be needed."""
+def attack(lab, layout, hosts):
+    """Makes libc load the module."""
     libraries = layout.path("/opt/vendor/lib")
     libraries.mkdir(parents=True)
     text = lab.directory / "module.c"
@@ -76,7 +87,7 @@ def attack(lab, layout):
                     text], check=True)
     layout.write("/etc/ld.so.conf.d/vendor.conf", "/opt/vendor/lib\n")
     layout.run("ldconfig", "-i", "-X")
-    layout.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files attack mdns dns\n")
+    layout.write("/etc/nsswitch.conf", f"passwd: files\ngroup: files\nhosts: {hosts}\n")
 
 
 def look_up(lab, layout, user=None):
@@ -99,10 +110,15 @@ def visitors(listener):
             return count
 
 
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("user", [None, USER], ids=["root", "an ordinary user"])
-def test_resolve_reaches_no_program_of_its_user(lab, layout, user):
-    with listening(layout, AGENT) as agent:
-        attack(lab, layout)
+def test_resolve_reaches_no_program_of_its_user(lab, layout, user, machine):
+    hosts, sockets = MACHINES[machine]
+    with contextlib.ExitStack() as stack:
+        agent = stack.enter_context(listening(layout, AGENT))
+        for path in sockets:
+            stack.enter_context(listening(layout, path))
+        attack(lab, layout, hosts)
         log = look_up(lab, layout, user)
         said = re.search(r"resolve: agent: (\d+), routes: (\d+)$", log, re.MULTILINE)
         assert said, log

@@ -54,6 +54,22 @@ TEST(NeedsTest, OnlyADestinationAndALateListenerMakeUnixSockets) {
   EXPECT_FALSE(makes_unix_sockets(config));
 }
 
+TEST(NeedsTest, LocalNamesAreThoseOfMulticastDns) {
+  Config config = config_of(Mode::kDestination);
+  EXPECT_FALSE(looks_up_local_names(config));
+  config.services[0].address.host = "printer.LOCAL.";
+  EXPECT_TRUE(looks_up_local_names(config));
+  config.services[0].address.host = "local.example";
+  EXPECT_FALSE(looks_up_local_names(config));
+  config.bind_address = "me.local";
+  EXPECT_TRUE(looks_up_local_names(config));
+  config.bind_address = "local";
+  EXPECT_FALSE(looks_up_local_names(config));
+  config.web_proxy.emplace();
+  config.web_proxy->host = "proxy.local";
+  EXPECT_TRUE(looks_up_local_names(config));
+}
+
 TEST(NeedsTest, AWebProxyStandsInForTheService) {
   Config config = config_of(Mode::kSource);
   config.web_proxy.emplace();
