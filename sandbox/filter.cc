@@ -109,10 +109,6 @@ std::array<sock_filter, 7> newer_calls(uint32_t architecture) {
   }};
 }
 
-bool holds(const Rule& rule, Needs needs) {
-  return (rule.with & ~needs) == 0 && (rule.without & needs) == 0;
-}
-
 }  // namespace
 
 bool covers(const Rule& wide, const Rule& narrow) {

@@ -42,6 +42,11 @@ struct Rule {
   Needs without = 0;  // the rule holds only in a run that has none of these needs
 };
 
+// Whether it is a rule in a run with these needs.
+constexpr bool holds(const Rule& rule, Needs needs) {
+  return (rule.with & ~needs) == 0 && (rule.without & needs) == 0;
+}
+
 // Arguments are 32-bit ints in all conditions but addresses; the upper half of the register is not ours to
 // compare.
 constexpr Arg equals(unsigned index, uint32_t value) {

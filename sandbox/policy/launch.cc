@@ -115,7 +115,6 @@ constexpr std::array kSystemCalls = {
     allow(SCMP_SYS(prlimit64), equals(0, 0), equals(1, RLIMIT_FSIZE), "start: limits"),
     allow(SCMP_SYS(prctl), equals(0, PR_SET_PDEATHSIG), equals(1, SIGKILL), "start: dies with its parent"),
     allow(SCMP_SYS(prctl), equals(0, PR_SET_DUMPABLE), equals(1, 0), "start: not dumpable"),
-    allow(SCMP_SYS(prctl), equals(0, PR_GET_DUMPABLE), "start: not dumpable, verified"),
     allow(SCMP_SYS(prctl), equals(0, kPrSetMdwe), "start: memory that was writable is never executable"),
     allow(SCMP_SYS(prctl), equals(0, PR_SET_NO_NEW_PRIVS), "start: no-new-privs"),
     allow(SCMP_SYS(prctl), equals(0, PR_GET_PDEATHSIG), "start: verifies its sandbox"),

@@ -68,6 +68,11 @@ class Assembler {
     constexpr Step kSteps[] = {&Assembler::verbosity, &Assembler::process};
     return run(kSteps);
   }
+  Result<Config> run_policy() {
+    constexpr Step kSteps[] = {&Assembler::verbosity, &Assembler::process, &Assembler::reach,
+                               &Assembler::certificates};
+    return run(kSteps);
+  }
 
  private:
   using Step = Result<> (Assembler::*)();
@@ -102,6 +107,20 @@ class Assembler {
     auto parsed = parse_endpoint(text(OptionId::kProxyEndpoint));
     if (!parsed) return wrong(given_[OptionId::kProxyEndpoint], parsed.error().text());
     config_.endpoint = std::move(*parsed);
+    return {};
+  }
+
+  // What a run reaches, as far as it is given.
+  Result<> reach() {
+    if (has(OptionId::kRegion) || has(OptionId::kProxyEndpoint)) {
+      if (auto done = endpoint(); !done) return done;
+    }
+    if (has(OptionId::kSourceListenPort) || has(OptionId::kDestinationApp) || has(OptionId::kMode)) {
+      if (auto done = mode(); !done) return done;
+      if (auto done = services(); !done) return done;
+    }
+    if (has(OptionId::kAccessTokenFile) && text(OptionId::kAccessTokenFile) != "-")
+      config_.access_token_file = absolute_path(text(OptionId::kAccessTokenFile));
     return {};
   }
 
@@ -385,6 +404,10 @@ Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& 
 Result<Config> assemble_sandbox(OptionSet given, Diagnostics& diagnostics) {
   const FineSettings defaults;
   return Assembler(std::move(given), defaults, diagnostics).run_sandbox();
+}
+
+Result<Config> assemble_policy(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics) {
+  return Assembler(std::move(given), fine, diagnostics).run_policy();
 }
 
 }  // namespace localproxy::config

@@ -16,4 +16,8 @@ Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& 
 // Only what a sandbox needs; everything else keeps its default. The options need not be enough for a run.
 Result<Config> assemble_sandbox(OptionSet given, Diagnostics& diagnostics);
 
+// The same, and what the sandboxes of a run with these options would reach, as far as there are such options.
+// No token is needed, and none is read.
+Result<Config> assemble_policy(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics);
+
 }  // namespace localproxy::config

@@ -264,6 +264,8 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
   }
   if (given.has(OptionId::kSandboxReport)) {
     if (given.has(OptionId::kCheck)) return Error("--check and --sandbox-report exclude each other");
+    if (given.has(OptionId::kSandboxPolicy))
+      return Error("--sandbox-policy and --sandbox-report exclude each other");
     run.purpose = Purpose::kSandboxReport;
     auto config = assemble_sandbox(std::move(given), run.diagnostics);
     if (!config) return config.error();
@@ -271,7 +273,12 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
     return Outcome(std::move(run));
   }
   if (given.has(OptionId::kCheck)) run.purpose = Purpose::kCheck;
-  auto config = assemble(std::move(given), fine, run.diagnostics);
+  const bool policy = given.has(OptionId::kSandboxPolicy);
+  if (policy && run.purpose == Purpose::kCheck)
+    return Error("--check and --sandbox-policy exclude each other");
+  if (policy) run.purpose = Purpose::kSandboxPolicy;
+  auto config = policy ? assemble_policy(std::move(given), fine, run.diagnostics)
+                       : assemble(std::move(given), fine, run.diagnostics);
   if (!config) return config.error();
   run.config = std::move(*config);
   if (auto read = read_proxy_variables(environment, run.config); !read) return read.error();

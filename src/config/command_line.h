@@ -20,10 +20,11 @@ enum class Purpose : uint8_t {
   kRun,
   kCheck,          // --check: print what a run would do, and exit
   kSandboxReport,  // --sandbox-report: enter the sandboxes, print what was reached, and exit
+  kSandboxPolicy,  // --sandbox-policy: print the rules of the sandboxes, and exit
 };
 
 struct Run {
-  Config config;            // for kSandboxReport: only what a sandbox needs
+  Config config;            // for kSandboxReport and kSandboxPolicy: only what a sandbox needs
   Diagnostics diagnostics;  // for the log, once there is one
   Purpose purpose = Purpose::kRun;
 };

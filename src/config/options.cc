@@ -78,6 +78,8 @@ constexpr Option kOptions[] = {
      "Do without Landlock, for kernels that lack it"},
     {OptionId::kSandboxReport, 0, Shape::kFlag, Origin::kHere, false, "sandbox-report", "", "",
      "Enter the sandbox of every process, say what was reached, and exit"},
+    {OptionId::kSandboxPolicy, 0, Shape::kFlag, Origin::kHere, false, "sandbox-policy", "", "",
+     "Print every rule of every sandbox with its reason, and exit"},
 };
 
 // REQUIRES: at least two matches.

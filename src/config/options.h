@@ -46,8 +46,9 @@ enum class OptionId : uint8_t {
   kUser,
   kSandbox,
   kSandboxReport,
+  kSandboxPolicy,
 };
-inline constexpr size_t kOptionCount = static_cast<size_t>(OptionId::kSandboxReport) + 1;
+inline constexpr size_t kOptionCount = static_cast<size_t>(OptionId::kSandboxPolicy) + 1;
 
 // How often an option may be given and what follows it.
 enum class Shape : uint8_t {

@@ -21,14 +21,17 @@
 #include "config/describe.h"
 #include "config/needs.h"
 #include "helper/ready.h"
+#include "ipc/descriptors.h"
 #include "monitor/check.h"
 #include "monitor/launcher.h"
 #include "monitor/sandbox_report.h"
 #include "monitor/standard_streams.h"
 #include "monitor/startup.h"
 #include "monitor/supervisor.h"
+#include "sandbox/describe.h"
 #include "sandbox/enter.h"
 #include "sandbox/ids.h"
+#include "sandbox/name_services.h"
 
 extern char** environ;
 
@@ -84,16 +87,38 @@ int too_privileged() {
       "port"));
 }
 
+sandbox::PolicyInputs monitor_inputs(const config::Config& config) {
+  return {.token_directory = config::token_directory(config),
+          .socket_directories = config::socket_directories(config),
+          .target_sockets = config::target_sockets(config),
+          .connect_ports = config::connect_ports(config),
+          .bind_ports = config::bind_ports(config),
+          .needs = config::makes_unix_sockets(config) ? sandbox::kUnixSockets : 0};
+}
+
 sandbox::Request sandbox_of(const config::Config& config) {
-  const sandbox::Policy& policy = sandbox::kMonitorPolicy;
-  return {.policy = &policy,
-          .landlock_rules = policy.landlock({.token_directory = config::token_directory(config),
-                                             .socket_directories = config::socket_directories(config),
-                                             .target_sockets = config::target_sockets(config),
-                                             .connect_ports = config::connect_ports(config),
-                                             .bind_ports = config::bind_ports(config)}),
-          .needs = config::makes_unix_sockets(config) ? sandbox::kUnixSockets : 0,
+  const sandbox::PolicyInputs inputs = monitor_inputs(config);
+  return {.policy = &sandbox::kMonitorPolicy,
+          .landlock_rules = sandbox::kMonitorPolicy.landlock(inputs),
+          .needs = inputs.needs,
           .landlock = config.landlock};
+}
+
+// --sandbox-policy. The rules of the others are linked only for this.
+std::string all_policies(const config::Config& config) {
+  const ipc::Setup setup = monitor::launcher_setup(config, 0, 0);
+  sandbox::PolicyInputs launch{.programs = {ipc::kNetProgramFd},
+                               .certificate_directories = setup.ca_paths.value,
+                               .needs = sandbox::name_service_needs(setup.local_names)};
+  for (const std::string& file : {setup.ca_file.value, setup.crl_file.value, setup.cert_file.value})
+    if (!file.empty()) launch.certificate_files.push_back(file);
+  const bool landlock = config.landlock;
+  std::string text = sandbox::describe_common();
+  text += sandbox::describe(sandbox::kMonitorPolicy, monitor_inputs(config), landlock);
+  text += sandbox::describe(sandbox::kLaunchPolicy, launch, landlock);
+  for (const auto* policy : sandbox::kLaunchPolicy.starts)
+    text += sandbox::describe(*policy, {.needs = launch.needs}, landlock);
+  return text;
 }
 
 Result<ipc::Ready> enter_sandbox(Log& log, const sandbox::Request& request) {
@@ -214,6 +239,7 @@ __attribute__((noinline)) int run(config::Run run) {
   if (!real && !log.wants(LogLevel::kFatal)) log.set_level(LogLevel::kFatal);
   for (const config::Diagnostic& diagnostic : run.diagnostics.all())
     log.write(diagnostic.level, diagnostic.text);
+  if (run.purpose == config::Purpose::kSandboxPolicy) return print(log, all_policies(config));
   const bool source = config.mode == config::Mode::kSource;
   if (real) log.info(source ? "Starting proxy in source mode" : "Starting proxy in destination mode");
 

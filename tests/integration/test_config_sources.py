@@ -240,7 +240,7 @@ CASES = [(name, *pair) for name, row in ROWS.items()
 
 
 # Options that only one place can set, or that set nothing.
-ELSEWHERE = {"sandbox-report", "help", "version", "check", "config", "export-default-settings"}
+ELSEWHERE = {"sandbox-policy", "sandbox-report", "help", "version", "check", "config", "export-default-settings"}
 
 
 def test_every_option_has_a_row():

@@ -82,7 +82,7 @@ CASES = {
     "check": (None, [*REGION, *SOURCE], "mode: source"),
 }
 # Options that only print; tested below.
-PRINTING = {"help", "version", "export-default-settings", "sandbox-report"}
+PRINTING = {"help", "version", "export-default-settings", "sandbox-policy", "sandbox-report"}
 
 
 def test_every_option_has_a_case():
@@ -251,6 +251,29 @@ def test_the_report_of_a_sandbox_that_cannot_be_entered():
     outcome = one_shot.run(["--sandbox-report", "--user", "no-such-user-here"])
     assert (outcome.status, outcome.out, outcome.left) == (71, "", False)
     assert "no-such-user-here" in outcome.err
+
+
+def test_the_policy_of_the_sandbox():
+    """It starts nothing, and needs neither a token, a user nor a helper."""
+    outcome = one_shot.run(["--sandbox-policy", "--user", "no-such-user-here"])
+    assert (outcome.status, outcome.err, outcome.left) == (0, "", False), str(outcome)
+    titles = [line for line in outcome.out.splitlines() if re.fullmatch(r"[a-zA-Z][a-zA-Z ]+", line)]
+    assert titles == ["EVERY PROCESS", "monitor", "launch", "net", "bridge", "resolve"]
+    # tests/unit/sandbox/describe_test.cc looks at every rule.
+    assert len(re.findall(r"^  [a-z]+[a-z0-9_]*  ", outcome.out, re.MULTILINE)) > 150
+
+
+def test_the_policy_of_a_configured_run(public_directory):
+    outcome = one_shot.run(["--sandbox-policy", *REGION, "-s", f"SSH=5555,APP={public_directory}/app.sock",
+                            "--access-token-file", public_directory / "token"])
+    assert (outcome.status, outcome.err) == (0, ""), str(outcome)
+    for rule in ("listen on TCP port +5555", "connect to TCP port +443", f"make and remove sockets +{public_directory}/",
+                 f"read +{public_directory}/"):
+        assert re.search(rf"^  {rule}$", outcome.out, re.MULTILINE), rule
+    refused = one_shot.run(["--sandbox-policy", "--sandbox=no-landlock"])
+    assert refused.out.count("Landlock: NO (--sandbox=no-landlock)") == 5
+    for other in ("--check", "--sandbox-report"):
+        assert one_shot.run(["--sandbox-policy", other]).status == 1
 
 
 def examples(manual):

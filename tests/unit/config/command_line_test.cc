@@ -379,6 +379,17 @@ TEST(CommandLineTest, ASandboxReportNeedsNothingElse) {
   EXPECT_FALSE(run.config.landlock);
 }
 
+TEST(CommandLineTest, ASandboxPolicyTakesWhatIsGiven) {
+  const auto plain = run_of({"--sandbox-policy"});
+  EXPECT_EQ(plain.purpose, Purpose::kSandboxPolicy);
+  EXPECT_TRUE(plain.config.services.empty());
+  const auto run =
+      run_of({"--sandbox-policy", "-r", "eu-west-1", "-d", "SSH=22", "--access-token-file", "/no/file"});
+  EXPECT_EQ(run.config.mode, Mode::kDestination);
+  EXPECT_EQ(run.config.services.size(), 1U);
+  EXPECT_EQ(run.config.access_token_file, "/no/file");
+}
+
 TEST(CommandLineTest, VerbosityGoesToTrace) {
   for (int level = 0; level <= 255; ++level) {
     const Config config = config_of(with_basics({"-s", "1", "-v", std::to_string(level)}));

@@ -467,7 +467,6 @@ inline const std::vector<Row> kLaunchRows = {
     {"prctl", {kPrSetMdwe}, true},
     {"prctl", {PR_SET_NO_NEW_PRIVS}, true},
     {"prctl", {PR_GET_PDEATHSIG}, true},
-    {"prctl", {PR_GET_DUMPABLE}, true},
     {"prctl", {66 /* PR_GET_MDWE, newer than the headers of Debian 12 */}, true},
     {"prctl", {PR_GET_NO_NEW_PRIVS}, true},
     {"prctl", {PR_GET_SECUREBITS}, true},
