@@ -7,6 +7,7 @@ hardening.py BUILD PROGRAM...: BUILD has compile_commands.json.
 import json
 import pathlib
 import platform
+import re
 import sys
 
 import elf
@@ -57,6 +58,33 @@ def check_program(path):
         yield f"{name} has no stack protector"
 
 
+def marks(path):
+    """What the code of an object or a program is fit for: {"IBT", "SHSTK"}."""
+    found = re.search(r"x86 feature: (.*)$", elf.readelf("--notes", path), re.MULTILINE)
+    return set(found[1].split(", ")) if found else set()
+
+
+def check_marks(build, programs):
+    """meson.build has the linker mark the programs as fit for a shadow stack, so each of our objects has to be."""
+    marked = False
+    for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
+        output = build / entry["output"]
+        words = entry["command"].split()
+        if not entry["output"].startswith(("src/", "sandbox/", "proto/")) or not output.exists():
+            continue
+        if "-fcf-protection=full" not in words or any(word.startswith("-flto") for word in words):
+            continue
+        marked = True
+        if missing := {"IBT", "SHSTK"} - marks(output):
+            yield f"{entry['output']} is not marked: {', '.join(sorted(missing))}"
+    for path in programs:
+        found = marks(path) if marked and path.exists() else set()
+        if marked and "SHSTK" not in found:
+            yield f"{path.name} is not marked as fit for a shadow stack"
+        # The linker adds this one where the start files of libc have it, too.
+        print(f"{path.name}: landing pads for indirect branches: {'marked' if 'IBT' in found else 'not marked'}")
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     programs = [pathlib.Path(argument) for argument in sys.argv[2:]]
@@ -67,10 +95,7 @@ def main():
                for path in programs if path.exists() for symbol in elf.undefined_symbols(path)):
         problems.append("no program calls a fortified function of libc")
     if platform.machine() == "x86_64":
-        for path in programs:
-            notes = elf.readelf("--notes", path) if path.exists() else ""
-            # The property survives only if every linked object has it, including those of libc.
-            print(f"{path.name}: CET: {'IBT and SHSTK' if 'IBT, SHSTK' in notes else 'not marked'}")
+        problems += check_marks(build, programs)
     tree.finish(problems, len(commands) and len(programs))
 
 
