@@ -5,9 +5,12 @@ check.py units PROGRAM    systemd accepts the units; PROGRAM stands for the inst
 check.py security         "systemd-analyze security" counts against the units what their comments explain, and no more
 check.py user             the units, sysusers.d and the program use the same name, and systemd would create it
 check.py version          the Debian changelog has the version of the tree
+check.py apparmor PROGRAM...  the AppArmor profile is for these programs, the parser accepts it, and, where the kernel
+                          keeps user namespaces from programs without a profile, it lets net and bridge have them
 """
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -109,9 +112,62 @@ def check_version():
     return [] if first.startswith(f"localproxy ({version})") else [f"meson.build has {version}, the changelog {first}"]
 
 
+def attached(profile):
+    """The programs that the profile is for: its pattern, with the braces expanded."""
+    found, paths = [], [re.search(r"^profile localproxy (\S+) ", profile, re.M)[1]]
+    while paths:
+        path = paths.pop()
+        if inner := re.search(r"\{([^{}]*)\}", path):
+            paths += [path[:inner.start()] + word + path[inner.end():] for word in inner[1].split(",")]
+        else:
+            found.append(path)
+    return set(found)
+
+
+def parse(profile, *options):
+    """Passes a profile to AppArmor's parser; returns its complaints."""
+    done = subprocess.run([need("apparmor_parser"), *options], input=profile, check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return [f"apparmor_parser: {done.stdout}"] if done.returncode else []
+
+
+def check_enforced(profile, programs):
+    """Loads the profile for the programs of the build directory, and looks at the namespaces that they get."""
+    setting = pathlib.Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if not setting.exists() or setting.read_text(encoding="ascii").strip() != "1":
+        print("not enforced: this kernel gives user namespaces to programs without a profile")
+        return []
+    if os.geteuid() != 0:
+        print("not enforced: only root loads a profile")
+        return []
+    paths = ",".join(str(pathlib.Path(program).resolve()) for program in programs)
+    profile = re.sub(r"^profile localproxy \S+ ", f"profile localproxy-check {{{paths}}} ", profile, flags=re.M)
+    if problems := parse(profile, "--replace", "--skip-cache"):
+        return problems
+    try:
+        report = subprocess.run([programs[0], "--sandbox-report"], check=False, stdout=subprocess.PIPE, text=True).stdout
+    finally:
+        parse(profile, "--remove")
+    row = re.search(r"^namespaces +(.*)$", report, re.M)
+    return [] if row and row[1].split().count("own") == 2 else [f"net and bridge got no namespaces:\n{report}"]
+
+
+def check_apparmor(*programs):
+    profile = (PACKAGING / "apparmor" / "localproxy").read_text(encoding="utf-8")
+    names = [pathlib.Path(program).name for program in programs]
+    installed = {INSTALLED} | {f"/usr/libexec/localproxy/{name}" for name in names if name != "localproxy"}
+    if attached(profile) != installed:
+        return [f"the profile is for {sorted(attached(profile))}, and not for {sorted(installed)}"]
+    need("apparmor_parser")
+    if not pathlib.Path("/etc/apparmor.d/abi/4.0").exists():
+        tree.skip("this AppArmor is older than 4 and does not know userns")
+    return parse(profile, "--skip-kernel-load", "--skip-read-cache", "--skip-cache") or check_enforced(profile, programs)
+
+
 def main():
     what, *arguments = sys.argv[1:]
-    check = {"units": check_units, "security": check_security, "user": check_user, "version": check_version}[what]
+    check = {"units": check_units, "security": check_security, "user": check_user, "version": check_version,
+             "apparmor": check_apparmor}[what]
     tree.finish(check(*arguments), 1)
 
 
