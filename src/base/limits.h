@@ -99,10 +99,16 @@ inline constexpr size_t kMaxQueuedIpcMessages = 4'096;
 // Characters of one log line; the rest is cut.
 inline constexpr size_t kMaxLogLine = 1'024;
 
-// Log lines that the monitor writes for one process, per second and in a burst. A tunnel that opens a
-// thousand connections a second stays below; a compromised process must not fill the disk.
-inline constexpr unsigned kLogLinesPerSecond = 5'000;
-inline constexpr unsigned kLogLinesAtOnce = 20'000;
+// Log lines of one source (the helpers of one role, or what the monitor says of others' deeds), and their
+// bytes, per second and in a burst. The burst has room for a busy service's connections of some minutes. The
+// rest is what a compromised process, the service or a peer may write to a disk for as long as it likes: at
+// most 700 MB a day.
+inline constexpr unsigned kLogLinesPerSecond = 50;
+inline constexpr unsigned kLogLinesAtOnce = 2'000;
+inline constexpr unsigned kLogBytesPerSecond = 8 * 1024;
+inline constexpr unsigned kLogBytesAtOnce = 256 * 1024;
+// Repeated and dropped lines are summed up for this long.
+inline constexpr milliseconds kLogSummary{1'000};
 
 // Bytes of log lines that may wait for the reader of standard error: a burst of some ten thousand lines.
 inline constexpr size_t kLogWaiting = 1024 * 1024;
@@ -122,6 +128,12 @@ inline constexpr milliseconds kTrim{1'000};
 // must not use the monitor to flood a local service.
 inline constexpr unsigned kDialsPerSecond = 5'000;
 inline constexpr unsigned kDialsAtOnce = 10'000;
+
+// Connections that the service may open at a destination, per second and in a burst; more is a breach. Below
+// the dials, so that the bridge can ask for all of them, and the burst is short enough for its channel
+// (kMaxQueuedIpcMessages), since each may be opened and ended at once.
+inline constexpr unsigned kOpensPerSecond = 5'000;
+inline constexpr unsigned kOpensAtOnce = 1'000;
 
 // Connections at once on one service (the reference's default).
 inline constexpr uint32_t kMaxConnectionsPerService = 128;
@@ -215,6 +227,9 @@ inline constexpr milliseconds kCloseReply{2'000};
 inline constexpr milliseconds kStopChild{kDrain + kCloseReply + seconds{1}};
 // At the end: the launch process has this long to end the others.
 inline constexpr milliseconds kStopLauncher{2'000};
+// The monitor asks each helper this often whether it answers. One that has not answered twice is killed, so
+// that a helper that hangs is noticed within three times as long.
+inline constexpr milliseconds kAlive{10'000};
 // A child has this long from its start to say that it is in its sandbox.
 inline constexpr milliseconds kChildStart{10'000};
 

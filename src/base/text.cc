@@ -44,6 +44,13 @@ bool is_service_id(std::string_view text) {
          std::ranges::all_of(text, [](char byte) { return kServiceIdBytes[static_cast<uint8_t>(byte)]; });
 }
 
+std::string grouped(uint64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3; at -= 3)
+    text.insert(at - 3, ",");
+  return text;
+}
+
 std::optional<Utf8Character> first_utf8_character(std::string_view text) {
   if (text.empty()) return std::nullopt;
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };

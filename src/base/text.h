@@ -51,6 +51,9 @@ std::optional<T> parse_number(std::string_view text, int base = 10) {
   return value;
 }
 
+// 1234567 as "1,234,567".
+std::string grouped(uint64_t number);
+
 // "ONE, TWO, THREE": the parts, each converted by text_of(), with a separator between them.
 template <typename Parts, typename TextOf = std::identity>
 std::string join(const Parts& parts, std::string_view separator = ", ", TextOf text_of = {}) {

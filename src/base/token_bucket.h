@@ -14,16 +14,17 @@ class TokenBucket {
   TokenBucket(unsigned per_second, unsigned at_once)
       : per_second_(per_second), most_(at_once), tokens_(at_once) {}
 
-  // Whether it may happen once more now. Times must not go backwards.
-  bool take(Clock::time_point now) {
+  // Whether it may happen `count` times more now, so that it still may `kept` times. Times must not go
+  // backwards.
+  bool take(Clock::time_point now, double count = 1, double kept = 0) {
     if (started_) {
       const double seconds = std::chrono::duration<double>(now - last_).count();
       tokens_ = std::min(most_, tokens_ + seconds * per_second_);
     }
     started_ = true;
     last_ = now;
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
+    if (tokens_ < count + kept) return false;
+    tokens_ -= count;
     return true;
   }
 

@@ -195,7 +195,7 @@ void BridgeProcess::on_reset(const ipc::Reset& message) {
 }
 
 void BridgeProcess::on_peer_end(Port::End end, const std::string& what) {
-  if (end == Port::End::kViolation) log_.error(what);
+  if (end != Port::End::kClosed) log_.error(what);
   drop_peer();
 }
 

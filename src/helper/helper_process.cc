@@ -62,11 +62,12 @@ HelperProcess::HelperProcess(ipc::Role role, const sandbox::Policy& policy) : po
   if (policy_.namespaces) trial_.emplace();
   monitor_ = std::make_unique<ipc::Port>(loop_, UniqueFd(ipc::kMonitorFd), role, ipc::Role::kMonitor,
                                          [](ipc::Port::End end, const std::string& what) {
-                                           if (end == ipc::Port::End::kViolation) fatal(what);
+                                           if (end != ipc::Port::End::kClosed) fatal(what);
                                            // The monitor is gone, and nobody is left to tell.
                                            ::_exit(static_cast<int>(ExitStatus::kSystem));
                                          });
   log_ = std::make_unique<MonitorLog>(*monitor_, LogLevel::kInfo);
+  monitor_->on<ipc::Ping>([this](const ipc::Ping&) { monitor_->send(ipc::Pong{}); });
   monitor_->on<ipc::Setup>([this](ipc::Setup& setup) {
     setup_ = std::move(setup);
     has_setup_ = true;

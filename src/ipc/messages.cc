@@ -37,7 +37,8 @@ constexpr uint8_t kB = bit(Role::kBridge);
 constexpr uint8_t kR = bit(Role::kResolve);
 constexpr uint8_t kL = bit(Role::kLaunch);
 constexpr uint8_t kChild = kN | kB | kR | kL;
-constexpr uint8_t kAnyState = in(kStart, kReady, kNegotiating, kUp, kServing, kStopping);
+constexpr uint8_t kAfterStart = in(kReady, kNegotiating, kUp, kServing, kStopping);
+constexpr uint8_t kAnyState = kAfterStart | in(kStart);
 
 // The states are those of the receiver. Whatever net sent before it read STOP still arrives.
 constexpr std::array kTable = {
@@ -74,6 +75,8 @@ constexpr std::array kTable = {
     row<Launch>("LAUNCH", kM, kL, in(kReady)),
     row<Kill>("KILL", kM, kL, in(kReady)),
     row<Exited>("EXITED", kL, kM, in(kReady, kStopping)),
+    row<Ping>("PING", kM, kChild, kAfterStart),
+    row<Pong>("PONG", kChild, kM, kAfterStart),
 };
 
 consteval bool in_order() {

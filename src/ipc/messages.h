@@ -370,4 +370,16 @@ struct Exited {
   static auto fields(Exited& m) { return std::tie(m.number, m.by_signal, m.value, m.not_started); }
 };
 
+// monitor -> child: send PONG, as a sign that it does not hang.
+struct Ping {
+  static constexpr Type kType = Type::kPing;
+  static auto fields(Ping&) { return std::tie(); }
+};
+
+// child -> monitor, once for each PING.
+struct Pong {
+  static constexpr Type kType = Type::kPong;
+  static auto fields(Pong&) { return std::tie(); }
+};
+
 }  // namespace localproxy::ipc

@@ -15,8 +15,12 @@ namespace localproxy::ipc {
 
 class Port {
  public:
-  // Why a port has ended: the peer closed its end (or died), or it broke the table's rules.
-  enum class End : uint8_t { kClosed, kViolation };
+  // Why a port has ended.
+  enum class End : uint8_t {
+    kClosed,     // the peer closed its end, or died
+    kViolation,  // it broke the table's rules
+    kUnread,     // it does not read what is sent to it
+  };
   using OnEnd = std::function<void(End end, const std::string& what)>;
 
   // Called with an errno (is_exhaustion()) when messages wait because the kernel has run out of a resource,
@@ -51,7 +55,7 @@ class Port {
   void send(const M& message, FdPair fds = {}) {
     if (ended_) return;
     if (auto sent = channel_.send(message, std::move(fds)); !sent && !channel_.peer_gone()) {
-      return end_later(End::kClosed, sent.error().text());
+      return end_later(End::kUnread, sent.error().text());
     }
     watch_queue();
   }

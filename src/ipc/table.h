@@ -58,7 +58,9 @@ enum class Type : uint16_t {
   kLaunch,
   kKill,
   kExited,
-  kLast = kExited,
+  kPing,
+  kPong,
+  kLast = kPong,
 };
 
 // One row of the table.

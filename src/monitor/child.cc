@@ -21,6 +21,8 @@ namespace {
 // Bytes of a child's standard error that are kept until the line is complete.
 constexpr size_t kMaxStderr = 8'192;
 constexpr int kStderrTurn = 32;  // writes
+// A child that is asked once more than this without an answer hangs.
+constexpr int kMaxUnanswered = 2;
 // What fatal() puts in front.
 constexpr std::string_view kFatal = "fatal: ";
 // A child that has closed its channel has this long to exit.
@@ -45,15 +47,16 @@ std::string Exit::describe() const {
   return text;
 }
 
-Child::Child(event::Loop& loop, StderrLog& log, Role role, Ends ends, const ipc::Setup& setup,
+Child::Child(event::Loop& loop, Log& log, Log& lines, Role role, Ends ends, const ipc::Setup& setup,
              Launched launched, Events events)
     : log_(log),
+      lines_(lines),
       role_(role),
       launched_(std::move(launched)),
       events_(std::move(events)),
       stderr_(std::move(ends.errors)),
-      lines_(limits::kLogLinesPerSecond, limits::kLogLinesAtOnce),
       deadline_(loop, [this] { on_deadline(); }),
+      alive_(loop, [this] { ask(); }),
       exit_task_(loop, [this] { events_.on_exit(exit_); }),
       port_(loop, std::move(ends.channel), Role::kMonitor, role,
             [this](Port::End end, const std::string& what) { on_end(end, what); }),
@@ -62,6 +65,7 @@ Child::Child(event::Loop& loop, StderrLog& log, Role role, Ends ends, const ipc:
   stderr_watcher_.want_read(true);
   port_.on_shortage([this](int error) { on_shortage(error); });
   port_.on<ipc::LogLine>([this](const ipc::LogLine& line) { on_line(line); });
+  port_.on<ipc::Pong>([this](const ipc::Pong&) { on_pong(); });
   port_.on<ipc::Ready>([this](const ipc::Ready& ready) { on_ready(ready); });
   port_.send(setup);
   deadline_.start(limits::kChildStart);
@@ -74,6 +78,7 @@ Child::~Child() {
 void Child::kill() {
   // Whatever it has already sent has no more effect.
   port_.give_up();
+  alive_.stop();
   if (running()) launched_.kill();
 }
 
@@ -85,7 +90,30 @@ void Child::end_within(std::chrono::milliseconds time) {
 void Child::on_deadline() {
   if (!ready() && launched_.is_delayed()) return deadline_.start(limits::kChildStart);
   late_ = due_ == Due::kEnd;
+  kill_unanswering();
+}
+
+void Child::kill_unanswering() {
   log_.error("the " + std::string(to_string(role_)) + " process does not answer and is killed");
+  kill();
+}
+
+void Child::ask() {
+  alive_.start(limits::kAlive);
+  const Clock::time_point last = std::exchange(asked_, Clock::now());
+  // It need not answer while another deadline is at work, nor while messages cannot reach it, nor after this
+  // process was stopped, perhaps together with it.
+  if (deadline_.running() || port_.is_short() || asked_ - last > 2 * limits::kAlive) {
+    unanswered_ = std::min(unanswered_, 1);
+    return;
+  }
+  if (unanswered_ == kMaxUnanswered) return kill_unanswering();
+  if (unanswered_++ == 0) port_.send(ipc::Ping{});
+}
+
+void Child::on_pong() {
+  if (std::exchange(unanswered_, 0) > 0) return;
+  log_.error("the " + std::string(to_string(role_)) + " process answered without being asked, and is killed");
   kill();
 }
 
@@ -100,15 +128,18 @@ void Child::on_end(Port::End end, const std::string& what) {
 
 void Child::on_ready(const ipc::Ready& ready) {
   deadline_.stop();
+  asked_ = Clock::now();
+  alive_.start(limits::kAlive);
   reached_ = ready;
   port_.set_state(ipc::State::kReady);
-  log_.write_for(to_string(role_), LogLevel::kInfo, sandbox_line(ready));
+  lines_.info(sandbox_line(ready));
   events_.on_ready();
 }
 
 void Child::exited(const Exit& exit) {
   running_ = false;
   deadline_.stop();
+  alive_.stop();
   // Its last words.
   port_.drain();
   while (read_stderr()) {
@@ -131,21 +162,7 @@ void Child::on_shortage(int error) {
 }
 
 void Child::on_line(const ipc::LogLine& line) {
-  log(static_cast<LogLevel>(std::clamp<uint8_t>(line.level, 1, 6)), line.text.value);
-}
-
-void Child::log(LogLevel level, std::string_view text) {
-  if (!lines_.take(TokenBucket::Clock::now())) {
-    ++dropped_lines_;
-    return;
-  }
-  const std::string_view role = to_string(role_);
-  if (dropped_lines_ > 0) {
-    log_.write_for(role, LogLevel::kWarning,
-                   "said too much at once: " + std::to_string(std::exchange(dropped_lines_, 0)) +
-                       " of its lines were dropped");
-  }
-  log_.write_for(role, level, text);
+  lines_.write(static_cast<LogLevel>(std::clamp<uint8_t>(line.level, 1, 6)), line.text.value);
 }
 
 // A few writes of the process in each turn of the loop: others get their turn, however fast it writes.
@@ -173,7 +190,7 @@ void Child::log_stderr(bool all) {
   while ((end = stderr_text_.find('\n')) != std::string::npos || (all && !stderr_text_.empty())) {
     end = std::min(end, stderr_text_.size());
     last_words_ = stderr_text_.substr(0, end);
-    log(LogLevel::kError, last_words_);
+    lines_.error(last_words_);
     if (last_words_.starts_with(kFatal)) last_words_.erase(0, kFatal.size());
     stderr_text_.erase(0, end + 1);
   }

@@ -2,16 +2,16 @@
 // it was started is the launcher's business.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "base/token_bucket.h"
+#include "base/log.h"
 #include "event/loop.h"
 #include "ipc/port.h"
-#include "monitor/stderr_log.h"
 
 namespace localproxy::monitor {
 
@@ -56,8 +56,8 @@ class Child {
     std::function<void(const Exit& exit)> on_exit;
   };
 
-  // setup: the first message to the process.
-  Child(event::Loop& loop, StderrLog& log, ipc::Role role, Ends ends, const ipc::Setup& setup,
+  // log: what the monitor says of it. lines: what it says. setup: the first message to the process.
+  Child(event::Loop& loop, Log& log, Log& lines, ipc::Role role, Ends ends, const ipc::Setup& setup,
         Launched launched, Events events);
   // Kills the process if it still runs.
   ~Child();
@@ -82,20 +82,24 @@ class Child {
     kEnd,    // end_within()
     kExit,   // it has closed its channel
   };
+  using Clock = std::chrono::steady_clock;
 
   void on_end(ipc::Port::End end, const std::string& what);
   void on_ready(const ipc::Ready& ready);
   void on_deadline();
+  void on_pong();
+  // Asks whether it answers.
+  void ask();
+  void kill_unanswering();
   void on_line(const ipc::LogLine& line);
-  // Within the limits of a process's lines.
-  void log(LogLevel level, std::string_view text);
   void on_shortage(int error);
   void on_stderr();
   // False: it has no more to read now.
   bool read_stderr();
   void log_stderr(bool all);
 
-  StderrLog& log_;
+  Log& log_;
+  Log& lines_;
   const ipc::Role role_;
   const Launched launched_;
   const Events events_;
@@ -104,11 +108,12 @@ class Child {
   const UniqueFd stderr_;
   std::string stderr_text_;
   std::string last_words_;  // its last line
-  TokenBucket lines_;
-  uint64_t dropped_lines_ = 0;
   Due due_ = Due::kReady;
   bool late_ = false;  // it was killed for end_within()
   event::Timer deadline_;
+  event::Timer alive_;
+  Clock::time_point asked_;  // ask() was called last
+  int unanswered_ = 0;       // calls of ask() since its last PONG
   Exit exit_;
   event::Task exit_task_;
   ipc::Port port_;

@@ -65,7 +65,7 @@ void add_roots(const config::Config& config, ipc::Setup& setup) {
 
 Launcher::Launcher(event::Loop& loop, StderrLog& log, event::Callback on_change)
     : loop_(loop),
-      log_(log),
+      logs_(loop, log),
       on_change_(std::move(on_change)),
       killed_(loop,
               [this] {
@@ -94,7 +94,8 @@ Result<> Launcher::begin(const Helpers& helpers, const ipc::Setup& setup, bool s
   pid_ = *pid;
   state_ = State::kStarting;
   process_ = std::make_unique<Child>(
-      loop_, log_, Role::kLaunch, std::move(sockets->ours), setup,
+      loop_, logs_.of(Role::kMonitor), logs_.of(Role::kLaunch), Role::kLaunch, std::move(sockets->ours),
+      setup,
       // This process may not send signals. The launch process dies with it.
       Child::Launched{
           .kill = [this] { killed_.start(); }, .forget = [] {}, .is_delayed = [] { return false; }},
@@ -146,8 +147,9 @@ Result<std::unique_ptr<Child>> Launcher::start(Start start, Child::Events events
   port.send(ipc::PassFd{ChildFd::kErrors}, std::move(sockets->theirs.errors));
   if (start.sibling) port.send(ipc::PassFd{ChildFd::kSibling}, std::move(start.sibling));
   port.send(ipc::Launch{number, start.role, start.standard_streams});
-  auto child = std::make_unique<Child>(loop_, log_, start.role, std::move(sockets->ours), start.setup,
-                                       launched(number), std::move(events));
+  auto child =
+      std::make_unique<Child>(loop_, logs_.of(Role::kMonitor), logs_.of(start.role), start.role,
+                              std::move(sockets->ours), start.setup, launched(number), std::move(events));
   children_.emplace(number, child.get());
   return child;
 }

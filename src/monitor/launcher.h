@@ -14,6 +14,7 @@
 #include "event/loop.h"
 #include "monitor/child.h"
 #include "monitor/helpers.h"
+#include "monitor/source_log.h"
 
 namespace localproxy::monitor {
 
@@ -56,6 +57,9 @@ class Launcher {
   // The sandbox that the launch process reached.
   const ipc::Ready& reached() const { return process_->reached(); }
 
+  // For what the monitor says of others' deeds.
+  Log& log_of_others() { return logs_.of(ipc::Role::kMonitor); }
+
   struct Start {
     ipc::Role role;
     const ipc::Setup& setup;        // its first message
@@ -74,7 +78,7 @@ class Launcher {
   void end_now();
 
   event::Loop& loop_;
-  StderrLog& log_;
+  SourceLogs logs_;
   event::Callback on_change_;
   State state_ = State::kEnded;
   std::string end_ = "was not started";

@@ -45,7 +45,7 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
       stdio_(std::any_of(listeners_.begin(), listeners_.end(),
                          [](const ServiceListener& l) { return l.stdio; })),
       resolver_(loop, launcher_, setup_of(config_, launcher.pid())),
-      targets_(loop, log, resolver_, config_,
+      targets_(loop, launcher_.log_of_others(), resolver_, config_,
                config_.bind_address.empty() ? std::vector<Address>() : bind_addresses_),
       deferred_(loop),
       backoff_(config_.settings.backoff_first),
@@ -60,7 +60,9 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
   on_signal(SIGINT, [this] { on_stop_signal(); });
   on_signal(SIGHUP, [this] { on_reload_signal(); });
   on_signal(SIGUSR1, [this] {
-    if (bridge_->ready()) bridge_->port().send(ipc::Count{});
+    if (!bridge_->ready()) return;
+    ++counts_asked_;
+    bridge_->port().send(ipc::Count{});
   });
 }
 
@@ -108,6 +110,11 @@ void Supervisor::on_stdio_ended(const ipc::StdioEnded& message) {
 }
 
 void Supervisor::on_counters(const ipc::Counters& counters) {
+  if (counts_asked_ == 0) {
+    log_.error("the bridge process sent counters that it was not asked for, and is killed");
+    return bridge_->kill();
+  }
+  --counts_asked_;
   log_.info("counters: " + std::to_string(counters.open) + " connections open, " +
             std::to_string(counters.opened) + " since the start, " + std::to_string(counters.bytes_out) +
             " bytes into the tunnel, " + std::to_string(counters.bytes_in) + " bytes out of it, " +
@@ -252,19 +259,21 @@ void Supervisor::stop_accepting() {
 
 // Decides between another try and the end.
 void Supervisor::on_down(const ipc::Down& down) {
-  const std::string& reason = down.reason.value;
+  // What net says has its role in front, as its log lines have: it is not the word of this process.
+  const std::string net = std::string(to_string(ipc::Role::kNet)) + ": ";
+  const std::string reason = net + down.reason.value;
   switch (down.what) {
     case DownReason::kStopped:
-      return retry("the net process stopped by itself", true);
+      return retry(down.reason.value.empty() ? "the net process stopped by itself" : reason, true);
     case DownReason::kClosed: {
-      std::string text = "the service closed the tunnel: code " + std::to_string(down.close_code);
-      if (!reason.empty()) text += " (" + reason + ")";
+      std::string text = net + "the service closed the tunnel: code " + std::to_string(down.close_code);
+      if (!down.reason.value.empty()) text += " (" + down.reason.value + ")";
       log_.info(text);
       return end(ExitStatus::kSuccess);
     }
     case DownReason::kRefused:
       return end(ExitStatus::kRefused,
-                 "the service refused the connection: " + reason +
+                 net + "the service refused the connection: " + down.reason.value +
                      ". Trying again would not help: get a new token, for this mode and region");
     case DownReason::kProxyRefused:
       // A proxy that has worked before may work again; one that never has is a mistake in the configuration.
@@ -276,7 +285,8 @@ void Supervisor::on_down(const ipc::Down& down) {
     case DownReason::kCannotAsk:
       return end(ExitStatus::kUsage, reason);
     case DownReason::kRejected:
-      return retry("the service answered: " + reason, false, std::chrono::seconds(down.retry_after));
+      return retry(net + "the service answered: " + down.reason.value, false,
+                   std::chrono::seconds(down.retry_after));
     case DownReason::kLost:
     case DownReason::kTls:
       return retry(reason, false);

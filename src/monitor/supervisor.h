@@ -80,6 +80,7 @@ class Supervisor {
   ExitStatus status_ = ExitStatus::kSuccess;
   Resolver resolver_;
   std::unique_ptr<Child> bridge_;
+  unsigned counts_asked_ = 0;  // COUNTs without an answer yet
   Targets targets_;
   std::unique_ptr<Attempt> attempt_;
   event::Deferred deferred_;

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 namespace localproxy::net {
 
@@ -17,6 +18,11 @@ using ipc::Role;
 using ipc::State;
 
 namespace {
+
+// While this many messages wait for the bridge, the tunnel is not read: connections that are opened and ended
+// faster than the bridge can follow wait in the tunnel.
+constexpr size_t kBusyBridge = 1'024;
+constexpr std::chrono::milliseconds kBridgePoll{10};
 
 constexpr const char* kNoRoom =
     "no descriptor is left for what the other processes send: raise ulimit -n, LimitNOFILE= of systemd";
@@ -68,7 +74,12 @@ NetProcess::NetProcess(event::Loop& loop, Log& log, tls::Context& context, Port&
             close(wire::kCloseGoingAway,
                   {DownReason::kLost, 0, 0, "the service did not say which services the tunnel has"});
           }),
-      orphaned_(loop, [this] { loop_.stop(); }),
+      bridge_busy_(loop, [this] { on_bridge_busy(); }),
+      opens_(limits::kOpensPerSecond, limits::kOpensAtOnce),
+      orphaned_(loop,
+                [this] {
+                  report_and_exit({DownReason::kStopped, 0, 0, "the bridge process is gone"});
+                }),
       silence_(loop, [this] { tunnel_->waited(); }),
       trim_(loop, [this] {
         if (link_) link_->give_back();
@@ -223,10 +234,26 @@ void NetProcess::report_and_exit(const ipc::Down& end) {
 // ---- the tunnel ----
 
 Connection* NetProcess::open(uint16_t service) {
-  if (bridge_gone_) return nullptr;
+  if (bridge_gone_ || breached_) return nullptr;
+  if (!opens_.take(TokenBucket::Clock::now())) {
+    breached_ = true;
+    close(wire::kCloseProtocolError,
+          {DownReason::kProtocol, 0, 0,
+           "the other end opens more than " + grouped(limits::kOpensPerSecond) + " connections a second"});
+    return nullptr;
+  }
   const ConnectionNumber number = next_number_++;
   bridge_.send(ipc::Open{service, number});
+  if (bridge_.queued() > kBusyBridge && !bridge_busy_.running()) {
+    bridge_busy_.start(kBridgePoll);
+    update_pause();
+  }
   return &add_channel(number, service);
+}
+
+void NetProcess::on_bridge_busy() {
+  if (bridge_.queued() > 0) return bridge_busy_.start(kBridgePoll);
+  update_pause();
 }
 
 void NetProcess::send(const wire::Message& message) {
@@ -242,10 +269,7 @@ void NetProcess::note(std::string text) {
 // ---- the bridge ----
 
 void NetProcess::on_bridge_end(Port::End end, const std::string& what) {
-  if (end == Port::End::kViolation) {
-    log_.error(what);
-    return loop_.stop();
-  }
+  if (end != Port::End::kClosed) return report_and_exit({DownReason::kStopped, 0, 0, what});
   bridge_gone_ = true;
   std::vector<LocalChannel*> unattached;
   for (const auto& [number, channel] : channels_) {
@@ -354,7 +378,7 @@ void NetProcess::discard(LocalChannel& channel) {
 }
 
 void NetProcess::update_pause() {
-  link_->pause(full_ > 0 || !tunnel_);
+  link_->pause(full_ > 0 || !tunnel_ || bridge_busy_.running());
 }
 
 }  // namespace localproxy::net

@@ -10,6 +10,7 @@
 
 #include "base/exhaustion.h"
 #include "base/log.h"
+#include "base/token_bucket.h"
 #include "event/loop.h"
 #include "ipc/port.h"
 #include "net/handshake.h"
@@ -69,6 +70,7 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   LocalChannel& add_channel(ConnectionNumber number, uint16_t service);
   // Removes a connection, and destroys it from the loop.
   void discard(LocalChannel& channel);
+  void on_bridge_busy();
   void update_pause();
   void end_if_drained();
   void end_tunnel();
@@ -104,6 +106,9 @@ class NetProcess : public TunnelEvents, public LocalChannelEvents {
   ipc::Down end_;                     // kDraining: what DOWN will say
   event::Timer drain_;
   event::Timer services_deadline_;
+  event::Timer bridge_busy_;  // while it runs, the bridge has to catch up
+  TokenBucket opens_;
+  bool breached_ = false;  // there were more
   event::Timer orphaned_;
   Episode no_room_;       // for descriptors
   event::Timer silence_;  // of the destination, while connections are open

@@ -79,6 +79,9 @@ void write_error(std::string_view text) {
   }
 }
 
+// Lines of a flood.
+constexpr int kFlood = 100'000;
+
 ipc::LogLine line(std::string text, uint8_t level = 4) {
   return {level, {text}};
 }
@@ -105,7 +108,7 @@ constexpr Order kOrders[] = {
     {"descriptor",
      [] {
        for (int i = 0; i < 500; ++i)
-         send(line("with a descriptor"), 0);
+         send(line("with descriptor " + std::to_string(i)), 0);
      }},
     {"dial-range",
      [] {
@@ -142,23 +145,35 @@ constexpr Order kOrders[] = {
      }},
     {"log-flood",
      [] {
-       for (int i = 0; i < 100'000; ++i)
-         send(line("flood"));
-       ::poll(nullptr, 0, 1'500);
-       send(line("the flood is over"));
+       for (int i = 0; i < kFlood; ++i)
+         send(line("flood " + std::to_string(i)));
      }},
     {"stderr-flood",
      [] {
-       for (int i = 0; i < 100'000; ++i)
-         write_error("flood\n");
-       ::poll(nullptr, 0, 1'500);
-       write_error("the flood is over\n");
+       for (int i = 0; i < kFlood; ++i)
+         write_error("flood " + std::to_string(i) + "\n");
+     }},
+    {"log-repeats",
+     [] {
+       for (int i = 0; i < kFlood; ++i)
+         send(line("flood"));
+     }},
+    {"log-flood-end",
+     [] {
+       for (int i = 0; i < kFlood; ++i)
+         send(line("flood " + std::to_string(i)));
+       ::_exit(99);
+     }},
+    {"loop",
+     [] {
+       for (volatile bool forever = true; forever;) {
+       }
      }},
     {"stderr-endless",
      [] {
        send(line("it begins"));
-       for (;;)
-         write_error("flood\n");
+       for (int i = 0;; ++i)
+         write_error("flood " + std::to_string(i) + "\n");
      }},
     {"log-control", [] { send(line("\x1b[2J\n[2026-01-01T00:00:00.000000Z] [info] forged\r\x07 line")); }},
     {"log-level",
@@ -166,12 +181,8 @@ constexpr Order kOrders[] = {
        send(line("of no level", 0));
        send(line("of a level too high", 255));
      }},
-    {"counters-flood",
-     [] {
-       for (int i = 0; i < 10'000; ++i)
-         send(ipc::Counters{});
-       send(line("all were counted"));
-     }},
+    {"counters", [] { send(ipc::Counters{}); }},
+    {"pong", [] { send(ipc::Pong{}); }},
     {"stdio-ended", [] { send(ipc::StdioEnded{1}); }},
     {"exited-unknown",
      [] {

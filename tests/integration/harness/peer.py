@@ -31,9 +31,14 @@ def message(kind, stream=0, service="", connection=0, payload=b"", **fields):
                             payload=payload, **fields)
 
 
+def framed(*messages):
+    """The bytes of these messages, each with its length in front."""
+    return b"".join(frame(each) for each in messages)
+
+
 def inject(service, tunnel, side, *messages):
     """Makes the service send these messages to a side, unprompted."""
-    service.control("inject", tunnel=tunnel, side=side, hex=b"".join(frame(each) for each in messages).hex())
+    service.control("inject", tunnel=tunnel, side=side, hex=framed(*messages).hex())
 
 
 class Peer(RawProxy):

@@ -111,5 +111,13 @@ TEST(NumberTest, IsNothingElse) {
   EXPECT_FALSE(parse_number<unsigned>("fg", 16).has_value());
 }
 
+TEST(GroupedTest, HasACommaBeforeEachThreeDigits) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(5'213), "5,213");
+  EXPECT_EQ(grouped(123'456), "123,456");
+  EXPECT_EQ(grouped(~uint64_t{0}), "18,446,744,073,709,551,615");
+}
+
 }  // namespace
 }  // namespace localproxy

@@ -37,6 +37,16 @@ TEST(TokenBucketTest, IsNeverFullerThanItsBurst) {
   EXPECT_EQ(taken(bucket, now += seconds(3'600), 100), 5);
 }
 
+TEST(TokenBucketTest, TakesSeveralAndKeepsSome) {
+  TokenBucket bucket(10, 5);
+  const TokenBucket::Clock::time_point now;
+  EXPECT_FALSE(bucket.take(now, 4, 2));
+  EXPECT_TRUE(bucket.take(now, 3, 2));
+  EXPECT_FALSE(bucket.take(now, 1, 2));
+  EXPECT_TRUE(bucket.take(now, 2));
+  EXPECT_FALSE(bucket.take(now));
+}
+
 TEST(TokenBucketTest, LetsItsRateThroughInTheLongRun) {
   TokenBucket bucket(10, 5);
   TokenBucket::Clock::time_point now;

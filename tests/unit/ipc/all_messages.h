@@ -18,7 +18,8 @@ template <typename Visit>
 void for_all_messages(Visit visit) {
   for_each_of<Setup, Ready, LogLine, Stop, Grant, Up, Services, Down, Listener, Target, Peer, Accepting, Dial,
               DialCancel, Dialed, DialFailed, Count, Counters, Accepted, Opening, Failed, Open, Finish, Reset,
-              Lookup, Addresses, LookupFailed, Stdio, StdioEnded, PassFd, Launch, Kill, Exited>(visit);
+              Lookup, Addresses, LookupFailed, Stdio, StdioEnded, PassFd, Launch, Kill, Exited, Ping, Pong>(
+      visit);
 }
 
 enum class Size { kLeast, kSome, kMost };

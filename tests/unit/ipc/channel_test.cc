@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
     Channel, BadDatagramTest,
     testing::Values(BadDatagram{"OneByte", "\1", "without a number"},
                     BadDatagram{"NumberZero", datagram(0, 4), "unknown message 0"},
-                    BadDatagram{"NumberAboveTheTable", datagram(table().size() + 1, 4), "unknown message 34"},
+                    BadDatagram{"NumberAboveTheTable", datagram(table().size() + 1, 4), "unknown message 36"},
                     BadDatagram{"LargestNumber", datagram(65'535, 4), "unknown message 65535"},
                     BadDatagram{"OneByteTooLong", datagram(3, max_message_size() - 1), "LOG of"},
                     BadDatagram{"LargerThanTheBuffer", datagram(3, max_message_size()), "cut off"},

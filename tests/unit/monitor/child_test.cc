@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "monitor/stderr_log.h"
 #include "tests/unit/ipc/run_loop.h"
 
 namespace localproxy::monitor {
@@ -27,7 +28,7 @@ class ChildTest : public testing::Test {
     channel_ = std::move(channel->second);
     errors_ = std::move(errors->second);
     child_ = std::make_unique<Child>(
-        loop_, log_, ipc::Role::kNet, Child::Ends{std::move(channel->first), std::move(errors->first)},
+        loop_, log_, log_, ipc::Role::kNet, Child::Ends{std::move(channel->first), std::move(errors->first)},
         ipc::Setup(), Child::Launched{[this] { ++kills_; }, [this] { ++forgotten_; }, [] { return false; }},
         Child::Events{.on_ready = [] {},
                       .on_exit =

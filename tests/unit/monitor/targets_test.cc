@@ -62,10 +62,11 @@ class TargetsTest : public testing::Test {
     auto errors = make_socketpair(SOCK_SEQPACKET);
     ASSERT_TRUE(channel.ok() && errors.ok());
     kills_ = 0;
-    child_ = std::make_unique<Child>(
-        loop_, log_, ipc::Role::kBridge, Child::Ends{std::move(channel->first), std::move(errors->first)},
-        ipc::Setup(), Child::Launched{[this] { ++kills_; }, [] {}, [] { return false; }},
-        Child::Events{[] {}, [](const Exit&) {}});
+    child_ = std::make_unique<Child>(loop_, log_, log_, ipc::Role::kBridge,
+                                     Child::Ends{std::move(channel->first), std::move(errors->first)},
+                                     ipc::Setup(),
+                                     Child::Launched{[this] { ++kills_; }, [] {}, [] { return false; }},
+                                     Child::Events{[] {}, [](const Exit&) {}});
     errors_ = std::move(errors->second);
     bridge_ = std::make_unique<ipc::Port>(loop_, std::move(channel->second), ipc::Role::kBridge,
                                           ipc::Role::kMonitor, [](ipc::Port::End, const std::string&) {});
