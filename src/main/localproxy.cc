@@ -48,15 +48,26 @@ int fail(Log& log, ExitStatus status, const Error& error) {
   return leave(status);
 }
 
-// Sets the signals up, whatever the parent has blocked or ignored. Signals that are requests to a running
-// proxy stay blocked until it runs; their default action would end it.
-void set_signals() {
+// Not asked later: no process in a sandbox may ask about terminals.
+monitor::HangUp hang_up_at_start() {
+  struct sigaction action {};
+  if (::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN)
+    return monitor::HangUp::kIgnored;
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::isatty(fd) == 1) return monitor::HangUp::kEnds;
+  return monitor::HangUp::kReloads;
+}
+
+// Sets the signals up, whatever the parent has blocked. It may have ignored SIGHUP, as nohup(1) does. Signals
+// that are requests to a running proxy stay blocked until it runs; their default action would end it.
+void set_signals(monitor::HangUp hang_up) {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
   sigset_t requests;
   ::sigemptyset(&requests);
-  ::sigaddset(&requests, SIGHUP);
+  if (hang_up == monitor::HangUp::kReloads) ::sigaddset(&requests, SIGHUP);
   ::sigaddset(&requests, SIGUSR1);
+  ::sigaddset(&requests, SIGUSR2);
   ::sigprocmask(SIG_SETMASK, &requests, nullptr);
 }
 
@@ -144,6 +155,7 @@ struct RunContext {
   localproxy::event::Loop& loop;  // <event2/event.h> has a struct event
   monitor::StderrLog& log;
   monitor::Launcher& launcher;
+  monitor::HangUp hang_up;
 
   // Runs the loop until what was begun is `done`, or until the launch process has ended, without which it
   // never will be.
@@ -181,7 +193,7 @@ int supervise(const RunContext& context, config::Config config,
   if (!config.landlock) log.warning("running without Landlock, as --sandbox=no-landlock asks");
   const sandbox::Request request = sandbox_of(config);
   monitor::Supervisor supervisor(context.loop, log, std::move(config), context.launcher, std::move(listeners),
-                                 std::move(on));
+                                 std::move(on), context.hang_up);
   // The helpers start while this process enters its sandbox. It hears from them in the loop, after that.
   supervisor.begin();
   auto reached = enter_sandbox(log, request);
@@ -231,7 +243,7 @@ int proceed(const RunContext& context, config::Run& run, monitor::Helpers helper
 }
 
 // Not inlined, so that wipe_stack() in main() overwrites its whole frame.
-__attribute__((noinline)) int run(config::Run run) {
+__attribute__((noinline)) int run(config::Run run, monitor::HangUp hang_up) {
   const config::Config& config = run.config;
   monitor::StderrLog log(config.verbosity);
   const bool real = run.purpose == config::Purpose::kRun;
@@ -267,7 +279,7 @@ __attribute__((noinline)) int run(config::Run run) {
           *helpers, monitor::launcher_setup(config, ids ? ids->uid : 0, ids ? ids->gid : 0), stdio);
       !begun)
     return fail(log, ExitStatus::kSystem, begun.error());
-  const RunContext context{loop, log, launcher};
+  const RunContext context{loop, log, launcher, hang_up};
   context.run_until([&] { return launcher.state() == monitor::Launcher::State::kReady; });
   if (launcher.state() == monitor::Launcher::State::kEnded)
     return fail(log, ExitStatus::kSystem, Error("the launch process " + launcher.end()));
@@ -282,7 +294,8 @@ __attribute__((noinline)) int run(config::Run run) {
 
 int main(int argc, char** argv) {
   if (auto done = sandbox::forbid_inspection(); !done) return give_up(done.error());
-  set_signals();
+  const monitor::HangUp hang_up = hang_up_at_start();
+  set_signals(hang_up);
   if (!monitor::fill_standard_descriptors()) return lacking("/dev/null");
   if (::getauxval(AT_SECURE) != 0) return too_privileged();
   monitor::raise_limits();
@@ -303,7 +316,7 @@ int main(int argc, char** argv) {
     return print(log, text->text);
   }
   const bool check = std::get<config::Run>(*outcome).purpose == config::Purpose::kCheck;
-  const int status = run(std::move(std::get<config::Run>(*outcome)));
+  const int status = run(std::move(std::get<config::Run>(*outcome)), hang_up);
   wipe_stack();
   // The status of a run is only for a run: a failed check is a usage error.
   return check && status != leave(ExitStatus::kSuccess) ? leave(ExitStatus::kUsage) : status;

@@ -35,7 +35,8 @@ bool is_plain_file(const std::string& path) {
 }  // namespace
 
 Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
-                       std::vector<ServiceListener> listeners, std::vector<Address> bind_addresses)
+                       std::vector<ServiceListener> listeners, std::vector<Address> bind_addresses,
+                       HangUp hang_up)
     : loop_(loop),
       log_(log),
       config_(std::move(config)),
@@ -58,7 +59,11 @@ Supervisor::Supervisor(event::Loop& loop, StderrLog& log, config::Config config,
   };
   on_signal(SIGTERM, [this] { on_stop_signal(); });
   on_signal(SIGINT, [this] { on_stop_signal(); });
-  on_signal(SIGHUP, [this] { on_reload_signal(); });
+  // ssh(1) sends SIGHUP to its ProxyCommand when it no longer needs it.
+  const bool hang_up_ends = hang_up == HangUp::kEnds || stdio_;
+  if (hang_up != HangUp::kIgnored)
+    on_signal(SIGHUP, [this, hang_up_ends] { hang_up_ends ? on_stop_signal() : reload(); });
+  on_signal(SIGUSR2, [this] { reload(); });
   on_signal(SIGUSR1, [this] {
     if (!bridge_->ready()) return;
     ++counts_asked_;
@@ -335,9 +340,7 @@ void Supervisor::stop() {
   if (attempt_ && !attempt_->stop()) attempt_.reset();
 }
 
-void Supervisor::on_reload_signal() {
-  // ssh(1) sends this signal to its ProxyCommand when it no longer needs it.
-  if (stdio_) return on_stop_signal();
+void Supervisor::reload() {
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnded) return;
   if (!config_.access_token_file.empty()) {
     if (auto read = read_token_again(); !read) return log_.error("not reloaded: " + read.error().text());

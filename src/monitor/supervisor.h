@@ -1,6 +1,7 @@
 // The life of a run: the bridge, one attempt at a tunnel connection after the other, and how it all ends.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <random>
@@ -20,12 +21,19 @@
 
 namespace localproxy::monitor {
 
+// What SIGHUP means to this run.
+enum class HangUp : uint8_t {
+  kReloads,  // as daemons take it
+  kEnds,     // a terminal is among the standard streams, and the signal says that it is gone
+  kIgnored,  // the signal was ignored at the start, as nohup(1) does
+};
+
 class Supervisor {
  public:
   // listeners: one for each entry of config.services in source mode, bound. bind_addresses: of -b or
   // localhost.
   Supervisor(event::Loop& loop, StderrLog& log, config::Config config, Launcher& launcher,
-             std::vector<ServiceListener> listeners, std::vector<Address> bind_addresses);
+             std::vector<ServiceListener> listeners, std::vector<Address> bind_addresses, HangUp hang_up);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
@@ -63,7 +71,7 @@ class Supervisor {
   void retry(const std::string& why, bool crashed, std::chrono::seconds not_before = {});
 
   void on_stop_signal();
-  void on_reload_signal();
+  void reload();
   Result<> read_token_again();
   void stop();
   void end(ExitStatus status, const std::string& error = "");
