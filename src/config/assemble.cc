@@ -198,7 +198,14 @@ class Assembler {
   }
 
   Result<> verbosity() {
-    if (!has(OptionId::kVerbose)) return {};
+    if (!has(OptionId::kVerbose)) {
+      // The log is on the terminal of the user of ssh(1), which shows nothing else of its ProxyCommand.
+      const auto is_stdio = [](const ServiceMapping& mapping) {
+        return mapping.address.kind == LocalAddress::Kind::kStdio;
+      };
+      if (std::ranges::any_of(config_.services, is_stdio)) config_.verbosity = LogLevel::kWarning;
+      return {};
+    }
     const Value& value = given_[OptionId::kVerbose];
     const auto level = number(value.texts.front(), 255);
     if (!level) return wrong(value, "a level is a number from 0 to 255; from 6 up they mean the same");

@@ -55,7 +55,8 @@ std::string priority(LogLevel level) {
 
 }  // namespace
 
-StderrLog::StderrLog(LogLevel level) : Log(level), journal_(is_journal()) {}
+StderrLog::StderrLog(LogLevel level)
+    : Log(level), journal_(is_journal()), line_end_(::isatty(STDERR_FILENO) == 1 ? "\r\n" : "\n") {}
 
 StderrLog::~StderrLog() {
   using Clock = std::chrono::steady_clock;
@@ -71,7 +72,7 @@ void StderrLog::write_for(std::string_view role, LogLevel level, std::string_vie
 }
 
 void StderrLog::write_plain(LogLevel level, std::string_view text) {
-  put((journal_ ? priority(level) : "") + escape_for_log(text) + "\n");
+  put((journal_ ? priority(level) : "") + escape_for_log(text) + line_end_);
 }
 
 void StderrLog::emit(LogLevel level, std::string_view text) {
@@ -81,7 +82,7 @@ void StderrLog::emit(LogLevel level, std::string_view text) {
 std::string StderrLog::line(LogLevel level, std::string_view text) const {
   const std::string front =
       journal_ ? priority(level) : "[" + timestamp() + "] [" + std::string(to_string(level)) + "] ";
-  return front + escape_for_log(text) + "\n";
+  return front + escape_for_log(text) + line_end_;
 }
 
 // ---- what waits, and what is dropped ----

@@ -53,6 +53,8 @@ class StderrLog : public Log {
 
   const StandardError out_;
   const bool journal_;
+  // A terminal may be raw, as ssh(1) sets the one of its ProxyCommand.
+  const char* const line_end_;
   std::deque<std::string> waiting_;
   size_t waiting_bytes_ = 0;
   uint64_t dropped_ = 0;

@@ -376,7 +376,8 @@ void Supervisor::end(ExitStatus status, const std::string& error) {
   if (phase_ == Phase::kEnded) return;
   phase_ = Phase::kEnded;
   status_ = status;
-  if (!error.empty()) log_.error(error);
+  // The last word: -v 1 shows it as well.
+  if (!error.empty()) log_.write(LogLevel::kFatal, error);
   loop_.stop();
 }
 

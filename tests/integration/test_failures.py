@@ -254,8 +254,17 @@ def test_a_refusal_names_the_session(lab):
     assert source.wait() == 77
     session = source.find_log(r"Web socket session ID: (\S+)")
     assert session and session[1] != "(none"
-    assert source.find_log(r"error.*the service refused the connection: HTTP/1\.1 403 \S+.*: "
+    assert source.find_log(r"fatal.*the service refused the connection: HTTP/1\.1 403 \S+.*: "
                            r"Invalid access token: no such thing\. .*new token")
+
+
+def test_the_last_word_is_said_at_the_lowest_level(lab):
+    service = lab.service({"t1": ["APP"]})
+    service.control("fault", kind="status", status=403, body="no")
+    source = lab.source(service, "t1", free_ports(["APP"]), verbosity=1)
+    assert source.wait() == 77
+    assert len(source.lines) == 1
+    assert source.find_log(r"fatal.*the service refused the connection")
 
 
 def test_a_service_that_always_answers_503(lab):
@@ -295,7 +304,7 @@ def test_services_that_do_not_match(lab, side, case):
     def named(ids):
         return re.escape(", ".join(name or "(one without an id)" for name in ids or [""]))
 
-    assert proxy.find_log(rf"error.*services do not match: the tunnel has {named(has)}; "
+    assert proxy.find_log(rf"fatal.*services do not match: the tunnel has {named(has)}; "
                           rf"{option} gives {named(given)}\.")
 
 
@@ -307,7 +316,7 @@ def test_a_services_directory_without_the_services_of_the_tunnel(lab):
                  "-e", f"localhost:{service.port}", "-c", lab.ca_directory(service)]
     destination = lab.proxy(arguments, token=service.token("t1", "destination"))
     assert destination.wait() == 76
-    assert destination.find_log(r"error.*the tunnel has SSH; -d gives none\. Give .* as in -d SSH=PORT")
+    assert destination.find_log(r"fatal.*the tunnel has SSH; -d gives none\. Give .* as in -d SSH=PORT")
 
 
 def test_a_protocol_error_without_reconnecting(lab):

@@ -68,7 +68,7 @@ def test_a_bridge_that_is_another_program(lab):
     shutil.copy("/bin/false", directory / "localproxy-bridge")
     source = lab.lonely_source(f"127.0.0.1:{free_port()}", program=directory / "localproxy")
     assert source.wait() == 71
-    assert source.find_log(r"error.*the bridge process ended with status 1")
+    assert source.find_log(r"fatal.*the bridge process ended with status 1")
 
 
 def test_a_net_that_always_fails(lab):

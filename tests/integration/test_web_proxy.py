@@ -106,7 +106,7 @@ def test_squid_wants_a_password_and_gets_none(lab, service, need_squid):
     squid = lab.use(squids.Squid(lab.directory / "squid", (USER, PASSWORD)))
     source = start(lab, service, through(f"http://localhost:{squid.port}"))
     assert source.wait() == 69
-    assert source.find_log(rf"error.*web proxy localhost:{squid.port} .* localhost:{service.port}: HTTP/1\.1 407 .*"
+    assert source.find_log(rf"fatal.*web proxy localhost:{squid.port} .* localhost:{service.port}: HTTP/1\.1 407 .*"
                            r"no user name and password were sent: .*https_proxy=http://USER:PASSWORD@HOST:PORT.*%XX.*"
                            r"asks for Basic")
     assert service.status()["handshakes"]["accepted"] == 0
@@ -116,14 +116,14 @@ def test_squid_gets_a_wrong_password(lab, service, need_squid):
     squid = lab.use(squids.Squid(lab.directory / "squid", (USER, "another")))
     source = start(lab, service, through(f"http://{CREDENTIALS}@localhost:{squid.port}"))
     assert source.wait() == 69
-    assert source.find_log(r"error.*407 .*does not accept the user name and the password of https_proxy")
+    assert source.find_log(r"fatal.*407 .*does not accept the user name and the password of https_proxy")
 
 
 def test_squid_forbids_the_connection(lab, service, need_squid):
     squid = lab.use(squids.Squid(lab.directory / "squid", allow=False))
     source = start(lab, service, through(f"http://localhost:{squid.port}"))
     assert source.wait() == 69
-    assert source.find_log(rf"error.*web proxy localhost:{squid.port} does not allow the connection to "
+    assert source.find_log(rf"fatal.*web proxy localhost:{squid.port} does not allow the connection to "
                            rf"localhost:{service.port}: HTTP/1\.1 403 .*has to allow CONNECT")
 
 
@@ -376,7 +376,7 @@ def test_a_refusal_is_final_and_gives_the_reason(lab, service, kind):
     with plain_server(lambda connection: answer(connection, reply)) as port:
         source = start(lab, service, through(f"http://localhost:{port}"))
         assert source.wait() == 69
-    assert source.find_log(rf"error.*the web proxy localhost:{port} .*{words}"), source.log
+    assert source.find_log(rf"fatal.*the web proxy localhost:{port} .*{words}"), source.log
     assert source.log.count("Attempting to establish web socket connection") == 1
 
 

@@ -43,7 +43,8 @@ class Output:
 
     @property
     def so_far(self):
-        return self._text.decode(errors="replace").replace("\r\n", "\n")
+        # A terminal that is not raw puts one more carriage return in front.
+        return self._text.decode(errors="replace").replace("\r", "")
 
     def has_its_flags(self):
         """Whether the flags of the open file, which other processes share, are unchanged."""
