@@ -23,7 +23,7 @@ void stop_watching(event::Watcher& watcher) {
   watcher.want_write(false);
 }
 
-const char* to_string(Ending ending) {
+const char* text_of(Ending ending) {
   switch (ending) {
     case Ending::kOpen:
       break;
@@ -275,8 +275,7 @@ void LocalConnection::note_ending(Ending why) {
 std::string LocalConnection::summary() const {
   const auto open = std::chrono::steady_clock::now() - connected_at_;
   return local_.label + ": " + duration_text(std::chrono::duration_cast<std::chrono::milliseconds>(open)) +
-         ", " + size_text(bytes_out()) + " sent, " + size_text(bytes_in()) + " received, " +
-         to_string(ending_);
+         ", " + size_text(bytes_out()) + " sent, " + size_text(bytes_in()) + " received, " + text_of(ending_);
 }
 
 void LocalConnection::finish() {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "config/client_certificate.h"
 #include "config/endpoint.h"
 #include "config/file.h"
+#include "config/names.h"
 #include "config/service_directory.h"
 #include "config/tokens.h"
 
@@ -23,26 +23,6 @@ namespace {
 Error wrong(const Value& value, std::string_view reason) {
   return Error(value.origin + " " + shown(value.texts.front()) + ": " + std::string(reason));
 }
-
-struct ModeName {
-  std::string_view text;
-  Mode mode;
-};
-
-constexpr ModeName kModeNames[] = {
-    {"src", Mode::kSource},
-    {"source", Mode::kSource},
-    {"dst", Mode::kDestination},
-    {"destination", Mode::kDestination},
-};
-
-struct VersionName {
-  std::string_view text;
-  Version version;
-};
-
-constexpr VersionName kVersionNames[] = {{"V1", Version::kV1}, {"v1", Version::kV1}, {"V2", Version::kV2},
-                                         {"v2", Version::kV2}, {"V3", Version::kV3}, {"v3", Version::kV3}};
 
 constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives that long
 
@@ -324,8 +304,8 @@ class Assembler {
     const Value& with_key = key.given ? key : certificate;
     ClientCertificate& own = config_.proxy_certificate;
     // Absolute also so that '-' is a file like any other.
-    own.file = absolute_path(certificate.texts.front());
-    own.key_file = absolute_path(with_key.texts.front());
+    own = {.file = absolute_path(certificate.texts.front()),
+           .key_file = absolute_path(with_key.texts.front())};
     auto chain = read_certificates(own.file);
     if (!chain) return chain.error().about(certificate.origin);
     own.chain = std::move(*chain);

@@ -215,7 +215,8 @@ bool Supervisor::hand_over_listeners() {
     }
     const std::string name = listener.name();
     for (UniqueFd& socket : listener.sockets) {
-      bridge_->port().send(ipc::Listener{static_cast<uint16_t>(i), {name}, {services_[i]}}, std::move(socket));
+      bridge_->port().send(ipc::Listener{static_cast<uint16_t>(i), {name}, {services_[i]}},
+                           std::move(socket));
     }
     log_.info("Listening for new connection on " + name +
               (services_[i].empty() ? "" : " for service " + services_[i]));

@@ -29,7 +29,8 @@ void Targets::set_mappings(const std::vector<size_t>& mappings) {
   targets_.clear();
   for (const size_t mapping : mappings) {
     const config::LocalAddress& address = config_.services[mapping].address;
-    bridge_->port().send(ipc::Target{static_cast<uint16_t>(targets_.size()), {config_.services[mapping].service}});
+    bridge_->port().send(
+        ipc::Target{static_cast<uint16_t>(targets_.size()), {config_.services[mapping].service}});
     if (address.kind == config::LocalAddress::Kind::kUnix) {
       targets_.push_back({.name = address.path, .host = "", .known = {unix_address(address.path)}});
       continue;

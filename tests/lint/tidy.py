@@ -4,9 +4,9 @@
     tidy.py BUILD           all files; BUILD has compile_commands.json
     tidy.py BUILD FILE...   only these
 
-The files of a library or a program are checked as one source, BUILD/tidy/NAME.cc, because nearly all the time goes to the headers
-of the standard library. A source without findings is not checked again until its files, their includes or the checks change:
-BUILD/tidy has a mark for it.
+The files of a library or a program, policies excepted, are checked as one source, BUILD/tidy/NAME.cc, because nearly all
+the time goes to the headers of the standard library. A source without findings is not checked again until its files, their
+includes or the checks change: BUILD/tidy has a mark for it.
 """
 
 import concurrent.futures
@@ -55,6 +55,9 @@ def sources_of(build, wanted):
             seen.add(path)
             options = [word for word in shlex.split(entry["command"]) if MEANING.match(word)]
             target = pathlib.Path(entry["output"]).parent.stem
+            # A program may have several policies, which use the same names.
+            if path.is_relative_to(tree.ROOT / "sandbox/policy"):
+                target = f"policy-{path.stem}"
             source = found.setdefault((target, *options), Source(f"{target}-{len(found)}", options))
             source.files.append(path)
     return list(found.values())
