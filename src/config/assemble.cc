@@ -11,6 +11,7 @@
 #include "build_config.h"
 #include "config/certificates.h"
 #include "config/client_certificate.h"
+#include "config/client_token.h"
 #include "config/endpoint.h"
 #include "config/file.h"
 #include "config/names.h"
@@ -29,8 +30,11 @@ constexpr unsigned kMaxTimeout = 7 * 86'400;  // seconds; no tunnel lives that l
 
 class Assembler {
  public:
-  Assembler(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics)
-      : given_(std::move(given)), fine_(fine), diagnostics_(diagnostics) {
+  Assembler(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics, std::string state_directory)
+      : given_(std::move(given)),
+        fine_(fine),
+        diagnostics_(diagnostics),
+        state_directory_(std::move(state_directory)) {
     config_.settings = fine.settings;
   }
 
@@ -303,18 +307,11 @@ class Assembler {
       return key.given ? Error(key.origin + " is of no use without --proxy-cert") : Result<>();
     const Value& certificate = given_[OptionId::kProxyCert];
     const Value& with_key = key.given ? key : certificate;
-    ClientCertificate& own = config_.proxy_certificate;
-    // Absolute also so that '-' is a file like any other.
-    own = {.file = absolute_path(certificate.texts.front()),
-           .key_file = absolute_path(with_key.texts.front())};
-    auto chain = read_certificates(own.file);
-    if (!chain) return chain.error().about(certificate.origin);
-    own.chain = std::move(*chain);
-    auto secret = read_private_key(own.key_file);
-    if (!secret) return secret.error().about(with_key.origin);
-    own.key = std::move(*secret);
-    if (readable_by_all(own.key_file))
-      diagnostics_.warning(with_key.origin + " " + shown(own.key_file) +
+    auto own = read_client_certificate(certificate, with_key);
+    if (!own) return own.error();
+    config_.proxy_certificate = std::move(*own);
+    if (const std::string& file = config_.proxy_certificate.key_file; readable_by_all(file))
+      diagnostics_.warning(with_key.origin + " " + shown(file) +
                            " holds a private key and can be read by every user of this machine");
     return {};
   }
@@ -357,45 +354,52 @@ class Assembler {
 
   Result<> client_token() {
     const bool none = has(OptionId::kNoClientToken);
-    if (has(OptionId::kClientToken)) {
-      Value& value = given_[OptionId::kClientToken];
-      if (none)
-        return Error(value.origin + " and " + given_[OptionId::kNoClientToken].origin +
-                     " exclude each other");
-      if (auto good = check_client_token(value.secret.reveal()); !good)
-        return good.error().about(value.origin);
-      if (value.secret.reveal() == config_.access_token.reveal())
-        return Error(value.origin + ": the client token is the access token; it is one of your own choice");
-      config_.client_token = std::move(value.secret);
-      config_.client_token_origin = value.origin;
-    } else if (!none) {
-      auto token = generate_client_token();
-      if (!token) return token.error();
-      config_.client_token = std::move(*token);
-      config_.client_token_origin = "made for this run";
-    }
+    if (!has(OptionId::kClientToken)) return none ? Result<>() : made_client_token(state_directory_);
+    Value& value = given_[OptionId::kClientToken];
+    if (none)
+      return Error(value.origin + " and " + given_[OptionId::kNoClientToken].origin + " exclude each other");
+    if (value.secret.reveal() == "random") return made_client_token({});
+    if (auto good = check_client_token(value.secret.reveal()); !good) return good.error().about(value.origin);
+    if (value.secret.reveal() == config_.access_token.reveal())
+      return Error(value.origin + ": the client token is the access token; it is one of your own choice");
+    config_.client_token = std::move(value.secret);
+    config_.client_token_origin = value.origin;
+    return {};
+  }
+
+  Result<> made_client_token(const std::string& state_directory) {
+    auto made = make_client_token(state_directory, config_.access_token, !has(OptionId::kCheck));
+    if (!made) return made.error();
+    config_.client_token = std::move(made->token);
+    config_.client_key = std::move(made->key);
+    config_.client_token_origin = made->origin;
+    if (!made->why_random.empty() && !has(OptionId::kClientToken))
+      diagnostics_.debug("Client token: random, so a restart will need a new access token (" +
+                         made->why_random + ")");
     return {};
   }
 
   OptionSet given_;
   const FineSettings& fine_;
   Diagnostics& diagnostics_;
+  std::string state_directory_;
   Config config_;
 };
 
 }  // namespace
 
-Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics) {
-  return Assembler(std::move(given), fine, diagnostics).run();
+Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics,
+                        const std::string& state_directory) {
+  return Assembler(std::move(given), fine, diagnostics, state_directory).run();
 }
 
 Result<Config> assemble_sandbox(OptionSet given, Diagnostics& diagnostics) {
   const FineSettings defaults;
-  return Assembler(std::move(given), defaults, diagnostics).run_sandbox();
+  return Assembler(std::move(given), defaults, diagnostics, {}).run_sandbox();
 }
 
 Result<Config> assemble_policy(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics) {
-  return Assembler(std::move(given), fine, diagnostics).run_policy();
+  return Assembler(std::move(given), fine, diagnostics, {}).run_policy();
 }
 
 }  // namespace localproxy::config

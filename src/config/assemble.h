@@ -1,6 +1,8 @@
 // The last step: the options that were given, turned into a Config whose every field is valid.
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
@@ -10,8 +12,10 @@
 namespace localproxy::config {
 
 // given: the options of all places, combined. Reads the files and directories that the options name, and the
-// default of --config-dir. Leaves web_proxy unset.
-Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics);
+// default of --config-dir. Leaves web_proxy unset. state_directory: where the key of the client token is;
+// empty: nowhere.
+Result<Config> assemble(OptionSet given, const FineSettings& fine, Diagnostics& diagnostics,
+                        const std::string& state_directory);
 
 // Only what a sandbox needs; everything else keeps its default. The options need not be enough for a run.
 Result<Config> assemble_sandbox(OptionSet given, Diagnostics& diagnostics);

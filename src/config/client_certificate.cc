@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "config/endpoint.h"
 #include "config/file.h"
@@ -94,6 +95,19 @@ Result<Secret> read_private_key(const std::string& path) {
   auto key = key_of(content->reveal());
   if (!key) return key.error().about(shown(path));
   return key;
+}
+
+Result<ClientCertificate> read_client_certificate(const Value& certificate, const Value& key) {
+  // Absolute also so that '-' is a file like any other.
+  ClientCertificate own{.file = absolute_path(certificate.texts.front()),
+                        .key_file = absolute_path(key.texts.front())};
+  auto chain = read_certificates(own.file);
+  if (!chain) return chain.error().about(certificate.origin);
+  own.chain = std::move(*chain);
+  auto secret = read_private_key(own.key_file);
+  if (!secret) return secret.error().about(key.origin);
+  own.key = std::move(*secret);
+  return own;
 }
 
 void keep_for_web_proxy(Config& config, Diagnostics& diagnostics) {

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/option_set.h"
 
 namespace localproxy::config {
 
@@ -17,6 +18,9 @@ Result<std::string> read_certificates(const std::string& path);
 // The first private key of a PEM file. One that is encrypted is an error: nobody is there to be asked for its
 // password.
 Result<Secret> read_private_key(const std::string& path);
+
+// Both, from the files that the options name.
+Result<ClientCertificate> read_client_certificate(const Value& certificate, const Value& key);
 
 // Wipes the certificate and its key unless the tunnel passes an https web proxy, and warns that they are not
 // used. REQUIRES: config.web_proxy is settled.

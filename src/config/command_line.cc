@@ -16,6 +16,7 @@
 #include "config/assemble.h"
 #include "config/certificates.h"
 #include "config/client_certificate.h"
+#include "config/client_token.h"
 #include "config/config_file.h"
 #include "config/endpoint.h"
 #include "config/file.h"
@@ -278,7 +279,7 @@ Result<Outcome> parse_command_line(int argc, const char* const* argv, Environmen
     return Error("--check and --sandbox-policy exclude each other");
   if (policy) run.purpose = Purpose::kSandboxPolicy;
   auto config = policy ? assemble_policy(std::move(given), fine, run.diagnostics)
-                       : assemble(std::move(given), fine, run.diagnostics);
+                       : assemble(std::move(given), fine, run.diagnostics, state_directory(environment));
   if (!config) return config.error();
   run.config = std::move(*config);
   if (auto read = read_proxy_variables(environment, run.config); !read) return read.error();

@@ -80,6 +80,7 @@ struct Config {
   std::string access_token_file;      // absolute; the file of the token, if it can be read again
   Secret client_token;                // empty only with --no-client-token
   std::string client_token_origin;    // as for the access token; empty without one
+  Secret client_key;                  // what client_token is derived with; empty: it is not derived
   std::string bind_address;           // empty: localhost for listening, any for connecting
   std::vector<std::string> ca_paths;  // directories of -c, besides the system store
   std::string ca_file;                // of --cafile, or empty

@@ -21,7 +21,7 @@ constexpr Option kOptions[] = {
     {OptionId::kAccessTokenFile, 0, Shape::kValue, Origin::kHere, true, "access-token-file", "FILE", "",
      "Read the access token from FILE; - is standard input"},
     {OptionId::kClientToken, 'i', Shape::kSecret, Origin::kReference, true, "client-token", "TOKEN",
-     "AWSIOT_TUNNEL_CLIENT_TOKEN", "Token that makes reconnecting possible; generated when absent"},
+     "AWSIOT_TUNNEL_CLIENT_TOKEN", "Token that makes reconnecting possible; made from the access token"},
     {OptionId::kNoClientToken, 0, Shape::kFlag, Origin::kHere, true, "no-client-token", "", "",
      "Send no client token; the access token then works once"},
     {OptionId::kProxyEndpoint, 'e', Shape::kValue, Origin::kReference, true, "proxy-endpoint", "HOST[:PORT]",

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/secret.h"
+#include "config/client_token.h"
 #include "config/tokens.h"
 
 namespace localproxy::monitor {
@@ -370,6 +371,8 @@ Result<> Supervisor::read_token_again() {
   wipe_task_.start();
   if (!token) return token.error();
   config_.access_token = std::move(*token);
+  if (!config_.client_key.empty())
+    config_.client_token = config::hmac_sha256(config_.client_key.reveal(), config_.access_token.reveal());
   return {};
 }
 

@@ -7,6 +7,7 @@ that is set.
 
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 
 def main():
     suite, file = sys.argv[1], pathlib.Path(sys.argv[2])
+    # Whoever ran the tests with nohup has it ignored, and so would the proxies.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Write nothing into the tree.
     sys.dont_write_bytecode = True
     arguments = [str(file), "--rootdir", str(file.parent), "-p", "no:cacheprovider", "-ra", "--tb=short",

@@ -327,7 +327,7 @@ def test_a_protocol_error_without_reconnecting(lab):
     # A text frame.
     service.control("inject_raw", tunnel="t1", side="source", hex="8101" + "78")
     assert source.wait() == 76
-    assert source.find_log(r"error.*text")
+    assert source.find_log(r"fatal.*text")
 
 
 # ---- local ports ----

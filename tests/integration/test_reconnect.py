@@ -150,6 +150,19 @@ def test_a_token_cannot_be_used_with_another_client_token(lab):
     assert second.wait() == 77
 
 
+def test_a_derived_client_token_lets_a_token_serve_again(lab):
+    service = lab.service({"t1": ["APP"]})
+    state = {"XDG_STATE_HOME": str(lab.make_directory("state", 0o700))}
+    for _ in range(2):
+        source = lab.source(service, "t1", free_ports(["APP"]), environment=state)
+        source.wait_log(READY)
+        assert source.stop() == 0
+        service.wait_gone("t1", "source")
+    # A random client token is another one than the service has bound.
+    other = lab.source(service, "t1", free_ports(["APP"]), environment=state, more=["-i", "random"])
+    assert other.wait() == 77
+
+
 def test_a_token_with_client_token_serves_again(lab):
     service = lab.service({"t1": ["APP"]})
     for _ in range(2):

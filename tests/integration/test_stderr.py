@@ -15,7 +15,7 @@ from harness.ports import free_port
 from harness.wait import until
 
 LEVELS = range(7)
-ERROR = 2
+FATAL, ERROR = 1, 2
 TIMEOUT = 60
 LINE = re.compile(r"(\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\] \[[a-z]+\] .*\n)*")
 USERS = ["the same user", "an ordinary user"]
@@ -102,7 +102,7 @@ def test_a_refused_token_ends_every_level_with_77(lab, kind, user):
     assert [proxy.wait(TIMEOUT) for proxy in proxies] == [77 for _ in LEVELS]
     for level, error in enumerate(errors):
         if error is not None and (text := error.text()) is not None:
-            assert ("Invalid access token: no such thing" in text) == (level >= ERROR), f"level {level}: {text}"
+            assert ("Invalid access token: no such thing" in text) == (level >= FATAL), f"level {level}: {text}"
 
 
 # ---- without a reader ----

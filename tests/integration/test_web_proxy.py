@@ -193,7 +193,7 @@ def test_a_client_certificate_with_the_key_of_another_ends_the_run(lab, service,
     source = start(lab, service, demanding.environment,
                    more=shown(demanding, "--proxy-cert", certificate, "--proxy-key", key))
     assert source.wait() == 1
-    assert source.find_log("error.*--proxy-cert: the client certificate cannot be used with its key: ")
+    assert source.find_log("fatal.*--proxy-cert: the client certificate cannot be used with its key: ")
 
 
 @pytest.mark.parametrize("cipher", ["PKCS 8", "PEM"])

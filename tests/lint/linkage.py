@@ -17,7 +17,7 @@ SANDBOX = {"libseccomp", "libcap-ng"}
 
 # Program -> the libraries that it may link, besides those above.
 MAY_LINK = {
-    "localproxy": {"libevent_core"},
+    "localproxy": {"libevent_core", "libnettle"},
     "localproxy-net": {"libevent_core", "libssl", "libcrypto", "libprotobuf-lite"},
     "localproxy-bridge": {"libevent_core"},
     "localproxy-resolve": {"libevent_core"},

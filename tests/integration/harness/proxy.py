@@ -17,7 +17,7 @@ from .wait import until
 TOKEN_VARIABLE = "AWSIOT_TUNNEL_ACCESS_TOKEN"
 COUNTERS = r"counters: (\d+) connections open, (\d+) since the start, (\d+) bytes into the tunnel, (\d+) bytes out"
 # Variables that a proxy may need; it inherits no others, so the caller's environment cannot change what it does.
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+KEPT_VARIABLES = ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")
 
 
 def log_time(line):

@@ -273,7 +273,7 @@ TEST(SettingsTest, ExportsToAFileAndReadsItBack) {
   const auto content = read_file(file, 65'536, file);
   ASSERT_TRUE(content.ok());
   EXPECT_EQ(content->reveal(), default_settings_text());
-  const auto run = run_of(with_basics({"-s", "1", "--settings-json", file}));
+  const auto run = run_of(with_basics({"-i", test::kClientToken, "-s", "1", "--settings-json", file}));
   EXPECT_EQ(run.diagnostics.all().size(), 1u) << "that of the token alone";
 
   EXPECT_EQ(error_of({"--export-default-settings", "/nonexistent/x"}),
