@@ -18,8 +18,8 @@
 namespace localproxy::config {
 namespace {
 
-constexpr const char* kFile = "client-token.key";
-constexpr std::string_view kHex = "0123456789abcdef";
+constexpr const char* kKeyFile = "client-token.key";
+constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 using Key = std::array<char, kClientKeySize>;
 
@@ -37,7 +37,7 @@ std::string hexadecimal(const char* bytes, size_t size) {
   std::string digits;
   for (size_t i = 0; i < size; ++i) {
     const auto byte = static_cast<uint8_t>(bytes[i]);
-    digits += {kHex[byte >> 4], kHex[byte & 0x0f]};
+    digits += {kHexDigits[byte >> 4], kHexDigits[byte & 0x0f]};
   }
   return digits;
 }
@@ -65,7 +65,8 @@ Result<> check_owner(const struct stat& status, mode_t others, const std::string
 
 // No value: there is no such file.
 Result<std::optional<Secret>> read_key(int directory, const std::string& path) {
-  const UniqueFd file(::openat(directory, kFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  const UniqueFd file(
+      ::openat(directory, kKeyFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!file && errno == ENOENT) return std::optional<Secret>();
   if (!file) return system_error("cannot open " + shown(path), errno);
   struct stat status {};
@@ -86,13 +87,13 @@ Result<std::optional<Secret>> read_key(int directory, const std::string& path) {
 int write_key(int directory, const Key& key) {
   char unique[8];
   if (!fill_randomly(unique, sizeof unique)) return EIO;
-  const std::string name = std::string(kFile) + "." + hexadecimal(unique, sizeof unique);
+  const std::string name = std::string(kKeyFile) + "." + hexadecimal(unique, sizeof unique);
   UniqueFd file(
       ::openat(directory, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return errno;
   errno = EIO;
   const bool written = write_all(file.get(), {key.data(), key.size()}).ok() && ::fsync(file.get()) == 0 &&
-                       ::linkat(directory, name.c_str(), directory, kFile, 0) == 0;
+                       ::linkat(directory, name.c_str(), directory, kKeyFile, 0) == 0;
   const int error_number = written ? 0 : errno;
   ::unlinkat(directory, name.c_str(), 0);
   return error_number;
@@ -108,8 +109,8 @@ Secret hmac_sha256(std::string_view key, std::string_view text) {
   hmac_sha256_digest(&context, digest.size(), digest.data());
   std::array<char, 2 * SHA256_DIGEST_SIZE> digits;
   for (size_t i = 0; i < digest.size(); ++i) {
-    digits[2 * i] = kHex[digest[i] >> 4];
-    digits[2 * i + 1] = kHex[digest[i] & 0x0f];
+    digits[2 * i] = kHexDigits[digest[i] >> 4];
+    digits[2 * i + 1] = kHexDigits[digest[i] & 0x0f];
   }
   Secret result{std::string_view(digits.data(), digits.size())};
   wipe(&context, sizeof context);
@@ -134,7 +135,7 @@ std::string state_directory(Environment environment) {
 }
 
 Result<std::optional<Secret>> client_key(const std::string& directory, bool create, std::string& why_not) {
-  const std::string path = directory + "/" + kFile;
+  const std::string path = directory + "/" + kKeyFile;
   const auto cannot_store = [&](int error_number) -> Result<std::optional<Secret>> {
     why_not = system_error("cannot create " + shown(path), error_number).text();
     return std::optional<Secret>();

@@ -123,8 +123,9 @@ def test_a_refused_dial_is_retried_as_often_as_asked_and_reported_to_the_source(
     assert destination.find_log(rf"error.*{where}given up after 3 tries")
     tries = [line for line in destination.log.splitlines() if re.search(where, line)]
     assert [bool(re.search("next try in 300 ms", line)) for line in tries] == [True, True, False]
-    # However busy the machine is, the delay between two tries is kept.
-    assert all(log_time(after) - log_time(before) >= 0.29 for before, after in zip(tries, tries[1:]))
+    # However busy the machine is, the delay between two tries is kept. The second line, which repeats the first, may wait
+    # for the third.
+    assert log_time(tries[-1]) - log_time(tries[0]) >= 2 * 0.29
 
 
 def test_a_local_service_is_tried_forever_when_asked(lab):

@@ -144,9 +144,9 @@ def test_exported_settings_load_without_a_note(tmp_path):
     assert one_shot.run(["--export-default-settings", path, "-s", "ignored"]).status == 0
     printed = one_shot.run(["--export-default-settings", "-"])
     assert printed.out == path.read_text(encoding="ascii")
-    outcome = one_shot.check([*REGION, *SOURCE, "--settings-json", path, "-v", "6"], VARIABLES)
+    outcome = one_shot.check([*REGION, *SOURCE, "--settings-json", path, "-v", "6", "-i", "random"], VARIABLES)
     assert outcome.err == ""
-    plain = one_shot.check([*REGION, *SOURCE, "-v", "6"], VARIABLES)
+    plain = one_shot.check([*REGION, *SOURCE, "-v", "6", "-i", "random"], VARIABLES)
     # Free ports differ.
     def settled(text):
         return [line for line in text.splitlines() if not line.startswith("can listen on")]

@@ -152,7 +152,7 @@ def test_a_token_cannot_be_used_with_another_client_token(lab):
 
 def test_a_derived_client_token_lets_a_token_serve_again(lab):
     service = lab.service({"t1": ["APP"]})
-    state = {"XDG_STATE_HOME": str(lab.make_directory("state", 0o700))}
+    state = {"STATE_DIRECTORY": str(lab.make_directory("state", 0o700))}
     for _ in range(2):
         source = lab.source(service, "t1", free_ports(["APP"]), environment=state)
         source.wait_log(READY)
