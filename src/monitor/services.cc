@@ -46,6 +46,14 @@ std::vector<std::string> services_of_tunnel(const config::Config& config,
   return {""};
 }
 
+Result<> check_distinct(const std::vector<std::string>& tunnel) {
+  for (auto id = tunnel.begin(); id != tunnel.end(); ++id) {
+    if (std::find(tunnel.begin(), id, *id) != id)
+      return Error("the tunnel has the service " + *id + " twice: " + list(tunnel));
+  }
+  return {};
+}
+
 Result<> check_version(config::Version version, const std::vector<std::string>& tunnel) {
   if (version != config::Version::kV1 || tunnel.size() == 1) return {};
   return Error(

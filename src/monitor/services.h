@@ -24,6 +24,9 @@ Result<Assignment> match_services(config::Mode mode, const std::vector<config::S
 std::vector<std::string> services_of_tunnel(const config::Config& config,
                                             const std::vector<std::string>& announced);
 
+// An error when two services of the tunnel have the same id: each needs an entry and a listener of its own.
+Result<> check_distinct(const std::vector<std::string>& tunnel);
+
 // An error when messages of that version cannot say which service of the tunnel they are for.
 Result<> check_version(config::Version version, const std::vector<std::string>& tunnel);
 

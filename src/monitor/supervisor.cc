@@ -167,6 +167,10 @@ void Supervisor::on_up(const std::vector<std::string>& announced) {
 // Called once, when the tunnel is up for the first time.
 bool Supervisor::assign_services(const std::vector<std::string>& tunnel) {
   const bool source = config_.mode == config::Mode::kSource;
+  if (const auto distinct = check_distinct(tunnel); !distinct) {
+    end(ExitStatus::kProtocol, distinct.error().text());
+    return false;
+  }
   if (const auto fits = check_version(config_.destination_version, tunnel); !fits) {
     end(ExitStatus::kProtocol, fits.error().text());
     return false;

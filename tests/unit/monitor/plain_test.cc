@@ -188,6 +188,14 @@ TEST(ServicesOfTunnelTest, WithoutAnAnnouncementAreTheOnlyOneThatWasGiven) {
   EXPECT_THAT(services_of_tunnel(config, {}), ElementsAre(""));
 }
 
+TEST(CheckDistinctTest, NoServiceIsThereTwice) {
+  EXPECT_TRUE(check_distinct({""}).ok());
+  EXPECT_TRUE(check_distinct({"A", "B", "a"}).ok());
+  const auto twice = check_distinct({"A", "B", "A"});
+  ASSERT_FALSE(twice.ok());
+  EXPECT_EQ(twice.error().text(), "the tunnel has the service A twice: A, B, A");
+}
+
 TEST(CheckVersionTest, Version1IsForOneService) {
   using config::Version;
   EXPECT_TRUE(check_version(Version::kV1, {"A"}).ok());
