@@ -36,4 +36,30 @@ void feed_in_pieces(Bytes bytes, size_t most, Feed feed) {
   }
 }
 
+// An input as a sequence of choices, for targets that interpret it. After the end all numbers are 0.
+class Script {
+ public:
+  explicit Script(Bytes bytes) : rest_(bytes) {}
+
+  bool finished() const { return rest_.empty(); }
+  uint8_t byte() {
+    if (rest_.empty()) return 0;
+    const uint8_t value = rest_.front();
+    rest_ = rest_.subspan(1);
+    return value;
+  }
+  // Less than limit, which is at most 256.
+  size_t below(size_t limit) { return byte() % limit; }
+  // The next bytes, fewer at the end.
+  Bytes take(size_t size) {
+    const Bytes taken = rest_.first(std::min(size, rest_.size()));
+    rest_ = rest_.subspan(taken.size());
+    return taken;
+  }
+  Bytes rest() { return take(rest_.size()); }
+
+ private:
+  Bytes rest_;
+};
+
 }  // namespace localproxy::fuzz

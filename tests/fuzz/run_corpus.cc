@@ -1,8 +1,8 @@
 // Runs a fuzz target without a fuzzer: every seed of a directory, cut at every length, and with random
 // changes that are the same in every run.
 //
-//   fuzz-TARGET DIRECTORY    the seeds and their changes
-//   fuzz-TARGET FILE         one input as it is, such as what libFuzzer has found
+//   fuzz-TARGET DIRECTORY [CHANGES]    the seeds, and so many changes of each
+//   fuzz-TARGET FILE                   one input as it is, such as what libFuzzer has found
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +22,8 @@ namespace {
 
 using Input = std::vector<uint8_t>;
 
-constexpr int kChangedInputs = 10'000;  // a seed; all of a target's take about a second
-constexpr int kMostChanges = 5;         // an input
+constexpr int kChangedInputs = 10'000;  // of a seed; all of a decoder's take about a second
+constexpr int kMostChanges = 5;         // of an input
 constexpr size_t kLongestCut = 2'048;   // bytes; longer seeds are cut at these lengths only
 
 // What is being run, for the message of a crash. Written before the run, since a handler can only write().
@@ -81,7 +81,7 @@ void change(Input& input, std::mt19937& random) {
   }
 }
 
-void run_seed(const std::filesystem::path& path) {
+void run_seed(const std::filesystem::path& path, int changed_inputs) {
   const std::string name = path.filename().string();
   const Input seed = read_file(path);
   run(seed, name);
@@ -89,7 +89,7 @@ void run_seed(const std::filesystem::path& path) {
     run(Input(seed.begin(), seed.begin() + static_cast<ptrdiff_t>(size)),
         name + " cut at " + std::to_string(size));
   std::mt19937 random;  // NOLINT: with its own seed, which is always the same
-  for (int i = 0; i < kChangedInputs; ++i) {
+  for (int i = 0; i < changed_inputs; ++i) {
     Input input = seed;
     for (size_t changes = 1 + random() % kMostChanges; changes > 0; --changes)
       change(input, random);
@@ -100,8 +100,8 @@ void run_seed(const std::filesystem::path& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: %s DIRECTORY|FILE\n", argv[0]);
+  if (argc != 2 && argc != 3) {
+    fprintf(stderr, "usage: %s DIRECTORY [CHANGES] | FILE\n", argv[0]);
     return 2;
   }
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})
@@ -111,9 +111,10 @@ int main(int argc, char** argv) {
     run(read_file(path), path.string());
     return 0;
   }
+  const int changed_inputs = argc == 3 ? atoi(argv[2]) : kChangedInputs;
   int seeds = 0;
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    run_seed(entry.path());
+    run_seed(entry.path(), changed_inputs);
     ++seeds;
   }
   printf("%d seeds\n", seeds);
