@@ -3,13 +3,14 @@
 import collections
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import uuid
 
 import pytest
 from harness import processes
-from harness.lab import READY, READY_SOURCE, free_ports
+from harness.lab import READY, READY_SOURCE, free_ports, is_root
 from harness.paths import is_sanitized
 from harness.relay import Relay
 from harness.sockets import ended_without_a_byte
@@ -150,16 +151,22 @@ def test_a_token_cannot_be_used_with_another_client_token(lab):
     assert second.wait() == 77
 
 
-def test_a_derived_client_token_lets_a_token_serve_again(lab):
+@pytest.mark.parametrize("variable, user", [("STATE_DIRECTORY", None), ("HOME", "daemon"), ("XDG_STATE_HOME", "daemon")])
+def test_a_derived_client_token_lets_a_token_serve_again(lab, variable, user):
     service = lab.service({"t1": ["APP"]})
-    state = {"STATE_DIRECTORY": str(lab.make_directory("state", 0o700))}
+    directory = lab.make_directory("state", 0o700)
+    if user is not None and not is_root():
+        pytest.skip("only root starts processes as another user")
+    if user is not None:
+        shutil.chown(directory, user)
+    state = {variable: str(directory)}
     for _ in range(2):
-        source = lab.source(service, "t1", free_ports(["APP"]), environment=state)
+        source = lab.source(service, "t1", free_ports(["APP"]), environment=state, user=user)
         source.wait_log(READY)
         assert source.stop() == 0
         service.wait_gone("t1", "source")
     # A random client token is another one than the service has bound.
-    other = lab.source(service, "t1", free_ports(["APP"]), environment=state, more=["-i", "random"])
+    other = lab.source(service, "t1", free_ports(["APP"]), environment=state, user=user, more=["-i", "random"])
     assert other.wait() == 77
 
 
