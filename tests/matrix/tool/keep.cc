@@ -31,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kGrace(5);
 constexpr int kTurnMilliseconds = 100;
 // SIGQUIT is for this process: it kills the program and its descendants.
-constexpr int kHandedOn[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT};
+constexpr int kHandedOn[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT};
 
 struct Output {
   UniqueFd error;           // for the program; empty: closed

@@ -38,7 +38,7 @@ void hand_on(int number) {
 [[noreturn]] void wait_for_init() {
   struct sigaction action {};
   action.sa_handler = hand_on;
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1})
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2})
     ::sigaction(number, &action, nullptr);
   int status = 0;
   while (::waitpid(init_process, &status, 0) < 0 && errno == EINTR) {
