@@ -22,6 +22,7 @@
 #include "config/needs.h"
 #include "helper/ready.h"
 #include "ipc/descriptors.h"
+#include "main/launch_inputs.h"
 #include "monitor/check.h"
 #include "monitor/launcher.h"
 #include "monitor/sandbox_report.h"
@@ -31,7 +32,6 @@
 #include "sandbox/describe.h"
 #include "sandbox/enter.h"
 #include "sandbox/ids.h"
-#include "sandbox/name_services.h"
 
 extern char** environ;
 
@@ -118,11 +118,7 @@ sandbox::Request sandbox_of(const config::Config& config) {
 // --sandbox-policy. The rules of the others are linked only for this.
 std::string all_policies(const config::Config& config) {
   const ipc::Setup setup = monitor::launcher_setup(config, 0, 0);
-  sandbox::PolicyInputs launch{.programs = {ipc::kNetProgramFd},
-                               .certificate_directories = setup.ca_paths.value,
-                               .needs = sandbox::name_service_needs(setup.local_names)};
-  for (const std::string& file : {setup.ca_file.value, setup.crl_file.value, setup.cert_file.value})
-    if (!file.empty()) launch.certificate_files.push_back(file);
+  const sandbox::PolicyInputs launch = launch_inputs(setup, {ipc::kNetProgramFd});
   const bool landlock = config.landlock;
   std::string text = sandbox::describe_common();
   text += sandbox::describe(sandbox::kMonitorPolicy, monitor_inputs(config), landlock);
